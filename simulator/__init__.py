@@ -1,0 +1,87 @@
+"""A discrete-event simulator of clusters that run AI work.
+
+The names below are all that a notebook needs; each is imported when it is first used::
+
+    import simulator as sim
+
+    results = sim.run("quickstart", seed=7)
+    results.summary()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.cluster import catalog
+    from simulator.cluster.topology import Topology
+    from simulator.core.errors import InputError, PolicyError, SimulatorError
+    from simulator.experiment.results import Results
+    from simulator.experiment.run import compare, run
+    from simulator.experiment.transfers import simulate_transfers
+    from simulator.policies.api import ClusterView, Preempt, Reject, Start
+    from simulator.policies.order import by
+    from simulator.scenario.spec import Scenario
+    from simulator.workload.jobs import BatchJob, TrainingJob, Transfer
+    from simulator.workload.trace import Trace
+
+__all__ = [
+    "BatchJob",
+    "ClusterView",
+    "InputError",
+    "PolicyError",
+    "Preempt",
+    "Reject",
+    "Results",
+    "Scenario",
+    "SimulatorError",
+    "Start",
+    "Topology",
+    "Trace",
+    "TrainingJob",
+    "Transfer",
+    "by",
+    "catalog",
+    "compare",
+    "run",
+    "simulate_transfers",
+]
+
+_HOME = {
+    "BatchJob": "workload.jobs",
+    "ClusterView": "policies.api",
+    "InputError": "core.errors",
+    "PolicyError": "core.errors",
+    "Preempt": "policies.api",
+    "Reject": "policies.api",
+    "Results": "experiment.results",
+    "Scenario": "scenario.spec",
+    "SimulatorError": "core.errors",
+    "Start": "policies.api",
+    "Topology": "cluster.topology",
+    "Trace": "workload.trace",
+    "TrainingJob": "workload.jobs",
+    "Transfer": "workload.jobs",
+    "by": "policies.order",
+    "catalog": "cluster",
+    "compare": "experiment.run",
+    "run": "experiment.run",
+    "simulate_transfers": "experiment.transfers",
+}
+"""Where each public name lives; a name that is itself a module stands beside its package."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ai-cluster-simulator")
+    if name not in _HOME:
+        raise AttributeError(f"module 'simulator' has no attribute {name!r}; it has {', '.join(__all__)}")
+    home = importlib.import_module(f"simulator.{_HOME[name]}")
+    return getattr(home, name, None) or importlib.import_module(f"{home.__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,220 @@
+"""``simulator list``: what a scenario file may name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.cli.common import debug_option, json_option, table, write_json
+
+if TYPE_CHECKING:
+    from simulator.core.registry import Registry
+
+Rows = tuple[tuple[str, ...], list[tuple[Any, ...]]]
+"""Column heads, and a row for each thing, its name first."""
+
+
+def _plugins(registry: Registry[Any]) -> Rows:
+    return ("name", "what it does"), [(name, registry.summary(name)) for name in registry.names()]
+
+
+def _schedulers() -> Rows:
+    from simulator.policies.api import schedulers
+
+    return _plugins(schedulers)
+
+
+def _placements() -> Rows:
+    from simulator.policies.api import placers
+
+    return _plugins(placers)
+
+
+def _autoscalers() -> Rows:
+    from simulator.policies.api import autoscalers
+
+    return _plugins(autoscalers)
+
+
+def _policies() -> Rows:
+    kinds = (("scheduler", _schedulers), ("placement", _placements), ("autoscaler", _autoscalers))
+    return ("name", "kind", "what it does"), [(row[0], kind, row[1]) for kind, rows in kinds for row in rows()[1]]
+
+
+def _formats() -> Rows:
+    from simulator.workload.formats import formats
+
+    return _plugins(formats)
+
+
+def _builders() -> Rows:
+    from simulator.cluster.builders import builders
+
+    return _plugins(builders)
+
+
+def _quantity(value: float | None, dimension: str) -> str:
+    from simulator.core.units import format_quantity
+
+    if value is None:
+        return "-"
+    return f"${value:,.0f}" if dimension == "money" else format_quantity(value, dimension, 3)
+
+
+def _records(kind: str, columns: dict[str, Callable[[Any], object]]) -> Rows:
+    from simulator.cluster import catalog
+
+    rows = [(record.id, *(show(record) for show in columns.values())) for record in catalog.records(kind)]
+    return (kind, *columns), rows
+
+
+def _accelerators() -> Rows:
+    return _records(
+        "accelerator",
+        {
+            "kind": lambda r: r.kind,
+            "year": lambda r: r.year,
+            "bf16": lambda r: _quantity(r.flops.get("bf16"), "compute"),
+            "memory": lambda r: _quantity(r.memory, "bytes"),
+            "memory bandwidth": lambda r: f"{r.memory_bandwidth / 1e12:.3g} TB/s",
+            "power": lambda r: _quantity(r.power, "power"),
+            "price": lambda r: _quantity(r.price, "money"),
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _servers() -> Rows:
+    return _records(
+        "server",
+        {
+            "accelerators": lambda r: f"{r.accelerators} x {r.accelerator}" if r.accelerators else "-",
+            "network": lambda r: f"{r.nics} x {_quantity(r.nic_bandwidth, 'bandwidth')}" if r.nics else "-",
+            "cores": lambda r: r.cores,
+            "memory": lambda r: _quantity(r.memory, "bytes"),
+            "power": lambda r: _quantity(r.power, "power"),
+            "price": lambda r: _quantity(r.price, "money"),
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _links() -> Rows:
+    return _records(
+        "link",
+        {
+            "family": lambda r: r.family,
+            "bandwidth": lambda r: _quantity(r.bandwidth, "bandwidth"),
+            "goodput": lambda r: _quantity(r.goodput, "bandwidth"),
+            "per hop": lambda r: _quantity(r.latency, "time"),
+            "end to end": lambda r: _quantity(r.end_latency, "time"),
+            "also called": lambda r: ", ".join(r.aliases),
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _switches() -> Rows:
+    return _records(
+        "switch",
+        {
+            "family": lambda r: r.family,
+            "ports": lambda r: f"{r.ports} x {_quantity(r.port_bandwidth, 'bandwidth')}",
+            "latency": lambda r: _quantity(r.latency, "time"),
+            "power": lambda r: _quantity(r.power, "power"),
+            "price": lambda r: _quantity(r.price, "money"),
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _prices() -> Rows:
+    return _records(
+        "price",
+        {
+            "accelerator": lambda r: f"{r.accelerators} x {r.accelerator}" if r.accelerator else "-",
+            "region": lambda r: r.region,
+            "each": lambda r: ", ".join(f"{kind} {_quantity(rate, 'price')}" for kind, rate in r.prices.items()),
+            "date": lambda r: r.date,
+        },
+    )
+
+
+def _measures() -> Rows:
+    from simulator.metrics import measures
+
+    rows = [measures.get(name) for name in measures.names()]
+    return ("measure", "unit", "better", "what it is"), [(m.name, m.unit, m.better, m.meaning) for m in rows]
+
+
+def _shipped(kind: str) -> Rows:
+    from simulator.scenario.shipped import folder, names
+
+    return (kind, "what it shows"), [(name, _headline(folder(kind) / f"{name}.yaml")) for name in names(kind)]
+
+
+def _headline(path: Path) -> str:
+    """The first comment of a file."""
+    lines = (line.lstrip("# ").rstrip() for line in path.read_text("utf-8").splitlines() if line.startswith("#"))
+    return next(filter(None, lines), "")
+
+
+KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
+    "policies": (_policies, "schedulers, placements and autoscalers together"),
+    "schedulers": (_schedulers, "which job runs next:  scheduler: {kind: NAME}"),
+    "placements": (_placements, "where a job runs:  placement: {kind: NAME}"),
+    "autoscalers": (_autoscalers, "how many nodes a pool has:  autoscaler: {kind: NAME}"),
+    "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
+    "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),
+    "accelerators": (_accelerators, "GPUs, TPUs, ASICs, FPGAs and CPUs of the catalog"),
+    "servers": (_servers, "servers of the catalog"),
+    "links": (_links, "kinds of link of the catalog"),
+    "switches": (_switches, "switches of the catalog"),
+    "prices": (_prices, "what clouds ask for an accelerator"),
+    "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
+    "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
+    "topologies": (partial(_shipped, "topologies"), "topologies that come with the project:  topology: {file: NAME}"),
+}
+
+
+HARDWARE = {
+    "accelerators": "accelerator",
+    "servers": "server",
+    "links": "link",
+    "switches": "switch",
+    "prices": "price",
+}
+"""The lists that show records of the catalog, and the kind of record."""
+
+
+def _overview() -> Rows:
+    return ("list", "what"), [(name, text) for name, (_, text) in KINDS.items()]
+
+
+def _si_records(kind: str) -> list[dict[str, Any]]:
+    """All that is known of each record of the catalog, in SI units."""
+    from dataclasses import asdict
+
+    from simulator.cluster import catalog
+
+    return [asdict(record) for record in catalog.records(kind)]
+
+
+@click.command("list")
+@click.argument("kind", required=False, type=click.Choice(list(KINDS)))
+@json_option
+@debug_option
+def list_(kind: str | None, as_json: bool) -> None:
+    """List what a scenario file may name: policies, formats, builders, hardware, scenarios."""
+    if as_json and kind in HARDWARE:
+        write_json(_si_records(HARDWARE[kind]))
+        return
+    found = KINDS[kind][0]() if kind else _overview()
+    if as_json:
+        write_json([dict(zip(found[0], row, strict=True)) for row in found[1]])
+    else:
+        click.echo(table(found[1], found[0]))

@@ -1,0 +1,20 @@
+"""All servers on one switch."""
+
+from __future__ import annotations
+
+from simulator.cluster.builders import builders
+from simulator.cluster.parts import Plan, at_least
+from simulator.cluster.topology import Topology
+
+
+@builders.register("single-switch")
+def single_switch(nodes: int, node: str = "dgx-h100", link: str = "infiniband-ndr") -> Topology:
+    """All servers on one switch that never blocks: only the servers' own network cards can be full."""
+    at_least("nodes", nodes, 1)
+    plan = Plan(node, link)
+    assert plan.port is not None
+    plan.add_switch("switch", 1, nodes * plan.port.nics)
+    for index in range(nodes):
+        plan.add_server(f"node-{index}")
+        plan.plug(f"node-{index}", "switch")
+    return Topology(plan.graph, f"{nodes} x {plan.node.short} on one switch, {plan.port.link.short}")

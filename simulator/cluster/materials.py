@@ -1,0 +1,62 @@
+"""The bill of materials of a topology, priced from the catalog."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from simulator.cluster import catalog
+
+if TYPE_CHECKING:
+    from simulator.cluster.topology import BillLine, Topology
+
+
+def bill_of_materials(topology: Topology) -> list[BillLine]:
+    """Servers by record, switches by record (as many boxes as the ports in use need), cables by link.
+
+    Accelerators and network cards are part of their server. A vertex without a catalog record is one line without
+    price, so that a sum can say what it leaves out. Links inside servers are not cables.
+    """
+    return [*_servers(topology), *_switches(topology), *_cables(topology)]
+
+
+def _servers(topology: Topology) -> list[BillLine]:
+    from simulator.cluster.topology import BillLine
+
+    lines = []
+    for item, count in Counter(server.record for server in topology.servers).items():
+        record = catalog.server(item) if item else None
+        price, power, source = (record.price, record.power, record.source) if record else (None, None, "")
+        lines.append(BillLine("server", item, count, price, power, source))
+    return lines
+
+
+def _switches(topology: Topology) -> list[BillLine]:
+    from simulator.cluster.topology import SWITCH, BillLine
+
+    boxes: Counter[str] = Counter()
+    for _, data in topology.graph.nodes(data=True):
+        if data.get("kind", SWITCH) == SWITCH:
+            item = data.get("item", "")
+            ports = catalog.switch(item).ports if item else 0
+            boxes[item] += max(1, math.ceil(data.get("ports", 0) / ports)) if ports else 1
+    lines = []
+    for item, count in boxes.items():
+        record = catalog.switch(item) if item else None
+        price, power, source = (record.price, record.power, record.source) if record else (None, None, "")
+        lines.append(BillLine("switch", item, count, price, power, source))
+    return lines
+
+
+def _cables(topology: Topology) -> list[BillLine]:
+    from simulator.cluster.topology import BillLine
+
+    cables: Counter[str] = Counter()
+    for _, _, data in topology.graph.edges(data=True):
+        if data.get("cables"):
+            cables[data["item"]] += data["cables"]
+    return [
+        BillLine("cable", item, count, catalog.link(item).cable_price, 0.0, catalog.link(item).source)
+        for item, count in cables.items()
+    ]

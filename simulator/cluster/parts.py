@@ -1,0 +1,135 @@
+"""Parts that builders put together: servers with their accelerators, switches, cables."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import networkx as nx
+
+from simulator.cluster import catalog, records
+from simulator.cluster.topology import ACCELERATOR, SERVER, SWITCH
+from simulator.core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """How a server meets the network: ``nics`` cards side by side, of one kind of link, as one trunk."""
+
+    node: records.Server
+    link: records.Link
+
+    @property
+    def nics(self) -> int:
+        """Network cards of one server; a server that lists none has one."""
+        return max(1, self.node.nics)
+
+    @property
+    def trunk(self) -> float:
+        """Goodput of all cards of one server together, bytes/s, one direction."""
+        return self.nics * self.link.goodput
+
+
+class Plan:
+    """A graph under construction; links are numbered as they are laid."""
+
+    def __init__(self, node: str, link: str = "") -> None:
+        self.graph = nx.MultiDiGraph()
+        self.node = catalog.server(node)
+        self.port = Port(self.node, catalog.link(link)) if link else None
+
+    def add_server(self, name: str, accelerators: bool = True) -> None:
+        """Add a server, and an accelerator vertex for each of its accelerators."""
+        node = self.node
+        accelerator = catalog.accelerator(node.accelerator) if node.accelerator else None
+        inside = _inside(accelerator)
+        latency = _inside_latency(accelerator)
+        self.graph.add_node(
+            name,
+            kind=SERVER,
+            accelerators=node.accelerators,
+            accelerator=node.accelerator or "",
+            cores=float(node.cores),
+            memory=node.memory,
+            record=node.id,
+            scale_up=inside,
+            scale_up_latency=latency,
+            nic=_per_accelerator(node, self.port, accelerator) if self.port else math.inf,
+        )
+        if not accelerators or inside == math.inf:
+            return
+        for index in range(node.accelerators):
+            self.graph.add_node(f"{name}/{index}", kind=ACCELERATOR, item=node.accelerator)
+            self.lay(f"{name}/{index}", name, inside, latency / 2, item=accelerator.scale_up if accelerator else "")
+
+    def add_switch(self, name: str, tier: int, ports: int) -> None:
+        """Add a switch with ``ports`` physical ports in use at the rate of the link."""
+        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=self._switch())
+
+    def plug(self, server: str, switch: str) -> None:
+        """Connect all network cards of a server to a switch."""
+        port = self._port()
+        self.lay(
+            server, switch, port.trunk, port.link.end_latency / 2, port.link.id, port.nics, into_switch=port.link.latency
+        )
+
+    def join(self, lower: str, upper: str, capacity: float, cables: int) -> None:
+        """Connect two switches by ``cables`` parallel cables of ``capacity`` bytes/s together."""
+        port = self._port()
+        self.lay(lower, upper, capacity, port.link.latency, port.link.id, cables)
+
+    def lay(
+        self, a: str, b: str, capacity: float, latency: float, item: str = "", cables: int = 0, into_switch: float = 0.0
+    ) -> None:
+        """Lay a cable: one link each way. ``into_switch`` is added on the way up, where ``b`` forwards."""
+        for src, dst, extra in ((a, b, into_switch), (b, a, 0.0)):
+            self.graph.add_edge(
+                src,
+                dst,
+                index=self.graph.number_of_edges(),
+                capacity=capacity,
+                latency=latency + extra,
+                item=item,
+                cables=cables if src == a else 0,
+            )
+
+    def _port(self) -> Port:
+        if self.port is None:
+            raise InputError(f"servers {self.node.id!r} without a link cannot be connected")
+        return self.port
+
+    def _switch(self) -> str:
+        return self._port().link.switch or ""
+
+
+def _inside(accelerator: records.Accelerator | None) -> float:
+    """Bandwidth of one accelerator to the others of its server: scale-up fabric, else the host's PCIe."""
+    if accelerator is None:
+        return math.inf
+    return accelerator.scale_up_bandwidth or accelerator.host_bandwidth or math.inf
+
+
+def _inside_latency(accelerator: records.Accelerator | None) -> float:
+    """Latency between two accelerators of a server, from the catalog's link of that name."""
+    if accelerator is None:
+        return 0.0
+    known = {link.short: link for link in catalog.records("link") if isinstance(link, records.Link)}
+    link = known.get(accelerator.scale_up.lower().partition(" ")[0]) or known.get("pcie4-x16")
+    return link.end_latency if link else 0.0
+
+
+def _per_accelerator(node: records.Server, port: Port | None, accelerator: records.Accelerator | None) -> float:
+    """Bytes/s that one accelerator can push out of its server: its share of a card, or its host link if that is less.
+
+    Where there are fewer cards than accelerators, one accelerator alone can fill one card.
+    """
+    assert port is not None
+    host = accelerator.host_bandwidth if accelerator and accelerator.host_bandwidth else math.inf
+    cards = max(1, port.nics // max(1, node.accelerators))
+    return min(cards * port.link.goodput, host)
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Raise ``InputError`` when a parameter is below its least."""
+    if not value >= least:
+        raise InputError(f"{name} is {value:g}; it must be at least {least:g}")

@@ -1,0 +1,300 @@
+"""The kinds of records that the catalog holds: hardware, prices, and what power costs and emits.
+
+A field added here is a key that the YAML rows may have: its annotation says how the reader parses and checks it.
+
+What the numbers mean: FLOP/s (and int8 operations/s) are dense peaks; bandwidth is one direction, per device or per
+port; prices are US dollars of ``date``; everything is SI. ``confidence`` says how a row was found: ``datasheet`` (the
+vendor's or author's own text), ``secondary`` (someone else's table), ``memory-unverified`` (no source: check it first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from simulator.core.errors import InputError, did_you_mean
+from simulator.core.units import (
+    Bytes,
+    BytesPerSecond,
+    Dimension,
+    Dollars,
+    DollarsPerJoule,
+    DollarsPerSecond,
+    KilogramsPerJoule,
+    Ratio,
+    Seconds,
+    Watts,
+)
+
+Flops = Annotated[float, Dimension("compute")]
+Confidence = Literal["datasheet", "secondary", "memory-unverified"]
+PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8")
+PRICE_KINDS = ("on-demand", "spot", "1y", "3y", "capacity-block", "reserved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What every record has. ``date`` is when its most perishable number held; ``version`` that of its file."""
+
+    section: ClassVar[str] = ""
+    file: ClassVar[str] = ""
+    references: ClassVar[Mapping[str, str]] = {}
+
+    id: str
+    source: str
+    confidence: Confidence
+    date: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    note: str = ""
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        return None
+
+    @property
+    def short(self) -> str:
+        """The id without the vendor."""
+        return self.id.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator(Record):
+    """One device: a GPU, TPU, ASIC, FPGA, or CPU socket."""
+
+    section: ClassVar[str] = "accelerators"
+    file: ClassVar[str] = "accelerators.yaml"
+
+    vendor: str
+    kind: Literal["gpu", "tpu", "asic", "fpga", "cpu"]
+    year: int
+    flops: dict[str, Flops] = field(default_factory=dict, hash=False)
+    """Precision (one of ``PRECISIONS``) -> dense peak, FLOP/s; a precision it lacks, or nobody published, is absent."""
+    measured_bf16: Flops | None = None
+    """Best bf16 matrix product that somebody measured, FLOP/s."""
+    memory: Bytes
+    memory_bandwidth: BytesPerSecond
+    scale_up: str = ""
+    """Name of the fabric that joins devices without the network."""
+    scale_up_bandwidth: BytesPerSecond | None = None
+    """Of all scale-up ports of one device together, one direction."""
+    pair_bandwidth: BytesPerSecond | None = None
+    """What one pair of devices gets, one direction; below ``scale_up_bandwidth`` on meshes and tori."""
+    scale_up_domain: int = 1
+    """Devices that one scale-up fabric joins."""
+    host_bandwidth: BytesPerSecond | None = None
+    power: Watts | None = None
+    """Thermal design power."""
+    idle_power: Watts | None = None
+    price_low: Dollars | None = None
+    price_high: Dollars | None = None
+
+    @property
+    def price(self) -> float | None:
+        """Middle of ``price_low`` and ``price_high`` in US dollars; None when it is not sold or not known."""
+        return None if self.price_low is None or self.price_high is None else (self.price_low + self.price_high) / 2
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        unknown = [name for name in self.flops if name not in PRECISIONS]
+        if unknown:
+            return f"unknown precision {unknown[0]!r}. {did_you_mean(unknown[0], PRECISIONS)}"
+        if (self.price_low is None) != (self.price_high is None):
+            return "price_low and price_high must both be there, or neither"
+        if self.price_low is not None and self.price_high is not None and self.price_low > self.price_high:
+            return f"price_low ${self.price_low:g} is above price_high ${self.price_high:g}"
+        return _idle_fault(self.power, self.idle_power)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server(Record):
+    """A whole node as it is bought or rented. ``price`` includes its accelerators and NICs."""
+
+    section: ClassVar[str] = "servers"
+    file: ClassVar[str] = "servers.yaml"
+    references: ClassVar[Mapping[str, str]] = {"accelerator": "accelerator"}
+
+    vendor: str
+    accelerator: str | None = None
+    """Catalog id; of the CPU socket in a server without accelerators."""
+    accelerators: int = 0
+    nics: int = 0
+    """Ports to the cluster network."""
+    nic_bandwidth: BytesPerSecond = 0.0
+    """Of one port, one direction."""
+    cpu: str = ""
+    cores: int
+    """Physical cores; vCPUs (hardware threads) in a cloud instance."""
+    memory: Bytes
+    storage: Bytes | None = None
+    power: Watts | None = None
+    """The most it draws."""
+    measured_power: Watts | None = None
+    """The most that somebody measured it draw in training."""
+    idle_power: Watts | None = None
+    price: Dollars | None = None
+    rack_units: int | None = None
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        if (self.accelerator is None) != (self.accelerators == 0):
+            return "accelerator and accelerators must both be there, or neither"
+        if (self.nics == 0) != (self.nic_bandwidth == 0):
+            return "nics and nic_bandwidth must both be there, or neither"
+        return _idle_fault(self.power, self.idle_power)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Record):
+    """A kind of link: what one port or lane group carries in one direction, and what it costs."""
+
+    section: ClassVar[str] = "links"
+    file: ClassVar[str] = "links.yaml"
+    references: ClassVar[Mapping[str, str]] = {"switch": "switch"}
+
+    family: str
+    bandwidth: BytesPerSecond
+    """Data rate, after line coding."""
+    efficiency: Ratio
+    """Goodput over data rate for long messages, alone on the link."""
+    latency: Seconds = 0.0
+    """What one hop adds to a route (its switch); 0 where only ``end_latency`` is known."""
+    end_latency: Seconds
+    """Small message from end to end, all software and NICs included."""
+    nic_price: Dollars | None = None
+    cable_price: Dollars | None = None
+    """Cable, or optics of both ends, per link."""
+    nic_power: Watts | None = None
+    switch: str | None = None
+    """Catalog id of the usual switch."""
+    switch_ports: int | None = None
+    switch_price: Dollars | None = None
+    switch_port_power: Watts | None = None
+    price_confidence: Confidence | None = None
+    """Of the prices, where it differs from ``confidence``."""
+
+    @property
+    def goodput(self) -> float:
+        """Bytes/s that long messages get: ``bandwidth * efficiency``."""
+        return self.bandwidth * self.efficiency
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        return f"efficiency {self.efficiency:g} is above 1" if self.efficiency > 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch(Record):
+    """A packet switch."""
+
+    section: ClassVar[str] = "switches"
+    file: ClassVar[str] = "switches.yaml"
+
+    vendor: str
+    family: str
+    ports: int
+    port_bandwidth: BytesPerSecond
+    """One direction."""
+    latency: Seconds
+    """Port to port."""
+    power: Watts | None = None
+    """The most it draws."""
+    typical_power: Watts | None = None
+    price: Dollars | None = None
+    price_confidence: Confidence | None = None
+    """Of the price, where it differs from ``confidence``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudPrice(Record):
+    """What a provider asks for one accelerator-second of an instance that has ``accelerators`` of them.
+
+    A row without ``accelerator`` is a CPU instance, priced as a whole.
+    """
+
+    section: ClassVar[str] = "prices"
+    file: ClassVar[str] = "prices.yaml"
+    references: ClassVar[Mapping[str, str]] = {"accelerator": "accelerator"}
+
+    provider: str
+    instance: str
+    accelerator: str | None = None
+    accelerators: int = 1
+    region: str
+    prices: dict[str, DollarsPerSecond] = field(hash=False)
+    """Kind of purchase (one of ``PRICE_KINDS``) -> US dollars per accelerator-second."""
+
+    @property
+    def short(self) -> str:
+        """The whole id: what an instance costs is a matter of its provider."""
+        return self.id
+
+    def rate(self, kind: str = "on-demand") -> float:
+        """Return US dollars per accelerator-second; ``InputError`` when the row has no such price."""
+        if kind not in self.prices:
+            raise InputError(f"{self.id} has no {kind!r} price. {did_you_mean(kind, self.prices)}")
+        return self.prices[kind]
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        unknown = [kind for kind in self.prices if kind not in PRICE_KINDS]
+        if unknown:
+            return f"unknown kind of price {unknown[0]!r}. {did_you_mean(unknown[0], PRICE_KINDS)}"
+        return None if self.prices else "prices is empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pue(Record):
+    """Power usage effectiveness: facility energy over IT energy, a yearly mean."""
+
+    section: ClassVar[str] = "pue"
+    file: ClassVar[str] = "power.yaml"
+
+    region: str
+    value: Ratio
+
+    def fault(self) -> str | None:
+        """Say what contradicts itself in the record, or None."""
+        return f"a PUE of {self.value:g} is below 1" if self.value < 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Electricity(Record):
+    """Price of electricity at the meter, US dollars per joule."""
+
+    section: ClassVar[str] = "electricity"
+    file: ClassVar[str] = "power.yaml"
+
+    region: str
+    price: DollarsPerJoule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carbon(Record):
+    """Carbon intensity of a grid, kilograms of CO2-equivalent per joule, location-based."""
+
+    section: ClassVar[str] = "carbon"
+    file: ClassVar[str] = "power.yaml"
+
+    region: str
+    intensity: KilogramsPerJoule
+
+
+KINDS: Mapping[str, type[Record]] = {
+    "accelerator": Accelerator,
+    "server": Server,
+    "link": Link,
+    "switch": Switch,
+    "price": CloudPrice,
+    "pue": Pue,
+    "electricity": Electricity,
+    "carbon": Carbon,
+}
+HARDWARE = ("accelerator", "server", "link", "switch")
+
+
+def _idle_fault(power: float | None, idle: float | None) -> str | None:
+    if power is not None and idle is not None and idle > power:
+        return f"idle_power {idle:g} W is above power {power:g} W"
+    return None

@@ -1,0 +1,282 @@
+"""What an experiment found: the tables of all its runs, and the measures, intervals and comparisons made from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.core.errors import InputError, did_you_mean
+from simulator.experiment.estimates import Difference, Estimate, difference, estimate
+from simulator.experiment.figures import Plots, report
+from simulator.metrics import expectation
+from simulator.metrics.expectation import Outcome
+from simulator.metrics.measures import HEADLINE, caveats
+from simulator.metrics.measures import get as find_measure
+from simulator.metrics.measures import names as all_measures
+from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.window import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Names = str | Sequence[str] | None
+"""Measures to show: names, ``"all"``, or None for those that the scenario asks for."""
+
+DIFFERENCE = (
+    "alternative", "measure", "baseline", "value", "difference", "half_width", "relative", "verdict", "basis",
+)  # fmt: skip
+"""Columns of ``Results.diff``."""
+
+
+class Results:
+    """One record per alternative and replication, and a manifest of how they came about.
+
+    ``records`` maps (alternative, replication) to ``Record``; alternatives keep the order in which they first appear,
+    and the first is the baseline unless another is named. ``manifest`` holds what is known of the experiment; used
+    here are ``name``, ``scenario`` (its text), ``hash``, ``overrides``, ``seed``, ``versions`` (name -> version),
+    ``measures`` (the names that summaries show) and ``expect`` (lines to judge); all are optional.
+    """
+
+    def __init__(self, records: Mapping[tuple[str, int], Record], manifest: Mapping[str, Any] | None = None) -> None:
+        if not records:
+            raise InputError("no results: there is not a single run")
+        self.manifest: dict[str, Any] = dict(manifest or {})
+        self.alternatives = tuple(dict.fromkeys(alternative for alternative, _ in records))
+        self.replications = tuple(sorted(dict.fromkeys(replication for _, replication in records)))
+        ordered = [(name, number) for name in self.alternatives for number in self.replications]
+        self.records = {key: records[key] for key in ordered if key in records}
+        self._windows = {key: Window(record) for key, record in self.records.items()}
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._estimates: dict[tuple[str, str], Estimate] = {}
+
+    def __getitem__(self, alternative: str) -> Results:
+        """The results of one alternative alone."""
+        self._known(alternative)
+        return Results({key: record for key, record in self.records.items() if key[0] == alternative}, self.manifest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.alternatives)
+
+    def __len__(self) -> int:
+        return len(self.alternatives)
+
+    def __contains__(self, alternative: object) -> bool:
+        return alternative in self.alternatives
+
+    @property
+    def name(self) -> str:
+        """The name of the scenario; ``results`` when it has none."""
+        return str(self.manifest.get("name") or "results")
+
+    @property
+    def jobs(self) -> pd.DataFrame:
+        """Jobs of all runs, one a row; columns as ``simulator.metrics.recorder.JOBS`` declares them (times in s)."""
+        return self._frame("jobs")
+
+    @property
+    def flows(self) -> pd.DataFrame:
+        """Transfers of all runs, one a row; columns as ``recorder.FLOWS`` declares them."""
+        return self._frame("flows")
+
+    @property
+    def series(self) -> pd.DataFrame:
+        """Queue and accelerators over time, one row a change; columns as ``recorder.SERIES`` declares them."""
+        return self._frame("series")
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What happened, in order; columns as ``recorder.EVENTS`` declares them."""
+        return self._frame("events")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What a summary shows: the scenario's ``measure`` list, or the headline measures that have a value."""
+        chosen = self.manifest.get("measures")
+        if chosen:
+            return tuple(chosen)
+        values = {name: [self.estimate(a, name).interval.mean for a in self.alternatives] for name in HEADLINE}
+        return tuple(name for name, found in values.items() if not np.isnan(found).all()) or HEADLINE
+
+    def chosen(self, names: Names = None) -> tuple[str, ...]:
+        """Resolve ``names`` (see ``Names``); ``InputError`` with the nearest name for an unknown one."""
+        wanted = self.measures if names is None else all_measures() if names == "all" else names
+        return tuple(find_measure(name).name for name in ([wanted] if isinstance(wanted, str) else wanted))
+
+    def windows(self, alternative: str) -> dict[int, Window]:
+        """The runs of one alternative by replication, as the measures see them."""
+        self._known(alternative)
+        return {number: window for (name, number), window in self._windows.items() if name == alternative}
+
+    def estimate(self, alternative: str, measure: str) -> Estimate:
+        """Mean, half width and basis of one measure of one alternative, in the unit that the measure declares."""
+        key = (alternative, measure)
+        if key not in self._estimates:
+            self._estimates[key] = estimate(find_measure(measure), self.windows(alternative))
+        return self._estimates[key]
+
+    def summary(self, measures: Names = None, intervals: bool = False) -> pd.DataFrame:
+        """Means, one row an alternative and one column a measure, in SI units (``$``, ``kWh``, ``$/h`` for costs).
+
+        With ``intervals`` the columns are pairs: ``frame["jct.mean"]`` has the columns ``mean`` and ``half_width``.
+        The half width is that of the 95 % interval: over replications when there are several; from batches of jobs
+        when there is one run and a measure of jobs; NaN otherwise.
+        """
+        import pandas as pd
+
+        names = self.chosen(measures)
+        index = pd.Index(self.alternatives, name="alternative")
+        cells = {n: [self.estimate(a, n).interval for a in self.alternatives] for n in names}
+        if not intervals:
+            return pd.DataFrame({n: [cell.mean for cell in column] for n, column in cells.items()}, index=index)
+        return pd.DataFrame(
+            {
+                (n, part): [getattr(cell, part) for cell in column]
+                for n, column in cells.items()
+                for part in ("mean", "half_width")
+            },
+            index=index,
+        )
+
+    def differences(self, baseline: str | None = None, measures: Names = None) -> list[Difference]:
+        """Each other alternative against ``baseline`` (the first unless named), measure by measure."""
+        base = self.alternatives[0] if baseline is None else self._known(baseline)
+        return [
+            difference(name, find_measure(measure), self.windows(name), self.windows(base))
+            for name in self.alternatives
+            if name != base
+            for measure in self.chosen(measures)
+        ]
+
+    def diff(self, baseline: str | None = None, measures: Names = None) -> pd.DataFrame:
+        """Paired comparison with ``baseline`` (the first alternative unless named), one row a difference.
+
+        Columns: ``alternative, measure, baseline, value, difference, half_width, relative, verdict, basis``. The
+        difference is value - baseline, ``relative`` its share of the baseline. Replications are paired (they share
+        their random numbers); with one run each, batches of the same jobs. ``verdict`` is ``better`` or ``worse``
+        (``higher`` or ``lower`` where neither is good), ``no difference shown`` when the 95 % interval covers 0,
+        ``no interval`` when one run cannot tell, ``no value`` when a side has none. ``basis`` says what was paired.
+        """
+        import pandas as pd
+
+        columns = list(DIFFERENCE)
+        rows = [
+            (d.alternative, d.measure, d.baseline, d.value, *d.interval[:2], d.relative, d.verdict, d.basis)
+            for d in self.differences(baseline, measures)
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def evaluate(self, expression: str) -> bool:
+        """Whether a line such as ``"las.jct.p50 <= fifo.jct.p50"`` or ``"fifo.wait.mean <= 2 h"`` holds (of means)."""
+        return self.expectations([expression])[0].ok
+
+    def expectations(self, lines: Sequence[str] | None = None) -> list[Outcome]:
+        """Judge ``lines``, or the ``expect`` list of the scenario; ``InputError`` for a line that makes no sense."""
+        wanted = self.manifest.get("expect") or () if lines is None else lines
+        parsed = [expectation.parse(line, self.alternatives) for line in wanted]
+        return [line.judge(lambda name, measure: self.estimate(name, measure).interval.mean) for line in parsed]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know: what was left out or set aside, and what the engine says of its runs."""
+        said: dict[str, list[str]] = {}
+        for alternative in self.alternatives:
+            windows = self.windows(alternative)
+            for note in dict.fromkeys([*_said(windows), *caveats(list(windows.values()))]):
+                said.setdefault(note, []).append(alternative)
+        everywhere = len(self.alternatives)
+        return [note if len(names) == everywhere else f"{', '.join(names)}: {note}" for note, names in said.items()]
+
+    def to_dict(self, measures: Names = None) -> dict[str, Any]:
+        """Summary, differences, expectations and notes as plain data for JSON; a missing number is None."""
+        rows = [
+            {"alternative": a, "measure": n, "mean": _plain(found.interval.mean),
+             "half_width": _plain(found.interval.half_width), "basis": found.basis}
+            for a in self.alternatives for n in self.chosen(measures) for found in [self.estimate(a, n)]
+        ]  # fmt: skip
+        pairs = [
+            {"alternative": d.alternative, "measure": d.measure, "baseline": _plain(d.baseline),
+             "value": _plain(d.value), "difference": _plain(d.interval.mean), "basis": d.basis,
+             "half_width": _plain(d.interval.half_width), "relative": _plain(d.relative), "verdict": d.verdict}
+            for d in self.differences(measures=measures)
+        ]  # fmt: skip
+        units = {name: find_measure(name) for name in self.chosen(measures)}
+        return {
+            "name": self.name, "baseline": self.alternatives[0], "replications": len(self.replications),
+            "measures": {n: {"unit": m.unit, "better": m.better, "meaning": m.meaning} for n, m in units.items()},
+            "summary": rows, "differences": pairs, "notes": self.notes,
+            "expectations": [{"expression": o.expression, "ok": o.ok, "text": o.text} for o in self.expectations()],
+        }  # fmt: skip
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: ``results.plot.jct_cdf()``, ``.wait_cdf()``, ``.utilization()``, ``.queue()``, ``.cost()`` ..."""
+        return Plots(self)
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; also written to ``path`` when given."""
+        text: str = report("page").render(self)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def save(self, directory: str | Path, force: bool = False, report: bool = True) -> Path:
+        """Write everything into ``directory`` at one stroke; see ``simulator.experiment.store.save``."""
+        from simulator.experiment import store
+
+        return store.save(self, Path(directory), force=force, report=report)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Results:
+        """Read what ``save`` wrote; see ``simulator.experiment.store.load``."""
+        from simulator.experiment import store
+
+        return store.load(Path(directory))
+
+    def __repr__(self) -> str:
+        return str(report("text").summary(self))
+
+    def _repr_html_(self) -> str:
+        return str(report("page").fragment(self))
+
+    def _known(self, alternative: str) -> str:
+        if alternative not in self.alternatives:
+            raise InputError(f"unknown alternative {alternative!r}. {did_you_mean(alternative, self.alternatives)}")
+        return alternative
+
+    def _frame(self, table: str) -> pd.DataFrame:
+        import pandas as pd
+
+        if table not in self._frames:
+            lengths = [len(window.column(table, TABLES[table][0].name)) for window in self._windows.values()]
+            codes = [self.alternatives.index(name) for name, _ in self.records]
+            names = pd.Categorical.from_codes(
+                np.repeat(codes, lengths).tolist(), categories=pd.Index(self.alternatives)
+            )
+            numbers = np.repeat([number for _, number in self.records], lengths)
+            columns = {
+                column.name: np.concatenate([window.column(table, column.name) for window in self._windows.values()])
+                for column in TABLES[table]
+            }
+            self._frames[table] = pd.DataFrame({"alternative": names, "replication": numbers, **columns})
+        return self._frames[table]
+
+
+def _said(windows: Mapping[int, Window]) -> list[str]:
+    """What the engine noted; sentences that differ between replications in their numbers only are told once."""
+    notes: dict[str, str] = {}
+    for window in windows.values():
+        facts = window.record.facts
+        aside = [f"{n:,} rows of the trace were set aside: {why}." for why, n in (facts.get("set_aside") or {}).items()]
+        for note in [*(facts.get("notes") or ()), *aside]:
+            shape = re.sub(r"\d[\d.,]*", "#", note)
+            if notes.setdefault(shape, note) != note and not notes[shape].startswith("In replication"):
+                notes[shape] = f"In replication {next(iter(windows))} of {len(windows)}: {notes[shape]}"
+    return list(notes.values())
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,125 @@
+"""Measured numbers for people: one unit for all the numbers that are compared, three digits that mean something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MISSING = "–"
+
+_UNITS: dict[str, tuple[tuple[float, str, str], ...]] = {
+    "time": (
+        (86400.0, "", " d"),
+        (3600.0, "", " h"),
+        (60.0, "", " min"),
+        (1.0, "", " s"),
+        (1e-3, "", " ms"),
+        (1e-6, "", " us"),
+        (1e-9, "", " ns"),
+    ),
+    "frequency": ((1.0, "", "/s"), (1 / 60.0, "", "/min"), (1 / 3600.0, "", "/h"), (1 / 86400.0, "", "/d")),
+    "ratio": ((0.01, "", " %"),),
+    "money": ((1.0, "$", ""),),
+    "price": ((1 / 3600.0, "$", "/h"),),
+    "energy": ((3.6e6, "", " kWh"),),
+    "count": ((1.0, "", ""),),
+    "factor": ((1.0, "", ""),),
+}
+
+
+def decimals(value: float, digits: int = 3) -> int:
+    """Places after the point that show ``digits`` significant digits, without cutting whole numbers.
+
+    >>> decimals(3.14159), decimals(31415.9), decimals(0.0314)
+    (2, 0, 4)
+    """
+    if value == 0.0 or not math.isfinite(value):
+        return 0
+    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def plain(value: float, places: int) -> str:
+    """Write ``value`` with ``places`` decimals and thousands commas; powers of ten only where that is unreadable."""
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if places > 7 or abs(value) >= 1e15:
+        return f"{value:.3g}"
+    text = f"{value:,.{places}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A unit for numbers that stand side by side: ``factor`` SI units make one; written prefix, number, suffix."""
+
+    factor: float
+    prefix: str
+    suffix: str
+    dimension: str
+
+    def number(self, value: float) -> str:
+        """The bare number in this unit, for a column whose head carries the unit."""
+        return plain(value / self.factor, self._places(value))
+
+    def text(self, value: float, signed: bool = False) -> str:
+        """Number and unit; ``signed`` writes the plus of a difference too.
+
+        >>> scale([5400.0, 7200.0], "time").text(5400.0), scale([0.715], "ratio").text(0.715)
+        ('1.5 h', '71.5 %')
+        >>> scale([12345.678], "money").text(-12345.678, signed=True)
+        '-$12,346'
+        """
+        if math.isnan(value):
+            return MISSING
+        sign = "-" if value < 0 else ("+" if signed and value > 0 else "")
+        return f"{sign}{self.prefix}{self.number(abs(value))}{self.suffix}"
+
+    def interval(self, mean: float, half_width: float, signed: bool = False) -> str:
+        """Mean, half width and unit; the mean alone when there is no half width.
+
+        >>> scale([5400.0], "time").interval(5400.0, 65.0)
+        '1.500 ± 0.018 h'
+        """
+        if math.isnan(half_width) or math.isnan(mean):
+            return self.text(mean, signed)
+        scaled, half = mean / self.factor, half_width / self.factor
+        places = self._places(mean)
+        if half > 0:
+            places = min(max(places, decimals(half, 2)), places + 2)
+        sign = "-" if scaled < 0 else ("+" if signed and scaled > 0 else "")
+        return f"{sign}{self.prefix}{plain(abs(scaled), places)} ± {plain(half, places)}{self.suffix}"
+
+    @property
+    def unit(self) -> str:
+        """The unit alone: ``h``, ``%``, ``$``, ``$/h``; empty for bare numbers."""
+        return (self.prefix + self.suffix).strip()
+
+    def _places(self, value: float) -> int:
+        scaled = abs(value / self.factor)
+        if self.dimension == "count" and scaled == math.floor(scaled):
+            return 0
+        if self.dimension in ("money", "price") and 0.1 <= scaled < 1000:
+            return 2
+        places = decimals(scaled)
+        text = f"{scaled:.{places}f}" if places and math.isfinite(scaled) else ""
+        return len(text.rstrip("0").partition(".")[2]) if text else places
+
+
+def scale(values: Iterable[float], dimension: str) -> Scale:
+    """Pick the unit in which ``values`` (SI) read best together: the largest that keeps their geometric mean at 1.
+
+    >>> scale([40.0, 7200.0], "time").unit
+    'min'
+    """
+    units = _UNITS[dimension]
+    sizes = [math.log(abs(v)) for v in values if v != 0 and math.isfinite(v)]
+    if not sizes:
+        default = next((u for u in units if u[0] == 1.0), units[0])
+        return Scale(*default, dimension)
+    typical = math.exp(sum(sizes) / len(sizes)) * (1 + 1e-9)
+    largest_first = sorted(units, reverse=True)
+    chosen = next((u for u in largest_first if typical >= u[0] * (2.0 if u[2] == " d" else 1.0)), largest_first[-1])
+    return Scale(*chosen, dimension)

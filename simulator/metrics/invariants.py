@@ -1,0 +1,172 @@
+"""What must hold in every record, whatever the policy, the trace or the hardware: a broken one is a bug of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from simulator.core.errors import InvariantError
+from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.window import Window
+
+RELATIVE = 1e-9
+"""Share of a duration by which sums of its parts may miss it."""
+CLOCK = 1e-12
+"""Share of the time on the clock that rounding may cost on top: differences of large times are no more exact."""
+STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED")
+
+Check = Callable[[Window], None]
+
+
+def check(record: Record) -> list[str]:
+    """Check every invariant and return their statements, in a fixed order.
+
+    Raises ``InvariantError`` with statement, place and numbers at the first that does not hold. Takes about half a
+    second for a million jobs.
+    """
+    window = Window(record)
+    for statement, test in INVARIANTS:
+        try:
+            test(window)
+        except InvariantError as error:
+            raise InvariantError(f"broken invariant: {statement}: {error}") from None
+    return [statement for statement, _ in INVARIANTS]
+
+
+def _require(holds: np.ndarray, tell: Callable[[int], str]) -> None:
+    if not holds.all():
+        row = int(np.argmin(holds))
+        raise InvariantError(f"{tell(row)} ({np.count_nonzero(~holds):,} of {holds.size:,} rows)")
+
+
+def _complete(window: Window) -> None:
+    for table, columns in window.record.tables.items():
+        declared = [column.name for column in TABLES.get(table, ())]
+        if sorted(columns) != sorted(declared):
+            raise InvariantError(f"table {table!r} has columns {sorted(columns)}, declared are {sorted(declared)}")
+        lengths = {name: len(values) for name, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise InvariantError(f"columns of table {table!r} differ in length: {lengths}")
+
+
+def _one_end(window: Window) -> None:
+    state, names = window.column("jobs", "state"), window.column("jobs", "id")
+    known = np.zeros(len(state), dtype=bool)
+    for final in STATES:
+        known |= np.asarray(state == final, dtype=bool)
+    _require(known, lambda row: f"job {names[row]!r} ended as {state[row]!r}, not as one of {', '.join(STATES)}")
+    events = window.column("events", "event")
+    _count(events, "submit", len(state), "jobs in the table")
+    _count(events, "reject", int(np.count_nonzero(state == "REJECTED")), "rejected jobs in the table")
+    _count(events, "preempt", int(window.column("jobs", "preemptions").sum()), "preemptions in the job table")
+
+
+def _count(events: np.ndarray, kind: str, expected: int, meaning: str) -> None:
+    found = int(np.count_nonzero(events == kind))
+    if events.size and found != expected:
+        raise InvariantError(f"{found:,} {kind} events, but {expected:,} {meaning}")
+
+
+def _causal(window: Window) -> None:
+    names = window.column("jobs", "id")
+    submit, start, end, state = (window.column("jobs", name) for name in ("submit", "start", "end", "state"))
+    done = np.asarray(state == "COMPLETED", dtype=bool)
+    slack = CLOCK * max(abs(window.end), 1.0) if np.isfinite(window.end) else 0.0
+
+    def tell(row: int) -> str:
+        return f"job {names[row]!r}: submit {submit[row]!r}, start {start[row]!r}, end {end[row]!r} s ({state[row]})"
+
+    _require(np.isfinite(submit), tell)
+    _require(~done | (np.isfinite(start) & np.isfinite(end)), tell)
+    _require(np.isnan(end) | (state != "UNFINISHED"), tell)
+    _require(np.isnan(start) | (start >= submit), tell)
+    _require(np.isnan(end) | ((end >= submit) & ~(end < start)), tell)
+    if np.isfinite(window.end):
+        _require(
+            np.isnan(end) | (end <= window.end + slack), lambda row: f"{tell(row)}, the run ended at {window.end!r}"
+        )
+
+
+def _attributed(window: Window) -> None:
+    names, end, jct = (window.column("jobs", name) for name in ("id", "end", "jct"))
+    done = np.asarray(window.column("jobs", "state") == "COMPLETED", dtype=bool)
+    slack = RELATIVE * np.abs(jct) + CLOCK * np.abs(end)
+    parts = {name: window.column("jobs", name) for name in ("wait", "compute", "network", "overhead")}
+    total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
+    sojourn = end - window.column("jobs", "submit")
+
+    def tell(row: int) -> str:
+        told = ", ".join(f"{name} {values[row]!r}" for name, values in parts.items())
+        return f"job {names[row]!r}: {told} s sum to {total[row]!r}; jct {jct[row]!r}, end - submit {sojourn[row]!r} s"
+
+    _require(~done | (np.abs(sojourn - jct) <= slack), tell)
+    _require(~done | (np.abs(total - jct) <= slack), tell)
+    for values in parts.values():
+        _require(~done | (values >= -slack), tell)
+
+
+def _within_capacity(window: Window) -> None:
+    time, allocated, capacity, provisioned = (
+        window.column("series", name) for name in ("time", "allocated", "capacity", "provisioned")
+    )
+    slack = RELATIVE * np.maximum(capacity, 1.0)
+
+    def tell(row: int) -> str:
+        return (
+            f"at {time[row]!r} s: {allocated[row]!r} accelerators allocated, {capacity[row]!r} up, "
+            f"{provisioned[row]!r} paid for"
+        )
+
+    _require(allocated >= -slack, tell)
+    _require(allocated <= capacity + slack, tell)
+    _require(capacity <= provisioned + slack, tell)
+    queued, running = window.column("series", "queued"), window.column("series", "running")
+    _require(
+        (queued >= 0) & (running >= 0),
+        lambda row: f"at {time[row]!r} s: {queued[row]} jobs queued, {running[row]} running",
+    )
+
+
+def _held(window: Window) -> None:
+    state, start = window.column("jobs", "state"), window.column("jobs", "start")
+    settled = np.asarray(state == "COMPLETED", dtype=bool) | np.isnan(start)
+    if not settled.all() or not window.column("series", "time").size or not np.isfinite(window.end):
+        return
+    running = sum(np.nan_to_num(window.column("jobs", name)) for name in ("compute", "network", "overhead"))
+    expected = float(window.column("jobs", "accelerators") @ running) if state.size else 0.0
+    found = window.integral("allocated", since=min(0.0, float(window.column("series", "time")[0])))
+    if np.isfinite(found) and abs(found - expected) > 1e-6 * max(expected, found):
+        raise InvariantError(f"the series hold {found!r} accelerator-seconds, the jobs held {expected!r}")
+
+
+def _forward(window: Window) -> None:
+    _monotone("series", window.column("series", "time"))
+    _monotone("events", window.column("events", "time"))
+
+
+def _monotone(table: str, time: np.ndarray) -> None:
+    _require(np.diff(time) >= 0, lambda row: f"{table}: {time[row + 1]!r} s comes after {time[row]!r} s")
+
+
+def _flows_end(window: Window) -> None:
+    names, start, end, size = (window.column("flows", name) for name in ("id", "start", "end", "bytes"))
+
+    def tell(row: int) -> str:
+        return f"transfer {names[row]!r}: start {start[row]!r}, end {end[row]!r} s, {size[row]!r} bytes"
+
+    _require(np.isfinite(start) & (size >= 0), tell)
+    _require(np.isnan(end) | (end >= start), tell)
+
+
+INVARIANTS: tuple[tuple[str, Check], ...] = (
+    ("every table has its declared columns, all of one length", _complete),
+    ("every job that was submitted ends in exactly one state", _one_end),
+    ("submit <= start <= end for every job, within the run", _causal),
+    ("wait + compute + network + overhead = jct = end - submit for every completed job", _attributed),
+    ("0 <= accelerators allocated <= accelerators up <= accelerators paid for, at all times", _within_capacity),
+    ("accelerator-seconds held by the jobs = accelerator-seconds allocated over time", _held),
+    ("time never runs backwards", _forward),
+    ("no transfer ends before it starts", _flows_end),
+)
+"""Statement and test of each. Accelerator-seconds are balanced only where every job that started has completed."""

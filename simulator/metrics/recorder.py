@@ -1,0 +1,129 @@
+"""What a run records: append-only columns, declared once, with unit and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Column(NamedTuple):
+    """One column of a table: its name, numpy dtype, unit and meaning."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+JOBS = (
+    Column("id", "str", "", "name of the job"),
+    Column("workload", "str", "", "workload of the scenario that it came from"),
+    Column("tenant", "str", "", "user, team or virtual cluster"),
+    Column("row", "int64", "", "row of the trace file, from 1 after the header; -1 without a file"),
+    Column("submit", "float64", "s", "when it entered the queue for the first time"),
+    Column("start", "float64", "s", "first start; empty when it never started"),
+    Column("end", "float64", "s", "end of its last run; empty when it did not end within the run"),
+    Column("wait", "float64", "s", "seconds in the queue, over all its stays"),
+    Column("jct", "float64", "s", "job completion time: end - submit"),
+    Column("slowdown", "float64", "", "jct over the seconds the job takes alone on what it was given"),
+    Column("accelerators", "float64", "", "accelerators of its gang"),
+    Column("servers", "int64", "", "servers that its last run was spread over"),
+    Column("state", "str", "", "COMPLETED, REJECTED, FAILED, or UNFINISHED at the horizon"),
+    Column("preemptions", "int64", "", "times it was stopped to make room"),
+    Column("work", "float64", "s", "seconds it takes alone on what it was given"),
+    Column("compute", "float64", "s", "seconds of running on work other than the network"),
+    Column("network", "float64", "s", "seconds of running on exposed communication"),
+    Column("overhead", "float64", "s", "seconds of running lost to restarts"),
+)
+FLOWS = (
+    Column("id", "str", "", "name of the transfer"),
+    Column("workload", "str", "", "workload of the scenario that it came from"),
+    Column("src", "str", "", "source vertex"),
+    Column("dst", "str", "", "destination vertex"),
+    Column("bytes", "float64", "B", "bytes carried"),
+    Column("start", "float64", "s", "when it was asked for"),
+    Column("end", "float64", "s", "arrival of the last byte; empty when it did not end within the run"),
+)
+SERIES = (
+    Column("time", "float64", "s", "from this instant on, until the next row"),
+    Column("queued", "int64", "", "jobs in the queue"),
+    Column("running", "int64", "", "jobs running"),
+    Column("allocated", "float64", "", "accelerators held by jobs"),
+    Column("capacity", "float64", "", "accelerators that are up"),
+    Column("provisioned", "float64", "", "accelerators paid for: up or booting"),
+)
+EVENTS = (
+    Column("time", "float64", "s", "when it happened"),
+    Column("event", "str", "", "submit, start, preempt, end, reject, scale-up, scale-down, node-up, node-down, capacity"),
+    Column("subject", "str", "", "job, node group or link"),
+    Column("amount", "float64", "", "accelerators, nodes, or bytes/s"),
+)
+TABLES: dict[str, tuple[Column, ...]] = {"jobs": JOBS, "flows": FLOWS, "series": SERIES, "events": EVENTS}
+
+
+@dataclass
+class Record:
+    """What one run leaves behind: plain arrays and plain facts, ready to cross a process border.
+
+    ``tables`` maps table name -> column name -> array (``str`` columns hold Python strings in object arrays). ``facts``
+    holds what is true of the run as a whole: ``end`` (s, when the simulation stopped), ``warmup`` (s),
+    ``accelerators``, ``seed``, ``replication``, ``energy`` (J), ``cost`` (dict of US dollars by part), ``notes`` (list of
+    sentences a reader must know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked).
+    """
+
+    tables: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Table:
+    """Append-only rows of one declared table, packed into arrays as they pile up.
+
+    ``add`` takes a row as a tuple in declared order; it is the ``append`` of a list, for the sake of the hot path, so
+    whoever adds many rows calls ``pack`` now and then.
+    """
+
+    __slots__ = ("_declared", "_packed", "_rows", "add")
+
+    def __init__(self, declared: Sequence[Column]) -> None:
+        self._declared = declared
+        self._rows: list[tuple[Any, ...]] = []
+        self._packed: list[list[np.ndarray]] = [[] for _ in declared]
+        self.add = self._rows.append
+
+    def pack(self) -> None:
+        """Turn the rows added so far into machine words."""
+        if self._rows:
+            for declared, chunks, values in zip(self._declared, self._packed, zip(*self._rows, strict=True), strict=True):
+                chunks.append(np.array(values, dtype=object if declared.dtype == "str" else declared.dtype))
+            self._rows.clear()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns as numpy arrays; texts as object arrays."""
+        self.pack()
+        empty = {"str": object}
+        return {
+            declared.name: np.concatenate(chunks) if chunks else np.empty(0, empty.get(declared.dtype, declared.dtype))
+            for declared, chunks in zip(self._declared, self._packed, strict=True)
+        }
+
+
+class Recorder:
+    """The tables of one run while they grow."""
+
+    def __init__(self) -> None:
+        self.jobs = Table(JOBS)
+        self.flows = Table(FLOWS)
+        self.series = Table(SERIES)
+        self.events = Table(EVENTS)
+
+    def pack(self) -> None:
+        """Pack the rows of all tables."""
+        for name in TABLES:
+            getattr(self, name).pack()
+
+    def tables(self) -> dict[str, dict[str, np.ndarray]]:
+        """All tables as arrays."""
+        return {name: getattr(self, name).arrays() for name in TABLES}

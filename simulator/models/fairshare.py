@@ -1,0 +1,134 @@
+"""Max-min fair sharing of links among classes of flows, by progressive filling.
+
+All rates rise together; when a link is full, the flows across it stay where they are, and the others rise on
+(Bertsekas and Gallager, Data Networks, section 6.5.2). A class stands for ``count`` flows that use the same links, so
+the cost depends on the number of classes, not of flows. Two methods give the same rates to rounding: a heap of links in
+plain Python, quicker for few classes, and numpy, which freezes every local bottleneck of a round at once, for many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from typing import Protocol
+
+import numpy as np
+
+_TOLERANCE = 1e-12
+"""Relative: links whose fair shares differ by less count as equally full."""
+_FEW = 96
+"""Up to so many classes the plain loop is quicker than numpy (measured by benchmarks/bench_fairshare.py)."""
+
+
+class FlowClass(Protocol):
+    """Flows that behave alike."""
+
+    links: tuple[int, ...]
+    """The links that each flow uses, without repetition."""
+    usage: tuple[float, ...]
+    """How many bytes cross each of ``links`` for one byte of the flow: 1, or more for a collective."""
+    count: float
+    """Number of flows."""
+    limit: float
+    """Bytes/s that one flow can reach at most, however free the links are."""
+
+
+def max_min(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+    """Return the rate (bytes/s) of one flow of each class.
+
+    ``capacity`` gives bytes/s by link index. A class without links gets its limit. The rates are the max-min fair ones:
+    no flow can be raised without lowering one that is not faster.
+
+    >>> from types import SimpleNamespace as flows
+    >>> one, two = (flows(links=(0,), usage=(1.0,), count=n, limit=math.inf) for n in (1, 3))
+    >>> max_min([one, two], [8.0])
+    [2.0, 2.0]
+    """
+    return _by_heap(classes, capacity) if len(classes) <= _FEW else _by_rounds(classes, capacity)
+
+
+def _by_heap(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+    members: dict[int, list[int]] = {}
+    demand: dict[int, float] = {}
+    for index, flow in enumerate(classes):
+        for link, usage in zip(flow.links, flow.usage, strict=True):
+            if link in members:
+                members[link].append(index)
+                demand[link] += usage * flow.count
+            else:
+                members[link] = [index]
+                demand[link] = usage * flow.count
+    room = {link: float(capacity[link]) for link in members}
+    left = {link: len(indices) for link, indices in members.items()}
+    # a limit is a link of one's own: it is told from real links by its negative number
+    heap = [(room[link] / demand[link], link) for link in members]
+    heap += [(flow.limit, -1 - index) for index, flow in enumerate(classes) if flow.limit < math.inf or not flow.links]
+    heapify(heap)
+    rates = [-1.0] * len(classes)
+    while heap:
+        level, link = heappop(heap)
+        if link < 0:
+            if rates[-1 - link] < 0:
+                _freeze(-1 - link, level, classes, rates, room, demand, left)
+            continue
+        if not left[link]:
+            continue
+        share = max(room[link], 0.0) / demand[link]
+        if share > level * (1 + _TOLERANCE):
+            heappush(heap, (share, link))
+            continue
+        for index in members[link]:
+            if rates[index] < 0:
+                _freeze(index, share, classes, rates, room, demand, left)
+    return rates
+
+
+def _freeze(
+    index: int,
+    rate: float,
+    classes: Sequence[FlowClass],
+    rates: list[float],
+    room: dict[int, float],
+    demand: dict[int, float],
+    left: dict[int, int],
+) -> None:
+    rates[index] = rate
+    flow = classes[index]
+    for link, usage in zip(flow.links, flow.usage, strict=True):
+        weight = usage * flow.count
+        room[link] -= weight * rate
+        demand[link] -= weight
+        left[link] -= 1
+
+
+def _by_rounds(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+    lengths = np.array([len(flow.links) for flow in classes])
+    limits = np.array([flow.limit for flow in classes])
+    counts = np.array([flow.count for flow in classes], dtype=float)
+    links = np.array([link for flow in classes for link in flow.links], dtype=np.int64)
+    used, entry_link = np.unique(links, return_inverse=True)
+    entry_class = np.repeat(np.arange(len(classes)), lengths)
+    weight = np.array([usage for flow in classes for usage in flow.usage]) * counts[entry_class]
+    room = np.asarray(capacity, dtype=float)[used]
+    rates = np.where(lengths == 0, limits, -1.0)
+    while len(entry_class):
+        demand = np.bincount(entry_link, weight, len(used))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(demand > 0, np.maximum(room, 0.0) / demand, np.inf)
+        starts = np.flatnonzero(np.r_[True, entry_class[1:] != entry_class[:-1]])
+        active = entry_class[starts]
+        tightest = np.minimum.reduceat(share[entry_link], starts)
+        level = np.minimum(tightest, limits[active])
+        # a link is a local bottleneck when no class across it is held lower elsewhere
+        lowest = np.full(len(used), np.inf)
+        sizes = np.diff(np.r_[starts, len(entry_class)])
+        np.minimum.at(lowest, entry_link, np.repeat(level, sizes))
+        bottleneck = (demand > 0) & (lowest >= share * (1 - _TOLERANCE))
+        stuck = np.maximum.reduceat(bottleneck[entry_link], starts) | (limits[active] <= tightest)
+        rates[active[stuck]] = level[stuck]
+        gone = np.repeat(stuck, sizes)
+        room -= np.bincount(entry_link[gone], (weight * rates[entry_class])[gone], len(used))
+        entry_link, entry_class, weight = entry_link[~gone], entry_class[~gone], weight[~gone]
+    result: list[float] = rates.tolist()
+    return result

@@ -1,0 +1,165 @@
+"""What a policy sees and what it may ask for. Read this first when you write one.
+
+Three tiers, no registration needed:
+
+1. a key: ``by(lambda job: job.size)`` runs jobs in that order, head first, strictly;
+2. a function ``(view) -> Iterable[Action]``, usually a generator;
+3. a class with ``schedule(view)`` and, if it likes, ``on_submit(job)``, ``on_finish(job)``, ``on_tick(now)``,
+   ``reset(rng)`` and an ``interval`` in seconds at which it wants to be called while jobs wait.
+
+The view is live: an action takes effect when it is yielded, before the generator goes on, so ``view.free`` already
+counts it. A preempted job joins the queue after the pass. A policy never changes a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from simulator.cluster.allocation import Allocator
+from simulator.cluster.topology import Server, Topology
+from simulator.core.registry import Registry
+from simulator.workload.jobs import Job, Placement
+
+
+@dataclass(slots=True)
+class Start:
+    """Start a queued job; without ``placement`` the placement policy decides where.
+
+    If the job cannot be placed now it stays queued.
+    """
+
+    job: Job
+    placement: Placement | None = None
+
+
+@dataclass(slots=True)
+class Preempt:
+    """Stop a running job and put it back into the queue; its finished work is kept."""
+
+    job: Job
+
+
+@dataclass(slots=True)
+class Reject:
+    """Turn a queued job away for good."""
+
+    job: Job
+    reason: str = ""
+
+
+Action = Start | Preempt | Reject
+
+
+class JobSet(Protocol):
+    """Jobs in the order they came in; safe to loop over while actions take jobs out."""
+
+    def __iter__(self) -> Iterator[Job]: ...
+
+    def __len__(self) -> int: ...
+
+    def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
+        """Loop in the order of ``key``, ties in the order of submission.
+
+        The order is kept up to date as jobs come and go, so looking at the first few costs nothing like a sort; ``key``
+        must therefore be the same function at each call and must not change for a job while it is in the set.
+        """
+        ...
+
+
+class ClusterView(Protocol):
+    """The cluster as a policy sees it: cheap and read-only."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start of the run."""
+        ...
+
+    @property
+    def queue(self) -> JobSet:
+        """Jobs that wait."""
+        ...
+
+    @property
+    def running(self) -> JobSet:
+        """Jobs that run."""
+        ...
+
+    @property
+    def free(self) -> float:
+        """Accelerators that are free, over all servers."""
+        ...
+
+    @property
+    def nodes(self) -> Allocator:
+        """Free accelerators, cores and memory by server, as numpy arrays."""
+        ...
+
+    @property
+    def topology(self) -> Topology:
+        """Servers, switches and links."""
+        ...
+
+    def estimate(self, job: Job) -> float:
+        """Seconds of running that the job is expected to need in all."""
+        ...
+
+    def remaining(self, job: Job) -> float:
+        """Seconds of running that the job is expected to need from now on."""
+        ...
+
+    def attained(self, job: Job) -> float:
+        """Seconds that the job has run so far."""
+        ...
+
+    def place(self, job: Job) -> Placement | None:
+        """Where the placement policy would put the job now; None when it does not fit."""
+        ...
+
+
+@runtime_checkable
+class Scheduler(Protocol):
+    """Decides which jobs run."""
+
+    def schedule(self, view: ClusterView) -> Iterable[Action]: ...
+
+
+class Placer(Protocol):
+    """Decides where a job runs."""
+
+    def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
+        """Return servers for all of the job, or None when it does not fit now. Changes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PoolObservation:
+    """What a node-pool autoscaler is told at each step. All counts are nodes unless said otherwise."""
+
+    up: int
+    booting: int
+    busy: int
+    """Nodes with at least one job on them."""
+    allocated: float
+    """Accelerators held by jobs."""
+    queued: float
+    """Accelerators asked for by waiting jobs."""
+    accelerators_per_node: float
+
+
+class Autoscaler(Protocol):
+    """A clock-free state machine that sizes a node pool."""
+
+    interval: float
+
+    def step(self, now: float, observation: PoolObservation) -> int:
+        """Return the number of nodes wanted (up and booting together)."""
+        ...
+
+
+schedulers: Registry[Callable[..., Scheduler]] = Registry("scheduler", "simulator.policies.scheduling")
+placers: Registry[Callable[..., Placer]] = Registry("placement", "simulator.policies.placement")
+autoscalers: Registry[Callable[..., Autoscaler]] = Registry("autoscaler", "simulator.policies.scaling")

@@ -1,0 +1,95 @@
+"""Building blocks of schedulers: run jobs in an order, with and without preemption, and the three policy tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from simulator.core.errors import InputError
+from simulator.policies.api import Action, ClusterView, Preempt, Scheduler, Start
+from simulator.workload.jobs import Job, State
+
+Key = Callable[[Job], Any]
+
+
+def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
+    """Start jobs in the order given until one does not fit: the head of the queue blocks the rest."""
+    for job in jobs:
+        placement = view.place(job)
+        if placement is None:
+            return
+        yield Start(job, placement)
+
+
+def preferring(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
+    """Let the first of ``jobs`` (queued and running, best first) have the cluster, stopping others where needed.
+
+    Each job in turn is chosen if it fits in what the better ones leave. Running jobs that were not chosen are stopped,
+    worst first, only as far as the chosen ones that wait need their accelerators.
+    """
+    if sum(job.accelerators for job in view.queue) <= view.free:
+        yield from (Start(job) for job in view.queue)
+        return
+    budget = float(view.nodes.capacity)
+    starts: list[Job] = []
+    losers: list[Job] = []
+    for job in jobs:
+        if job.accelerators <= budget:
+            budget -= job.accelerators
+            if job.state is State.QUEUED:
+                starts.append(job)
+        elif job.state is State.RUNNING:
+            losers.append(job)
+    needed = sum(job.accelerators for job in starts) - view.free if starts else 0.0
+    while needed > 0 and losers:
+        loser = losers.pop()
+        needed -= loser.accelerators
+        yield Preempt(loser)
+    for job in starts:
+        if job.accelerators <= max(view.free, 1):
+            yield Start(job)
+
+
+class Ordered:
+    """Starts jobs in the order of a key; the head of the queue blocks the rest."""
+
+    def __init__(self, key: Key, name: str = "") -> None:
+        self.key = key
+        self.name = name or getattr(key, "__name__", "ordered")
+
+    def schedule(self, view: ClusterView) -> Iterator[Action]:
+        """Start jobs from the head of the order while they fit."""
+        return in_order(view, view.queue.by(self.key))
+
+
+class FromFunction:
+    """A scheduler made of one function ``(view) -> Iterable[Action]``."""
+
+    def __init__(self, function: Callable[[ClusterView], Iterable[Action]]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", "function")
+
+    def schedule(self, view: ClusterView) -> Iterable[Action]:
+        """Ask the function."""
+        return self.function(view)
+
+
+def by(key: Key, name: str = "") -> Ordered:
+    """Make a scheduler that runs jobs in the order of ``key(job)``, smallest first, ties in the order of submission.
+
+    The key must not change while a job waits.
+    """
+    return Ordered(key, name)
+
+
+def as_scheduler(policy: Any) -> Scheduler:
+    """Return ``policy`` as a scheduler: an object with ``schedule``, a class of such, or a function of the view."""
+    if isinstance(policy, type):
+        policy = policy()
+    if isinstance(policy, Scheduler):
+        return policy
+    if callable(policy):
+        return FromFunction(policy)
+    raise InputError(
+        f"{policy!r} is not a scheduler: give a function (view) -> actions, an object with schedule(view), or by(key)"
+    )

@@ -1,0 +1,70 @@
+"""What a run used: accelerator-seconds, joules, dollars."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.models.cost import capex, cloud, electricity
+from simulator.models.energy import energy
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What the cluster costs. Dollars, seconds, watts, joules.
+
+    ``capex`` is the price of the whole cluster, spread evenly over ``life``; ``electricity`` ($/J) is paid for the
+    energy times ``pue``; ``cloud`` ($ per accelerator-second) is paid for every accelerator that is up or booting, busy
+    or not. ``idle_power`` and ``busy_power`` are those of all servers together with every accelerator idle or busy,
+    ``network_power`` that of all switches. None for what is not known or not paid.
+    """
+
+    capex: float | None = None
+    life: float = 4 * 31557600.0
+    electricity: float | None = None
+    pue: float = 1.0
+    cloud: float | None = None
+    idle_power: float | None = None
+    busy_power: float | None = None
+    network_power: float = 0.0
+
+
+class Meter:
+    """Integrates what is held and what is paid for, over the whole run."""
+
+    def __init__(self, accelerators: int, costs: Costs | None) -> None:
+        self._accelerators, self._costs = accelerators, costs
+        self._time = 0.0
+        self._allocated = self._provisioned = 0.0
+        self._held = self._paid = 0.0
+
+    def advance(self, now: float, allocated: float, provisioned: float) -> None:
+        """From ``now`` on, ``allocated`` accelerators are held and ``provisioned`` are paid for."""
+        elapsed = now - self._time
+        self._held += self._allocated * elapsed
+        self._paid += self._provisioned * elapsed
+        self._time, self._allocated, self._provisioned = now, allocated, provisioned
+
+    def facts(self, end: float) -> dict[str, Any]:
+        """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``."""
+        self.advance(max(end, self._time), self._allocated, self._provisioned)
+        facts: dict[str, Any] = {"allocated_seconds": self._held, "provisioned_seconds": self._paid}
+        costs = self._costs
+        if costs is None:
+            return facts
+        joules = self._energy(costs, end)
+        parts: dict[str, float] = {}
+        if costs.capex is not None:
+            parts["capex"] = capex(costs.capex, end, costs.life)
+        if costs.electricity is not None and not math.isnan(joules):
+            parts["electricity"] = electricity(joules, costs.electricity, costs.pue)
+        if costs.cloud is not None:
+            parts["cloud"] = cloud(self._paid, costs.cloud)
+        return facts | {"energy": joules, "pue": costs.pue, "cost": parts}
+
+    def _energy(self, costs: Costs, end: float) -> float:
+        if costs.idle_power is None or costs.busy_power is None or not self._accelerators:
+            return math.nan
+        idle, busy = costs.idle_power / self._accelerators, costs.busy_power / self._accelerators
+        return energy(idle, busy, self._paid, min(self._held, self._paid)) + costs.network_power * end

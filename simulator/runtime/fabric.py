@@ -1,0 +1,242 @@
+"""The network on the clock: who shares which links now, at what rate, and when the next transfer ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from heapq import heappop, heappush
+
+from simulator.core.clock import Clock, Phase, Soon
+from simulator.core.timer import Deadlines
+from simulator.models.fairshare import max_min
+
+_SAME = 1e-12
+"""Relative: a rate that changes by less has not changed."""
+_FULL = 1 - 1e-9
+"""A link carrying this share of its capacity holds flows back."""
+
+
+class Stream:
+    """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
+
+    ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` after it has set a new one;
+    ``limit`` caps it.
+    """
+
+    __slots__ = ("changed", "count", "limit", "links", "rate", "usage")
+
+    def __init__(
+        self,
+        links: Sequence[int],
+        usage: Sequence[float] = (),
+        count: float = 1.0,
+        limit: float = math.inf,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.links = tuple(links)
+        self.usage = tuple(usage) or (1.0,) * len(self.links)
+        self.count, self.limit, self.changed = count, limit, changed
+        self.rate = 0.0
+
+
+class Fabric:
+    """Max-min fair sharing of the links by the streams on them, solved once per instant.
+
+    Only the connected component that a change can reach is solved again, and not even that when the change cannot move
+    another rate: a stream that leaves links with room to spare, or joins without filling one.
+    """
+
+    def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
+        self._soon = Soon(clock, self._settle, Phase.SOLVE)
+        self.capacity = [float(value) for value in capacity]
+        self._load = [0.0] * len(self.capacity)
+        self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
+        self._joined: dict[Stream, None] = {}
+        self._dirty: dict[int, None] = {}
+        self.solves = 0
+        """Solves so far, for those who watch the cost."""
+
+    def join(self, stream: Stream) -> None:
+        """Add a stream; its rate is set at the end of this instant."""
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            self._on[link][stream] = usage
+        self._joined[stream] = None
+        self._soon()
+
+    def leave(self, stream: Stream) -> None:
+        """Take a stream off; the others take over its share at the end of this instant."""
+        fresh = stream in self._joined
+        self._joined.pop(stream, None)
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            del self._on[link][stream]
+            if self._load[link] >= self.capacity[link] * _FULL:
+                self._dirty[link] = None
+            if not fresh:
+                self._load[link] -= usage * stream.count * stream.rate
+        stream.rate = 0.0
+        if self._dirty:
+            self._soon()
+
+    def resize(self, stream: Stream, count: float) -> None:
+        """Change the number of flows of a stream that is on the fabric."""
+        if stream not in self._joined:
+            for link, usage in zip(stream.links, stream.usage, strict=True):
+                self._load[link] += usage * (count - stream.count) * stream.rate
+                self._dirty[link] = None
+        stream.count = count
+        self._soon()
+
+    def set_capacity(self, link: int, capacity: float) -> None:
+        """Change the capacity (bytes/s) of a link; 0 takes it down."""
+        self.capacity[link] = capacity
+        self._dirty[link] = None
+        self._soon()
+
+    def alone(self, stream: Stream) -> float:
+        """Rate that one flow of the stream would have with the fabric to itself."""
+        shares = (
+            self.capacity[link] / (usage * stream.count)
+            for link, usage in zip(stream.links, stream.usage, strict=True)
+        )
+        return min(shares, default=math.inf) if stream.limit == math.inf else min((stream.limit, *shares))
+
+    def _settle(self) -> None:
+        for stream in self._joined:
+            if self._fits(stream):
+                self._set_rate(stream, stream.limit)
+            else:
+                self._dirty.update(dict.fromkeys(stream.links))
+        self._joined.clear()
+        if not self._dirty:
+            return
+        streams = self._component()
+        self._dirty.clear()
+        self.solves += 1
+        for stream, rate in zip(streams, max_min(streams, self.capacity), strict=True):
+            if abs(rate - stream.rate) > _SAME * stream.rate:
+                self._set_rate(stream, rate)
+
+    def _fits(self, stream: Stream) -> bool:
+        if stream.limit == math.inf and stream.links:
+            return False
+        wanted = stream.limit * stream.count
+        return all(
+            self._load[link] + usage * wanted <= self.capacity[link]
+            for link, usage in zip(stream.links, stream.usage, strict=True)
+        )
+
+    def _component(self) -> list[Stream]:
+        links = dict.fromkeys(self._dirty)
+        streams: dict[Stream, None] = {}
+        todo = list(links)
+        while todo:
+            for stream in self._on[todo.pop()]:
+                if stream not in streams:
+                    streams[stream] = None
+                    for link in stream.links:
+                        if link not in links:
+                            links[link] = None
+                            todo.append(link)
+        return list(streams)
+
+    def _set_rate(self, stream: Stream, rate: float) -> None:
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            self._load[link] += usage * stream.count * (rate - stream.rate)
+        stream.rate = rate
+        stream.changed()
+
+
+class Flow:
+    """One transfer under way; ``done()`` is called when its last byte has arrived."""
+
+    __slots__ = ("bytes", "done", "route")
+
+    def __init__(self, route: tuple[int, ...], size: float, done: Callable[[], None]) -> None:
+        self.route, self.bytes, self.done = route, size, done
+
+
+class Bundle:
+    """Transfers over the same route: they progress alike, so one counter of bytes serves them all."""
+
+    __slots__ = ("_heap", "_mark", "_pushes", "_rate", "_served", "stream")
+
+    def __init__(self, stream: Stream, now: float) -> None:
+        self.stream = stream
+        self._heap: list[tuple[float, int, Flow]] = []
+        self._served = 0.0
+        self._mark = now
+        self._rate = 0.0
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, flow: Flow, now: float) -> None:
+        """Take one more transfer on."""
+        self.advance(now)
+        self._pushes += 1
+        heappush(self._heap, (self._served + flow.bytes, self._pushes, flow))
+
+    def advance(self, now: float) -> None:
+        """Count the bytes that each transfer has sent until now, and go on at the stream's present rate."""
+        if now > self._mark:
+            self._served += self._rate * (now - self._mark)
+        self._mark, self._rate = now, self.stream.rate
+
+    def next_end(self) -> float:
+        """When the shortest transfer ends at the present rate (s); infinity when it never does."""
+        left = self._heap[0][0] - self._served
+        if left <= 0:
+            return self._mark
+        return self._mark + left / self._rate if self._rate > 0 else math.inf
+
+    def take_finished(self, now: float) -> list[Flow]:
+        """Remove and return the transfers that end now, the shortest being one of them."""
+        self.advance(now)
+        self._served = self._heap[0][0]
+        finished = []
+        while self._heap and self._heap[0][0] <= self._served:
+            finished.append(heappop(self._heap)[2])
+        return finished
+
+
+class Transfers:
+    """Transfers of finite size on a fabric, bundled by route."""
+
+    def __init__(self, clock: Clock, fabric: Fabric) -> None:
+        self._clock, self._fabric = clock, fabric
+        self._bundles: dict[tuple[int, ...], Bundle] = {}
+        self._ends: Deadlines[Bundle] = Deadlines(clock, self._finish)
+
+    def begin(self, flow: Flow) -> None:
+        """Put a transfer on the fabric now; one without bytes or links is done at once."""
+        if flow.bytes <= 0 or not flow.route:
+            flow.done()
+            return
+        bundle = self._bundles.get(flow.route)
+        if bundle is None:
+            stream = Stream(flow.route)
+            bundle = self._bundles[flow.route] = Bundle(stream, self._clock.now)
+            bundle.add(flow, self._clock.now)
+            stream.changed = partial(self._retime, bundle)
+            self._fabric.join(stream)
+        else:
+            bundle.add(flow, self._clock.now)
+            self._fabric.resize(bundle.stream, len(bundle))
+            self._retime(bundle)
+
+    def _retime(self, bundle: Bundle) -> None:
+        bundle.advance(self._clock.now)
+        self._ends.set(bundle, bundle.next_end())
+
+    def _finish(self, bundle: Bundle) -> None:
+        finished = bundle.take_finished(self._clock.now)
+        if len(bundle):
+            self._fabric.resize(bundle.stream, len(bundle))
+            self._retime(bundle)
+        else:
+            del self._bundles[bundle.stream.links]
+            self._fabric.leave(bundle.stream)
+        for flow in finished:
+            flow.done()

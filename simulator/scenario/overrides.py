@@ -1,0 +1,84 @@
+"""Changes laid over a scenario: ``--set key.path=value`` texts and mappings from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from simulator.core.errors import InputError, Problem
+from simulator.scenario.nodes import Mark, Node, Path, from_python, put
+from simulator.scenario.yamltext import parse
+
+Override = str | Mapping[str, Any]
+"""``"key.path=value"``, or a mapping of key paths to values."""
+
+
+def settings(overrides: Override | Iterable[Override]) -> list[tuple[Path, Node]]:
+    """Split overrides into paths and values; the text of a value is YAML.
+
+    Raises ``InputError`` for a text without ``=`` or a value that is not YAML.
+    """
+    if isinstance(overrides, str | Mapping):
+        overrides = (overrides,)
+    found: list[tuple[Path, Node]] = []
+    for override in overrides:
+        if isinstance(override, str):
+            found.append(_setting(override))
+        else:
+            found.extend((path_of(key), from_python(value, _mark(key, value))) for key, value in override.items())
+    return found
+
+
+def path_of(key: str) -> Path:
+    """Split a dotted key."""
+    parts = tuple(key.split("."))
+    if not all(parts):
+        raise InputError(Problem(f"{key!r} is not a key path", hint="write for example topology.link"))
+    return parts
+
+
+def apply(root: Node, changes: Iterable[tuple[Path, Node]]) -> Node:
+    """Return ``root`` with all changes; raise ``InputError`` with every one that cannot be made."""
+    problems: list[Problem] = []
+    for path, value in changes:
+        if path[0] == "include":
+            problems.append(value.problem((), "'include' cannot be overridden: it is read before"))
+            continue
+        changed = put(root, path, value)
+        if isinstance(changed, Problem):
+            problems.append(changed)
+        else:
+            root = changed
+    if problems:
+        raise InputError(*problems)
+    return root
+
+
+def _setting(text: str) -> tuple[Path, Node]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(Problem(f"--set {text!r} is not KEY=VALUE", hint="write for example --set topology.link=NAME"))
+    mark = Mark(source=f"--set {text}", base=os.getcwd())
+    if not value.strip():
+        return path_of(key.strip()), Node(None, mark)
+    try:
+        parsed = parse(value)
+    except InputError as error:
+        raise InputError(Problem(f"the value of --set is not YAML: {error.problems[0].text}", source=mark.source)) from None
+    return path_of(key.strip()), _moved(parsed, mark)
+
+
+def _mark(key: str, value: Any) -> Mark:
+    shown = repr(value) if isinstance(value, str | int | float) else f"<{type(value).__name__}>"
+    return Mark(source=f"{key} = {shown}", base=os.getcwd())
+
+
+def _moved(node: Node, mark: Mark) -> Node:
+    """Place all of a tree at one mark."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _moved(item, mark) for key, item in value.items()}
+    elif isinstance(value, tuple):
+        value = tuple(_moved(item, mark) for item in value)
+    return Node(value, mark, mark if node.key is not None else None)

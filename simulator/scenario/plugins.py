@@ -1,0 +1,199 @@
+"""What a section such as ``scheduler:`` means: a built-in or installed name, code beside the scenario, or an object."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from simulator.core.errors import InputError, did_you_mean
+from simulator.core.registry import Registry, load_from_file
+from simulator.scenario.arguments import chosen, model_of, parameters
+from simulator.scenario.nodes import Node
+from simulator.scenario.validation import at, complaint, show
+
+_CODE = re.compile(r".+\.py:\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What validation must know besides the values: where they stand, and what the user allows."""
+
+    root: Node
+    allow_code: bool = False
+    loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """Code that was loaded already, by folder and reference."""
+
+    def base(self, *path: str) -> str:
+        """Return the folder that a relative path written at ``path`` starts from."""
+        node = self.root.find(path) or self.root.find(path[:-1]) or self.root
+        return node.mark.base
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section that names one plug-in.
+
+    ``key`` is the key of the name; ``method`` what an object must have to serve; ``given`` the parameters that the
+    engine passes to a policy that is a plain function.
+    """
+
+    name: str
+    key: str
+    method: str
+    given: tuple[str, ...] = ()
+
+    def registry(self) -> Registry[Any]:
+        """Return the registry of what may be named here."""
+        from simulator.cluster.builders import builders
+        from simulator.policies.api import autoscalers, placers, schedulers
+
+        return {"scheduler": schedulers, "placement": placers, "autoscaler": autoscalers, "topology": builders}[self.name]
+
+
+SECTIONS = {
+    section.name: section
+    for section in (
+        Section("scheduler", "kind", "schedule", ("view",)),
+        Section("placement", "kind", "place", ("job", "nodes", "topology")),
+        Section("autoscaler", "kind", "step", ("now", "observation")),
+        Section("topology", "build", "graph"),
+    )
+}
+
+
+class FunctionPolicy:
+    """A policy that is a plain function, dressed as the object that the engine asks."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self.schedule = self.place = functools.partial(function, **arguments) if arguments else function
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One named plug-in with its parameters in SI, ready to be made.
+
+    ``thing`` is a class or factory to call, or, when ``made``, an object or function to use as it is.
+    """
+
+    section: str
+    kind: str
+    arguments: Mapping[str, Any]
+    thing: Any
+    made: bool = False
+
+    def make(self) -> Any:
+        """Return a fresh object; raise what its constructor raises."""
+        if not self.made:
+            return self.thing(**self.arguments)
+        if hasattr(self.thing, SECTIONS[self.section].method):
+            return copy.deepcopy(self.thing)
+        return FunctionPolicy(self.thing, self.arguments)
+
+
+def plugin(section: Section, value: Any, context: Context, skip: frozenset[str] = frozenset()) -> Plugin:
+    """Return what a section says; raise pydantic errors placed at its keys.
+
+    ``skip`` names keys of the section that are not parameters of the plug-in.
+    """
+    if isinstance(value, Mapping):
+        mapping = dict(value)
+        if section.key not in mapping:
+            raise at(section.key, complaint(f"{section.key!r} is missing", _choices(section)))
+        named = mapping.pop(section.key)
+    else:
+        mapping, named = {}, value
+    try:
+        kind, thing, ready = _find(section, named, context)
+    except PydanticCustomError as error:
+        raise (at(section.key, error, named) if isinstance(value, Mapping) else error) from None
+    given = {key: item for key, item in mapping.items() if key not in skip}
+    if ready and not _is_function(thing):
+        checked: dict[str, Any] = chosen(model_of(_takes_nothing).model_validate(given))
+    else:
+        target = model_of(thing, section.given[: len(parameters(thing))] if ready else ())
+        checked = chosen(target.model_validate(given))
+    result = Plugin(section.name, kind, checked, thing, ready)
+    if section.given:
+        _try(result)
+    return result
+
+
+def _try(candidate: Plugin) -> None:
+    """Make a policy once, so that what its constructor refuses is reported with the rest of the file."""
+    try:
+        made = candidate.make()
+    except Exception as error:
+        text = str(error) if isinstance(error, ValueError | InputError) else f"{type(error).__name__}: {error}"
+        raise complaint(f"{candidate.kind!r} cannot be made: {text}") from None
+    method = SECTIONS[candidate.section].method
+    if not callable(getattr(made, method, None)):
+        raise complaint(f"{candidate.kind!r} is not a {candidate.section}: it has no method {method!r}")
+
+
+def _find(section: Section, named: Any, context: Context) -> tuple[str, Any, bool]:
+    """Return name, thing, and whether the thing is a finished policy rather than something that makes one."""
+    if not isinstance(named, str):
+        return _given_object(section, named)
+    if _CODE.fullmatch(named):
+        thing = _load(section, named, context)
+        return named, thing, not inspect.isclass(thing)
+    registry = section.registry()
+    try:
+        thing = registry.get(named)
+    except InputError:
+        hint = did_you_mean(named, registry.names()) + _code_hint(section)
+        raise complaint(f"unknown {registry.kind} {named!r}", hint) from None
+    first = next(iter(parameters(thing)), None)
+    return named, thing, _is_function(thing) and bool(section.given) and first == section.given[0]
+
+
+def _given_object(section: Section, thing: Any) -> tuple[str, Any, bool]:
+    """Take a class, function or object that was given from Python."""
+    name = getattr(thing, "name", None) or getattr(thing, "__name__", type(thing).__name__)
+    if inspect.isclass(thing):
+        return str(name), thing, False
+    if hasattr(thing, section.method) or (callable(thing) and section.given):
+        return str(name), thing, True
+    raise complaint(f"{show(thing)} is not a {section.name}", _choices(section))
+
+
+def _load(section: Section, reference: str, context: Context) -> Any:
+    if not context.allow_code:
+        raise complaint(
+            f"{reference!r} is code, and a scenario file may not run code by itself",
+            "read that file first; then pass --allow-code, or allow_code=True from Python",
+        )
+    base = context.base(section.name, section.key)
+    if (base, reference) not in context.loaded:
+        try:
+            context.loaded[base, reference] = load_from_file(reference, Path(base or os.getcwd()))
+        except InputError as error:
+            raise complaint(str(error.problems[0].text), error.problems[0].hint or "") from None
+    return context.loaded[base, reference]
+
+
+def _choices(section: Section) -> str:
+    names = section.registry().names()
+    return f"write {section.name}: {{{section.key}: NAME}}, NAME one of: {', '.join(names) or 'none'}"
+
+
+def _code_hint(section: Section) -> str:
+    return " Your own code is written policies/mine.py:Name." if section.key == "kind" else ""
+
+
+def _is_function(thing: Any) -> bool:
+    return inspect.isroutine(thing) or isinstance(thing, functools.partial)
+
+
+def _takes_nothing() -> None:
+    """Stand for a finished object: it has no parameters left to set."""

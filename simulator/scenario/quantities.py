@@ -1,0 +1,56 @@
+"""Numbers of a scenario file as pydantic types: text with a unit outside, SI float inside."""
+
+from __future__ import annotations
+
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, Strict, WithJsonSchema
+
+from simulator.core import units
+from simulator.core.units import Dimension
+
+
+def _parser(dimension: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: units.parse(value, dimension))
+
+
+def _schema(dimension: str) -> WithJsonSchema:
+    if dimension == "ratio":
+        return WithJsonSchema({"type": ["string", "number"], "examples": ["70 %", 0.7]})
+    pattern = r"^\s*(\$\s*)?[0-9.].*[A-Za-zµμ%$]|^\$" if dimension != "money" else r"[0-9]"
+    return WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": pattern}, {"const": 0}], "examples": [units.example(dimension)]}
+    )
+
+
+Time = Annotated[float, _parser("time"), _schema("time")]
+Size = Annotated[float, _parser("bytes"), _schema("bytes")]
+Bandwidth = Annotated[float, _parser("bandwidth"), _schema("bandwidth")]
+Money = Annotated[float, _parser("money"), _schema("money")]
+Price = Annotated[float, _parser("price"), _schema("price")]
+EnergyPrice = Annotated[float, _parser("energy price"), _schema("energy price")]
+Share = Annotated[float, _parser("ratio"), _schema("ratio")]
+
+
+def dress(annotation: Any) -> Any:
+    """Return a type that reads what ``annotation`` means from a scenario file.
+
+    ``Annotated[float, Dimension("time")]`` reads "5 min"; this holds inside ``list[...]``, ``X | None`` and so on. A
+    tuple reads a list. Everything else stays as it is.
+    """
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        marks = [mark for mark in inner[1:] if isinstance(mark, Dimension)]
+        if marks:
+            others = tuple(mark for mark in inner[1:] if not isinstance(mark, Dimension))
+            return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]  # type: ignore[return-value]
+        return annotation
+    if origin in (None, Literal):
+        return Annotated[annotation, Strict(False)] if annotation is tuple else annotation
+    dressed = tuple(part if part is ... else dress(part) for part in inner)
+    if origin in (Union, types.UnionType):
+        return Union[dressed]  # noqa: UP007
+    if origin is tuple:
+        return Annotated[tuple[dressed], Strict(False)]  # type: ignore[valid-type]
+    return origin[dressed] if isinstance(origin, type) else annotation

@@ -1,0 +1,251 @@
+"""The keys of a scenario file, and what each of them may say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
+
+from simulator.core.errors import InputError, did_you_mean
+from simulator.core.units import parse
+from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
+from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time
+from simulator.scenario.shipped import shipped
+from simulator.scenario.validation import Strict, at, complaint, each, show
+from simulator.scenario.workloads import Name, Work, work
+
+FOUR_YEARS = 4 * 31557600.0
+_WORKLOAD_NAME = re.compile(r"[^\s./]+")
+_ALTERNATIVE = re.compile(r"[^\s/](?:[^/\n]{0,58}[^\s/])?")
+
+
+@dataclass(frozen=True, slots=True)
+class TopologySource:
+    """Where the cluster comes from: a file, a builder, or a topology made in Python."""
+
+    file: Path | None = None
+    build: Plugin | None = None
+    ready: Any = None
+
+
+class CapacityEvent(Strict):
+    """From ``time`` on, the link with this index has this capacity."""
+
+    time: Time
+    link: Annotated[int, Field(ge=0)]
+    capacity: Bandwidth
+
+
+class NetworkKeys(Strict):
+    """How traffic shares the links."""
+
+    contention: Literal["max-min", "none"] = Field(
+        "max-min", description="max-min fair sharing of every link, or none: each flow as if it were alone"
+    )
+    routing: Literal["ecmp"] = Field("ecmp", description="among equally short routes one is picked by hash")
+    capacity_events: list[CapacityEvent] = Field(default_factory=list, description="links that change their capacity")
+
+
+class CloudKeys(Strict):
+    """A row of the catalog's cloud prices."""
+
+    provider: Name
+    instance: Name | None = None
+    accelerator: Name | None = None
+    kind: Literal["on-demand", "spot", "1y", "3y"] = "on-demand"
+    region: Name | None = None
+
+
+def _capex(value: Any) -> Any:
+    if isinstance(value, str) and not re.search(r"\d", value):
+        if value not in ("catalog", "none"):
+            raise complaint(f"{value!r} is not a capex", "write catalog, none, or an amount such as $2,500,000")
+        return value
+    return parse(value, "money")
+
+
+def _cloud(value: Any) -> Any:
+    return CloudKeys.model_validate(value) if isinstance(value, Mapping) else parse(value, "price")
+
+
+class CostKeys(Strict):
+    """What the cluster costs: bought (capex and electricity) or rented (cloud)."""
+
+    capex: Annotated[Any, PlainValidator(_capex)] = Field(
+        None, description="catalog (sum of the bill of materials), none, or an amount"
+    )
+    life: Annotated[Time, Field(gt=0)] = Field(FOUR_YEARS, description="capex is spread evenly over this time")
+    electricity: EnergyPrice | None = Field(None, description="price of electricity")
+    pue: Annotated[Share, Field(ge=1)] = Field(1.0, description="power usage effectiveness: site over IT energy")
+    cloud: Annotated[Any, PlainValidator(_cloud)] = Field(
+        None, description="price per accelerator-hour, or a row of the catalog: {provider, instance, kind, region}"
+    )
+
+    @model_validator(mode="after")
+    def _bought_or_rented(self) -> CostKeys:
+        owned = [key for key in ("capex", "electricity") if getattr(self, key) not in (None, "none")]
+        if self.cloud is not None and owned:
+            text = f"'cloud' and {owned[0]!r} count the same accelerators twice"
+            raise at("cloud", complaint(text, "a cluster is rented (cloud) or bought (capex, electricity)"))
+        return self
+
+
+class RunKeys(Strict):
+    """How long, how often, and on how many processes."""
+
+    until: Annotated[Time, Field(gt=0)] | None = Field(None, description="end of the simulated time; without it: all work done")
+    warmup: Time = Field(0.0, description="jobs submitted before this are simulated but not measured")
+    replications: Annotated[int, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
+    workers: Annotated[int, Field(ge=1)] | None = Field(None, description="processes; the results do not depend on it")
+    restart: Time = Field(0.0, description="time lost whenever a preempted job resumes")
+
+    @model_validator(mode="after")
+    def _measures_something(self) -> RunKeys:
+        if self.until is not None and self.warmup >= self.until:
+            text = f"a warm-up of {self.warmup:g} s leaves nothing to measure: the run ends at {self.until:g} s"
+            raise at("warmup", complaint(text, "make warmup shorter than until"))
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PoolKeys:
+    """A pool of nodes and the policy that sizes it; counts are nodes, ``provision`` seconds."""
+
+    autoscaler: Plugin
+    minimum: int = 0
+    maximum: int | None = None
+    initial: int | None = None
+    provision: float = 210.0
+
+
+class _PoolKeys(Strict):
+    min: Annotated[int, Field(ge=0)] = Field(0, description="nodes that are always up")
+    max: Annotated[int, Field(ge=1)] | None = Field(None, description="most nodes; default: all of the topology")
+    initial: Annotated[int, Field(ge=0)] | None = Field(None, description="nodes up at the start; default: min")
+    provision: Time = Field(
+        210.0,
+        description="from asking for a node until it takes jobs (default: 3 to 4 minutes on GCE, Kubernetes "
+        "cluster-autoscaler FAQ)",
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> _PoolKeys:
+        if self.max is not None and self.max < self.min:
+            raise at("max", complaint(f"max ({self.max}) is below min ({self.min})"))
+        if self.initial is not None and not self.min <= self.initial <= (self.max or self.initial):
+            raise at("initial", complaint(f"initial ({self.initial}) is not between min ({self.min}) and max ({self.max})"))
+        return self
+
+
+def _context(info: ValidationInfo) -> Context:
+    assert isinstance(info.context, Context)
+    return info.context
+
+
+def _section(value: Any, info: ValidationInfo) -> Plugin:
+    assert info.field_name is not None
+    return plugin(SECTIONS[info.field_name], value, _context(info))
+
+
+def _topology(value: Any, info: ValidationInfo) -> TopologySource:
+    if isinstance(value, str):
+        return TopologySource(file=_topology_file(value, _context(info), "topology"))
+    if isinstance(value, Mapping) and "file" in value:
+        extra = next((key for key in value if key != "file"), None)
+        if extra is not None:
+            raise at(extra, complaint(f"{extra!r} means nothing beside 'file'", "change the topology file, or use build"))
+        if not isinstance(value["file"], str):
+            raise at("file", complaint(f"{show(value['file'])} is not a file name"), value["file"])
+        return TopologySource(file=_topology_file(value["file"], _context(info), "topology", "file"))
+    if isinstance(value, Mapping):
+        return TopologySource(build=plugin(SECTIONS["topology"], value, _context(info)))
+    if hasattr(value, "graph") and hasattr(value, "servers"):
+        return TopologySource(ready=value)
+    raise complaint(f"{show(value)} is not a topology", "write a file name or {build: NAME, ...}")
+
+
+def _topology_file(name: str, context: Context, *path: str) -> Path:
+    beside = Path(context.base(*path)) / name
+    if beside.is_file():
+        return beside
+    try:
+        return shipped("topologies", name)
+    except InputError as error:
+        problem = complaint(error.problems[0].text, error.problems[0].hint or "")
+        raise (at("file", problem, name) if len(path) > 1 else problem) from None
+
+
+def _pool(value: Any, info: ValidationInfo) -> PoolKeys | None:
+    if value is None or value == "none":
+        return None
+    own = frozenset(_PoolKeys.model_fields)
+    scaler = plugin(SECTIONS["autoscaler"], value, _context(info), own)
+    given = {key: item for key, item in value.items() if key in own} if isinstance(value, Mapping) else {}
+    keys = _PoolKeys.model_validate(given)
+    return PoolKeys(scaler, keys.min, keys.max, keys.initial, keys.provision)
+
+
+def _workloads(value: Any, info: ValidationInfo) -> dict[str, Work]:
+    if not isinstance(value, Mapping) or not value:
+        raise complaint(f"{show(value)} is not a mapping of workloads", "write workload: {NAME: {trace: ..., format: ...}}")
+    context = _context(info)
+
+    def one(name: str, item: Any) -> Work:
+        if not _WORKLOAD_NAME.fullmatch(name):
+            raise complaint(f"{name!r} is not a name for a workload", "no spaces, dots or slashes")
+        return work(name, item, context)
+
+    return dict(zip(value, each(value.items(), one), strict=True))
+
+
+def _measures(value: list[str]) -> list[str]:
+    from simulator.metrics import measures
+
+    known = measures.names()
+
+    def one(index: int, name: str) -> str:
+        if name not in known:
+            raise complaint(f"unknown measure {name!r}", did_you_mean(name, known, limit=40))
+        return name
+
+    return each(enumerate(value), one)
+
+
+def _alternatives(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise complaint(f"{show(value)} is not a mapping of axes", "write compare: {scheduler: {NAME: {kind: ...}, ...}}")
+    return dict(zip(value, each(value.items(), _axis), strict=True))
+
+
+def _axis(axis: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value) and axis in SECTIONS:
+        value = {item: item for item in value}
+    if not isinstance(value, Mapping) or not value:
+        raise complaint(f"{show(value)} is not a mapping of alternatives", f"write {axis}: {{NAME: ..., NAME: ...}}")
+    for name in value:
+        if not _ALTERNATIVE.fullmatch(name):
+            raise at(name, complaint(f"{name!r} is not a name for an alternative", "1 to 60 characters, no slash"))
+    return dict(value)
+
+
+class ScenarioKeys(Strict):
+    """All keys of a scenario, checked and in SI."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="title of the scenario")
+    description: str = Field("", description="what it is about, for the report")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="root of all random numbers")
+    topology: Annotated[Any, PlainValidator(_topology)]
+    workload: Annotated[Any, PlainValidator(_workloads)]
+    scheduler: Annotated[Any, PlainValidator(_section)] = Field("fifo", validate_default=True)
+    placement: Annotated[Any, PlainValidator(_section)] = Field("pack", validate_default=True)
+    network: NetworkKeys = Field(default_factory=NetworkKeys)
+    autoscaler: Annotated[Any, PlainValidator(_pool)] = None
+    cost: CostKeys | None = None
+    run: RunKeys = Field(default_factory=RunKeys)
+    compare: Annotated[Any, PlainValidator(_alternatives)] = Field(default_factory=dict)
+    measure: Annotated[list[Name], AfterValidator(_measures)] = Field(default_factory=list)
+    expect: list[str] = Field(default_factory=list)

@@ -1,0 +1,336 @@
+"""``Scenario``: what a scenario file says, checked; frozen, copied by ``with_``, multiplied by ``alternatives``."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from simulator.core.errors import InputError, Problem
+from simulator.scenario.loader import read_source, with_includes
+from simulator.scenario.locate import located
+from simulator.scenario.nodes import Node, Path, from_python
+from simulator.scenario.overrides import Override, apply, path_of, settings
+from simulator.scenario.plugins import Context
+from simulator.scenario.schema import CostKeys, NetworkKeys, PoolKeys, RunKeys, ScenarioKeys, TopologySource
+from simulator.scenario.validation import problems_of
+from simulator.scenario.workloads import Work
+
+REPLACED = ("topology", "workload", "scheduler", "placement", "network", "autoscaler", "cost")
+"""Sections that an axis of ``compare:`` of the same name replaces; any other axis holds sets of overrides."""
+MAX_ALTERNATIVES = 10_000
+_NEEDED = ("topology", "workload")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scenario:
+    """One scenario, checked and immutable.
+
+    Make it with ``Scenario.load`` or ``Scenario.from_dict``. ``text`` is the source as it was written and ``path`` its
+    file, if any; ``changes`` are the overrides laid over it, in order. The sections are read through ``keys`` (all in SI)
+    or the properties of the same names.
+    """
+
+    root: Node
+    text: str = ""
+    path: str | None = None
+    changes: tuple[str, ...] = ()
+    allow_code: bool = False
+    loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
+    keys: ScenarioKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", _checked(self.root, self.allow_code, self.loaded, []))
+
+    @classmethod
+    def load(
+        cls, source: str | os.PathLike[str], overrides: Override | Iterable[Override] = (), *, allow_code: bool = False
+    ) -> Scenario:
+        """Read a scenario from a path, the name of a shipped scenario, or YAML text (told by a line break or ``{``).
+
+        ``overrides`` are ``"key.path=value"`` texts or mappings of key paths to values. Code that the file names runs
+        only with ``allow_code``. Raises ``InputError`` with all problems at once, each with file, line and column.
+        """
+        found = read_source(source)
+        return cls._of(found.root, found.text, found.path, overrides, allow_code, found.problems)
+
+    @classmethod
+    def from_dict(
+        cls, data: Mapping[str, Any], overrides: Override | Iterable[Override] = (), *, allow_code: bool = False
+    ) -> Scenario:
+        """Make a scenario of plain data, as a notebook does.
+
+        Where a file names a policy, a class, function or object may stand; ``topology`` may be a ``Topology``. Paths
+        are relative to the current folder.
+        """
+        root = with_includes(from_python(data), [])
+        return cls._of(root, "", None, overrides, allow_code, [])
+
+    @classmethod
+    def _of(
+        cls,
+        root: Node,
+        text: str,
+        path: str | None,
+        overrides: Override | Iterable[Override],
+        allow_code: bool,
+        problems: list[Problem],
+    ) -> Scenario:
+        changes = settings(overrides)
+        root = apply(root, changes)
+        if problems:
+            _checked(root, allow_code, {}, problems)
+        shown = tuple((node.mark.source or "").removeprefix("--set ") for _, node in changes)
+        return cls(root, text, path, shown, allow_code)
+
+    def with_(self, changes: Mapping[str, Any] | None = None, **dotted: Any) -> Scenario:
+        """Return a copy in which the values at these key paths are others.
+
+        ``with_({"topology.link": "ethernet-100g-tcp"})``, ``with_(seed=3)``; in keywords ``__`` stands for a dot. Raises
+        ``InputError`` for a path that does not exist (with the nearest) and for what the copy would do wrong.
+        """
+        given = {**(changes or {}), **{key.replace("__", "."): value for key, value in dotted.items()}}
+        made = settings(given)
+        shown = tuple(node.mark.source or "" for _, node in made)
+        return replace(self, root=apply(self.root, made), changes=(*self.changes, *shown))
+
+    def alternatives(self) -> dict[str, Scenario]:
+        """Return the scenarios that ``compare:`` asks for, by name, the first being the baseline.
+
+        Several axes make all combinations, their names joined with ``/``. Without ``compare:`` the only one is this
+        scenario under its own name. Each is a complete scenario without ``compare`` and ``expect``.
+        """
+        axes = self.keys.compare
+        if not axes:
+            return {self.name: self}
+        combinations = itertools.product(*axes.values())
+        return {"/".join(names): self._alternative(dict(zip(axes, names, strict=True))) for names in combinations}
+
+    def _alternative(self, choice: Mapping[str, str]) -> Scenario:
+        return replace(self, root=_without_comparison(_chosen(self.root, choice)))
+
+    @contextmanager
+    def at(self, *path: str | int) -> Iterator[None]:
+        """Give problems that arise inside, and do not know their place, the place of the key at ``path``."""
+        with located(self.root, path):
+            yield
+
+    @property
+    def name(self) -> str:
+        """Title."""
+        return self.keys.name
+
+    @property
+    def seed(self) -> int:
+        """Root of all random numbers."""
+        return self.keys.seed
+
+    @property
+    def topology(self) -> TopologySource:
+        """Where the cluster comes from."""
+        source: TopologySource = self.keys.topology
+        return source
+
+    @property
+    def workload(self) -> dict[str, Work]:
+        """Workloads by name."""
+        works: dict[str, Work] = self.keys.workload
+        return works
+
+    @property
+    def network(self) -> NetworkKeys:
+        """How traffic shares the links."""
+        return self.keys.network
+
+    @property
+    def pool(self) -> PoolKeys | None:
+        """The pool of nodes that an autoscaler sizes; None for a fixed cluster."""
+        pool: PoolKeys | None = self.keys.autoscaler
+        return pool
+
+    @property
+    def cost(self) -> CostKeys | None:
+        """What the cluster costs; None when nobody asks."""
+        return self.keys.cost
+
+    @property
+    def run(self) -> RunKeys:
+        """How long, how often, and on how many processes."""
+        return self.keys.run
+
+    @property
+    def measure(self) -> tuple[str, ...]:
+        """Measures to show; empty: the headline ones."""
+        return tuple(self.keys.measure)
+
+    @property
+    def expect(self) -> tuple[str, ...]:
+        """Lines that must hold."""
+        return tuple(self.keys.expect)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it as plain data, includes and overrides applied: a copy, as it would stand in a file."""
+        plain: dict[str, Any] = self.root.plain()
+        return plain
+
+    @property
+    def resolved(self) -> str:
+        """All of it as YAML text, includes and overrides applied; Python objects by their names."""
+        import yaml
+
+        return yaml.safe_dump(_named(self.data), sort_keys=False, allow_unicode=True, width=100)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all keys, includes and overrides applied; layout, comments and places of files do not matter."""
+        text = json.dumps(_named(self.data), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        """Name, origin and alternatives."""
+        origin = self.path or ("text" if self.text else "Python")
+        axes = " x ".join(f"{len(names)} {axis}" for axis, names in self.keys.compare.items())
+        return f"<Scenario {self.name!r} from {origin}{', comparing ' + axes if axes else ''}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as what was written; code that a file names is loaded again where the copy arrives."""
+        return Scenario, (self.root, self.text, self.path, self.changes, self.allow_code)
+
+
+def _checked(
+    root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], problems: list[Problem]
+) -> ScenarioKeys:
+    """Check the scenario and each of its alternatives; raise everything that is wrong with any of them, once."""
+    if not isinstance(root.value, dict):
+        raise InputError(*problems, root.problem((), "a scenario is a mapping of keys", "start with name: ..."))
+    found: dict[Problem, None] = dict.fromkeys(problems)
+    keys = _validate(_completed(root), allow_code, loaded, found)
+    if keys is not None and keys.compare:
+        _check_alternatives(root, keys.compare, allow_code, loaded, found)
+    if keys is not None and keys.expect and not found:
+        _check_expectations(root, keys, found)
+    if found or keys is None:
+        raise InputError(*sorted(found, key=_place))
+    return keys
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    return (problem.file or "", problem.line or 0, problem.column or 0)
+
+
+def _validate(
+    root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], found: dict[Problem, None]
+) -> ScenarioKeys | None:
+    try:
+        return ScenarioKeys.model_validate(root.plain(), context=Context(root, allow_code, loaded))
+    except ValidationError as error:
+        found.update(dict.fromkeys(problems_of(error, root)))
+        return None
+
+
+def _axes(root: Node) -> dict[str, list[str]]:
+    """Names of alternatives by axis, as far as they make sense before anything is checked."""
+    compare = root.child("compare")
+    if compare is None or not isinstance(compare.value, dict):
+        return {}
+    return {axis: _axis_names(node) for axis, node in compare.value.items() if _axis_names(node)}
+
+
+def _axis_names(node: Node) -> list[str]:
+    if isinstance(node.value, tuple):
+        return [item.value for item in node.value if isinstance(item.value, str)]
+    return list(node.value) if isinstance(node.value, dict) else []
+
+
+def _completed(root: Node) -> Node:
+    """Return the scenario with what it needs taken from its first alternatives, where it leaves that to them."""
+    if all(key in root.value for key in _NEEDED):
+        return root
+    firsts = {axis: names[0] for axis, names in _axes(root).items() if axis not in root.value}
+    try:
+        return _chosen(root, firsts)
+    except InputError:
+        return root
+
+
+def _chosen(root: Node, choice: Mapping[str, str]) -> Node:
+    """Return the scenario in which each axis of ``choice`` has taken the alternative named there."""
+    for axis, name in choice.items():
+        node = root.find(("compare", axis, name)) or root.find(("compare", axis))
+        assert node is not None
+        value = node if not isinstance(node.value, tuple) else replace(_named_item(node, name), key=node.key)
+        if axis in REPLACED:
+            root = replace(root, value={**root.value, axis: replace(value, key=value.key)})
+        elif isinstance(value.value, dict):
+            root = apply(root, [(path_of(key), item) for key, item in value.value.items()])
+        else:
+            text = f"the alternative {name!r} is not a mapping of overrides"
+            hint = f"an axis is a section ({', '.join(REPLACED)}), or holds {{key.path: value}} sets"
+            raise InputError(root.problem(("compare", axis, name), text, hint))
+    return root
+
+
+def _named_item(node: Node, name: str) -> Node:
+    return next(item for item in node.value if item.value == name)
+
+
+def _without_comparison(root: Node) -> Node:
+    return replace(root, value={key: node for key, node in root.value.items() if key not in ("compare", "expect")})
+
+
+def _check_alternatives(
+    root: Node,
+    axes: Mapping[str, Mapping[str, Any]],
+    allow_code: bool,
+    loaded: dict[tuple[str, str], Any],
+    found: dict[Problem, None],
+) -> None:
+    """Check each alternative of each axis beside the first ones of the others."""
+    count = 1
+    for names in axes.values():
+        count *= len(names)
+    if count > MAX_ALTERNATIVES:
+        text = f"the axes make {count:,} alternatives; at most {MAX_ALTERNATIVES:,} are allowed"
+        found[root.problem(("compare",), text, at_key=True)] = None
+        return
+    firsts = {axis: next(iter(names)) for axis, names in axes.items()}
+    for axis, names in axes.items():
+        for name in names:
+            try:
+                changed = _without_comparison(_chosen(root, {**firsts, axis: name}))
+            except InputError as error:
+                found.update(dict.fromkeys(error.problems))
+                continue
+            _validate(changed, allow_code, loaded, found)
+
+
+def _check_expectations(root: Node, keys: ScenarioKeys, found: dict[Problem, None]) -> None:
+    from simulator.metrics.expectation import parse
+
+    names = ["/".join(names) for names in itertools.product(*keys.compare.values())] if keys.compare else [keys.name]
+    for index, line in enumerate(keys.expect):
+        try:
+            parse(line, names)
+        except InputError as error:
+            for problem in error.problems:
+                found[root.problem(("expect", index), problem.text, problem.hint)] = None
+
+
+def _named(value: Any) -> Any:
+    """Replace Python objects by their names, so that the data can be written and hashed anywhere the same."""
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_named(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    thing = value if hasattr(value, "__qualname__") else type(value)
+    return f"<{thing.__module__}.{thing.__qualname__}>"

@@ -1,0 +1,180 @@
+"""From pydantic's errors to problems that a user can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from simulator.core.errors import Problem, did_you_mean
+from simulator.scenario.nodes import Node, Path
+
+T = TypeVar("T")
+K = TypeVar("K", str, int)
+_UNKNOWN, _FORBIDDEN = "unknown_key", "extra_forbidden"
+
+
+class Strict(BaseModel):
+    """A mapping whose keys are all known, with values taken as they are written: no text for a number, no 1 for true."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_the_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            details = [_reraise(detail, cls) for detail in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, details) from None
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    """Names of the keys of a mapping as they are written in a file."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _reraise(detail: ErrorDetails, model: type[BaseModel]) -> InitErrorDetails:
+    kind: Any = detail["type"]
+    context = dict(detail.get("ctx") or {})
+    if kind == _FORBIDDEN and len(detail["loc"]) == 1 and model is not Strict:
+        kind, context = PydanticCustomError(_UNKNOWN, "unknown key", {"known": keys(model)}), {}
+    elif kind in (_UNKNOWN, *_OWN):
+        kind, context = PydanticCustomError(kind, "{text}", context), {}
+    return InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=context)
+
+
+_OWN = ("scenario",)
+
+
+def complaint(text: str, hint: str = "") -> PydanticCustomError:
+    """Make the error that a validator of this package raises: what is wrong, and what to do about it."""
+    return PydanticCustomError("scenario", "{text}", {"text": text, "hint": hint})
+
+
+def at(key: str | int, error: PydanticCustomError, value: Any = None) -> ValidationError:
+    """Place the error of a validator at one key of the mapping that it looks at."""
+    return ValidationError.from_exception_data("scenario", [InitErrorDetails(type=error, loc=(key,), input=value)])
+
+
+def under(key: str | int, error: ValidationError) -> ValidationError:
+    """Move all places of an error below one key."""
+    details = error.errors(include_url=False)
+    moved: list[InitErrorDetails] = [{**_reraise(detail, Strict), "loc": (key, *detail["loc"])} for detail in details]
+    return ValidationError.from_exception_data("scenario", moved)
+
+
+def each(items: Iterable[tuple[K, Any]], validate: Callable[[K, Any], T]) -> list[T]:
+    """Validate the values of a mapping or list one by one and raise what is wrong with all of them together."""
+    result: list[T] = []
+    wrong: list[InitErrorDetails] = []
+    for key, value in items:
+        try:
+            result.append(validate(key, value))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                wrong.append({**_reraise(detail, Strict), "loc": (key, *detail["loc"])})
+        except PydanticCustomError as problem:
+            wrong.append(InitErrorDetails(type=problem, loc=(key,), input=value))
+    if wrong:
+        raise ValidationError.from_exception_data("scenario", wrong)
+    return result
+
+
+def problems_of(error: ValidationError, node: Node, prefix: Path = ()) -> list[Problem]:
+    """Turn the errors of one validation into problems, placed by the marks of ``node``.
+
+    ``prefix`` leads from ``node`` to the part that was validated. Complaints about one place are joined.
+    """
+    found: dict[Path, tuple[str, str | None, bool]] = {}
+    for detail in error.errors(include_url=False):
+        path = _path(detail, node, prefix)
+        words = _words(detail, path)
+        if path in found and words[0] not in found[path][0]:
+            words = (f"{found[path][0]}; or {words[0]}", found[path][1] or words[1], words[2])
+        found[path] = words
+    return [node.problem(path, text, hint, at_key=at_key) for path, (text, hint, at_key) in found.items()]
+
+
+def _path(detail: ErrorDetails, node: Node, prefix: Path) -> Path:
+    """Return the keys of a location, without the names that pydantic gives to the members of a union."""
+    here, path = node.find(prefix) or node, list(prefix)
+    for position, part in enumerate(detail["loc"]):
+        below = here.child(part)
+        absent = detail["type"] == "missing" or detail["type"] in _OWN
+        if below is not None:
+            here = below
+            path.append(part)
+        elif absent and position == len(detail["loc"]) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _words(detail: ErrorDetails, path: Path) -> tuple[str, str | None, bool]:
+    """Say what is wrong, what to do, and whether the caret belongs under the key."""
+    kind, context, value = detail["type"], dict(detail.get("ctx") or {}), detail["input"]
+    if kind == _UNKNOWN or kind == _FORBIDDEN:
+        return f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), context.get("known", ())), True
+    if kind in _OWN:
+        return str(context["text"]), str(context["hint"]) or None, False
+    if kind == "missing":
+        return f"{str(path[-1])!r} is missing", None, True
+    if kind == "value_error":
+        return str(context["error"]), None, False
+    if kind == "literal_error":
+        return f"{show(value)} is not one of {context['expected']}", _near(value, context["expected"]), False
+    return _expected(kind, context, value), None, False
+
+
+def _near(value: Any, expected: str) -> str | None:
+    choices = [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
+    hint = did_you_mean(str(value), choices)
+    return hint.partition(" Known")[0] if hint.startswith("Did") else None
+
+
+_WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "mapping_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "none_required": "nothing (null)",
+}
+
+
+def _expected(kind: str, context: Mapping[str, Any], value: Any) -> str:
+    bounds = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
+    signs = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+    if kind in bounds:
+        sign = bounds[kind]
+        return f"{show(value)} is not allowed: it must be {signs[sign]} {context[sign]:g}"
+    if kind in ("too_short", "string_too_short"):
+        return "must not be empty"
+    if kind in ("too_long", "string_too_long"):
+        return f"too long: at most {context['max_length']}"
+    wanted = _WANTED.get(kind)
+    return f"{show(value)} is not {wanted}" if wanted else f"{show(value)}: {kind.replace('_', ' ')}"
+
+
+def show(value: Any) -> str:
+    """Write a value for a message, short."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

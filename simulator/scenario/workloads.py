@@ -1,0 +1,282 @@
+"""The kinds of ``workload:``: a trace, a generator, jobs one by one, transfers one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from simulator.core.errors import InputError, did_you_mean, nearest
+from simulator.core.units import UnitError, parse
+from simulator.scenario.arguments import chosen, model_of
+from simulator.scenario.plugins import Context
+from simulator.scenario.quantities import Share, Size, Time
+from simulator.scenario.validation import Strict, at, complaint, each, show, under
+
+KINDS = ("trace", "generate", "jobs", "transfers")
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _moment(value: str) -> str:
+    """Check one end of a window of a trace: a time since its start, or a date of its own clock."""
+    try:
+        parse(value, "time")
+    except UnitError:
+        try:
+            datetime.fromisoformat(value.strip())
+        except ValueError:
+            what = f"{value!r} is neither a time since the start of the trace nor a date"
+            raise complaint(what, "write for example '2 d' or '2017-10-03 08:00'") from None
+    return value
+
+
+def _below_one(value: float) -> float:
+    if value >= 1:
+        raise complaint(f"a share of {value:g} is not allowed: it must be at least 0 and less than 1")
+    return value
+
+
+def _whole_or_part(value: float) -> float:
+    if value < 0 or (value > 1 and value != int(value)):
+        raise complaint(f"{value:g} accelerators are not allowed: a whole number, or a part of one below 1")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+"""Text, or a whole number taken as text."""
+Name = Annotated[Text, Field(min_length=1)]
+Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
+PartBelowOne = Annotated[Share, AfterValidator(_below_one)]
+Accelerators = Annotated[float, AfterValidator(_whole_or_part)]
+
+
+class Common(Strict):
+    """Keys that every source of jobs has."""
+
+    oversize: Literal["reject", "error"] = Field(
+        "reject", description="a job larger than the cluster is rejected and reported, or stops everything"
+    )
+
+
+class Cut(Common):
+    """Keys that every stream of jobs has, read or generated."""
+
+    communication: PartBelowOne | None = Field(
+        None, description="share of the run time of jobs of more than one accelerator that is exposed network time"
+    )
+    estimates: Literal["trace", "exact"] = Field(
+        "trace", description="what schedulers are told: the trace's own estimates where it has them, or the truth"
+    )
+    scale_arrivals: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="divide submission times by this: above 1 the jobs come closer together"
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(None, description="only the first so many jobs")
+
+
+class TraceKeys(Cut):
+    """A trace file, read by one of the formats; the options of that format stand beside these keys."""
+
+    trace: Annotated[str, Field(min_length=1, description="path, relative to the file that names it")]
+    format: Annotated[str, Field(description="name of the reader")]
+    tenant: Annotated[list[Name], BeforeValidator(_listed)] | None = Field(None, description="only jobs of this tenant, or of these")
+    from_: Moment | None = Field(None, alias="from", description="leave out what was submitted before")
+    until: Moment | None = Field(None, description="leave out what was submitted at this time or later")
+
+
+class GenerateKeys(Cut):
+    """A generator; its own parameters stand beside these keys."""
+
+    generate: Annotated[str, Field(description="name of the preset")]
+
+
+class BatchKeys(Strict):
+    """One job that holds accelerators for a time."""
+
+    kind: Literal["batch"] = "batch"
+    id: Name | None = None
+    submit: Time = 0.0
+    accelerators: Accelerators
+    duration: Time
+    communication: PartBelowOne = 0.0
+    tenant: Text = ""
+    priority: float = 0.0
+    estimate: Time | None = None
+    cores: Annotated[float, Field(ge=0)] = 0.0
+    memory: Size = 0.0
+    accelerator_types: list[Name] = Field(default_factory=list)
+
+
+class TrainingKeys(Strict):
+    """One synchronous data-parallel training job."""
+
+    kind: Literal["training"] = "training"
+    id: Name | None = None
+    submit: Time = 0.0
+    accelerators: Accelerators
+    iterations: Annotated[int, Field(ge=1)]
+    compute: Time
+    gradient: Size
+    overlap: Annotated[Share, Field(le=1)] = 0.0
+    tenant: Text = ""
+    priority: float = 0.0
+    estimate: Time | None = None
+    cores: Annotated[float, Field(ge=0)] = 0.0
+    memory: Size = 0.0
+    accelerator_types: list[Name] = Field(default_factory=list)
+
+
+class TransferKeys(Strict):
+    """One transfer; ``route`` names links by index and makes ``src`` and ``dst`` unnecessary."""
+
+    id: Name | None = None
+    src: Name | None = None
+    dst: Name | None = None
+    bytes: Size
+    start: Time = 0.0
+    route: list[Annotated[int, Field(ge=0)]] | None = None
+
+    @model_validator(mode="after")
+    def _has_ends(self) -> TransferKeys:
+        if self.route is None and (self.src is None or self.dst is None):
+            missing = "src" if self.src is None else "dst"
+            raise complaint(f"{missing!r} is missing", "a transfer has src and dst, or a route of link indices")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class TraceWork:
+    """A trace to read: file, reader, options of the reader in SI, and what to cut from it."""
+
+    keys: TraceKeys
+    path: Path
+    read: Callable[..., Any]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedWork:
+    """A generator to run: its name and its parameters in SI."""
+
+    keys: GenerateKeys
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWork:
+    """Jobs given one by one."""
+
+    keys: Common
+    jobs: tuple[BatchKeys | TrainingKeys, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersWork:
+    """Transfers given one by one."""
+
+    transfers: tuple[TransferKeys, ...]
+
+
+Work = TraceWork | GeneratedWork | JobsWork | TransfersWork
+
+
+def work(name: str, value: Any, context: Context) -> Work:
+    """Return what one entry of ``workload:`` means; raise pydantic errors placed at its keys."""
+    if not isinstance(value, Mapping):
+        raise complaint(f"{show(value)} is not a workload", f"a workload is a mapping with one of: {', '.join(KINDS)}")
+    kinds = [kind for kind in KINDS if kind in value]
+    if len(kinds) != 1:
+        found = f"both {' and '.join(map(repr, kinds))}" if kinds else "neither of them"
+        close = next((f"Did you mean {near!r}? " for key in value if (near := nearest(str(key), KINDS))), "")
+        hint = "" if kinds else close
+        raise complaint(f"a workload has exactly one of {', '.join(KINDS)}; this one has {found}", hint)
+    return _READERS[kinds[0]](name, value, context)
+
+
+def _trace(name: str, value: Mapping[str, Any], context: Context) -> TraceWork:
+    from simulator.workload.formats import formats
+
+    known = value.get("format")
+    if not isinstance(known, str) or known not in formats.names():
+        if known is None:
+            raise at("format", complaint("'format' is missing", f"one of: {', '.join(formats.names())}"))
+        raise at("format", complaint(f"unknown format {show(known)}", did_you_mean(str(known), formats.names())), known)
+    read = formats.get(known)
+    keys = model_of(read, ("path",), TraceKeys).model_validate(value)
+    assert isinstance(keys, TraceKeys)
+    path = Path(context.base("workload", name, "trace")) / keys.trace
+    if not path.is_file():
+        raise at("trace", complaint(f"there is no file {keys.trace!r}", _nearby(path)), keys.trace)
+    return TraceWork(keys, path, read, chosen(keys))
+
+
+def _nearby(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {str(path.parent)!r}"
+    close = nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))
+    return f"Did you mean {close!r}?" if close else f"looked in {str(path.parent)!r}"
+
+
+def _generated(name: str, value: Mapping[str, Any], context: Context) -> GeneratedWork:
+    raise NotImplementedError
+
+
+class _JobsKeys(Common):
+    jobs: Annotated[list[Any], Field(min_length=1)]
+
+
+def _jobs(name: str, value: Mapping[str, Any], context: Context) -> JobsWork:
+    keys = _JobsKeys.model_validate(value)
+    try:
+        jobs = each(enumerate(keys.jobs), _job)
+        _distinct([job.id for job in jobs])
+    except ValidationError as error:
+        raise under("jobs", error) from None
+    return JobsWork(keys, tuple(jobs))
+
+
+def _distinct(ids: list[str | None]) -> None:
+    first: dict[str, int] = {}
+    for index, id in enumerate(ids):
+        if id is not None and first.setdefault(id, index) != index:
+            raise at(index, complaint(f"the id {id!r} is taken: item {first[id]} has it already"), id)
+
+
+def _job(index: int, value: Any) -> BatchKeys | TrainingKeys:
+    kind = value.get("kind", "training" if "iterations" in value else "batch") if isinstance(value, Mapping) else "batch"
+    models = {"batch": BatchKeys, "training": TrainingKeys}
+    if kind not in models:
+        raise at("kind", complaint(f"unknown kind of job {show(kind)}", did_you_mean(str(kind), models)), kind)
+    return models[kind].model_validate(value)  # type: ignore[return-value]
+
+
+class _TransfersKeys(Strict):
+    transfers: Annotated[list[Any], Field(min_length=1)]
+
+
+def _transfers(name: str, value: Mapping[str, Any], context: Context) -> TransfersWork:
+    keys = _TransfersKeys.model_validate(value)
+    try:
+        transfers = each(enumerate(keys.transfers), lambda index, item: TransferKeys.model_validate(item))
+        _distinct([transfer.id for transfer in transfers])
+    except ValidationError as error:
+        raise under("transfers", error) from None
+    return TransfersWork(tuple(transfers))
+
+
+_READERS: dict[str, Callable[[str, Mapping[str, Any], Context], Work]] = {
+    "trace": _trace,
+    "generate": _generated,
+    "jobs": _jobs,
+    "transfers": _transfers,
+}

@@ -1,0 +1,87 @@
+"""Files of text as traces come in: found, plain or gzip-compressed, UTF-8; and written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.core.errors import InputError, Problem, nearest
+
+_FOREIGN = {
+    b"PK\x03\x04": "a zip or Excel file", b"PAR1": "a Parquet file", b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz", b"(\xb5/\xfd": "compressed with zstd", b"SQLite": "an SQLite database",
+    b"{": "JSON", b"[": "JSON",
+}  # fmt: skip
+_GZIP = b"\x1f\x8b"
+
+
+def check_file(path: Path) -> None:
+    """Raise ``InputError`` unless ``path`` is a file that may hold text; name the nearest file of its folder."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a trace file")
+    if not path.is_file():
+        there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, sorted(there))
+        raise InputError(f"there is no file {path}" + (f". Did you mean {close!r}?" if close else ""))
+    with path.open("rb") as file:
+        start = file.read(8).lstrip()
+    for magic, kind in _FOREIGN.items():
+        if start.startswith(magic):
+            hint = "Traces are read from delimited text (CSV), plain or gzip-compressed."
+            raise InputError(Problem(f"this is {kind}, not a table of text", file=str(path), hint=hint))
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a plain or gzip-compressed UTF-8 file; raise ``InputError`` where it cannot be read on."""
+    done = 0
+    try:
+        with path.open("rb") as raw, io.TextIOWrapper(_unpacked(raw), encoding="utf-8-sig", newline="") as text:
+            for line in text:
+                yield line
+                done += 1
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        told = f"the gzip data break off after line {done}: the file is truncated or damaged"
+        raise InputError(Problem(told, file=str(path), hint="Copy or download it again.")) from None
+    except UnicodeDecodeError:
+        line, byte = _not_utf8(path)
+        told = f"this is not UTF-8 text (byte 0x{byte:02x})"
+        raise InputError(Problem(told, file=str(path), line=line, hint="Save it as UTF-8.")) from None
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file (UTF-8, ``\\n`` line ends), gzip-compressed if it is called ``.gz``; all of it or nothing."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as raw, io.TextIOWrapper(_packed(raw, path), "utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unpacked(raw: io.BufferedReader) -> Any:
+    return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
+
+
+def _packed(raw: Any, path: Path) -> Any:
+    return gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
+
+
+def _not_utf8(path: Path) -> tuple[int, int]:
+    """Find the first line, and the byte in it, that is not UTF-8."""
+    with path.open("rb") as raw:
+        for number, line in enumerate(_unpacked(raw), start=1):
+            try:
+                line.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                return number, line[error.start]
+    return 1, 0

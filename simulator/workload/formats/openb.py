@@ -1,0 +1,126 @@
+"""Alibaba GPU cluster trace 2023 ("openb"): Kubernetes pods, and the list of nodes they ran on.
+
+Pods ``name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time`` with
+times in seconds; nodes ``sn,cpu_milli,memory_mib,gpu,model``. ``gpu_milli`` is per GPU and below 1000 only for a pod that
+shares a single one. Source: alibaba/clusterdata, cluster-trace-gpu-v2023/csv (Weng et al., USENIX ATC 2023).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from simulator.core.errors import InputError
+from simulator.workload.files import write_rows
+from simulator.workload.formats import reader
+from simulator.workload.jobs import BatchJob
+from simulator.workload.options import one_of
+from simulator.workload.table import Rows, Table, as_objects
+from simulator.workload.trace import Columns, ServerRow, Trace
+
+COLUMNS = (
+    "name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "gpu_spec", "qos", "pod_phase",
+    "creation_time", "deletion_time", "scheduled_time",
+)  # fmt: skip
+NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
+_MIB = 2.0**20
+_PENDING = ("set aside", "keep")
+_NEVER_SCHEDULED = "never scheduled (pod_phase Pending): how long it would have run is not known"
+_KEPT_PENDING = "pods that were never scheduled, kept as if they ran from creation to deletion: {n}"
+_CENSORED = "pods still running at the end of the trace (pod_phase Running), so their run is a lower bound: {n}"
+
+
+@reader("openb", header=COLUMNS)
+def read(path: str | Path, nodes: str | Path | None = None, pending: str = "set aside") -> Trace:
+    """Alibaba openb 2023 pods; options: nodes (node list beside the pods), pending (set aside | keep).
+
+    The run is ``deletion_time - scheduled_time``. ``nodes`` is a path relative to the folder of the pod list and fills
+    ``Trace.servers``. Pods that were never scheduled are set aside, or with ``pending="keep"`` taken to run from creation
+    to deletion, which is right for packing studies only. ``where(qos="LS")`` and ``where(state="Running")`` work.
+    """
+    keep = one_of("pending", pending, _PENDING) == "keep"
+    servers = () if nodes is None else read_nodes(Path(path).parent / nodes)
+    return Table(path, "openb", required=COLUMNS, known=COLUMNS).trace(lambda rows: _parse(rows, keep), servers)
+
+
+def _parse(rows: Rows, keep_pending: bool) -> Columns:
+    if not keep_pending:
+        rows = rows.without((not cell for cell in rows.texts("scheduled_time")), _NEVER_SCHEDULED)
+    created = rows.numbers("creation_time")
+    scheduled = rows.numbers("scheduled_time", empty=np.nan)
+    never = np.isnan(scheduled)
+    scheduled = np.where(never, created, scheduled)
+    phase = rows.objects("pod_phase")
+    rows.count(_CENSORED, np.sum(phase == "Running"))
+    rows.count(_KEPT_PENDING, never.sum())
+    return {
+        "row": rows.row,
+        "id": rows.objects("name"),
+        "submit": created,
+        "duration": _runs(rows, scheduled, rows.numbers("deletion_time")),
+        "accelerators": _gpus(rows),
+        "accelerator_types": as_objects(tuple(spec.split("|")) if spec else () for spec in rows.texts("gpu_spec")),
+        "cores": rows.numbers("cpu_milli", scale=1e-3),
+        "memory": rows.numbers("memory_mib", scale=_MIB),
+        "qos": rows.objects("qos"),
+        "state": phase,
+    }
+
+
+def _runs(rows: Rows, scheduled: np.ndarray, deleted: np.ndarray) -> np.ndarray:
+    for index in np.flatnonzero(deleted < scheduled):
+        text = f"deleted at {deleted[index]:g} s, before it was scheduled at {scheduled[index]:g} s"
+        rows.problem(index, "deletion_time", text)
+    return deleted - scheduled
+
+
+def _gpus(rows: Rows) -> np.ndarray:
+    count, milli = rows.numbers("num_gpu"), rows.numbers("gpu_milli")
+    for index in np.flatnonzero((count > 1) & (milli != 1000) | (count == 1) & ((milli == 0) | (milli > 1000))):
+        rows.problem(index, "gpu_milli", f"{milli[index]:g} for {count[index]:g} GPUs; 1 to 1000, below 1000 for one GPU")
+    return rows.gangs("num_gpu", np.where(count == 1, milli * 1e-3, count))
+
+
+def read_nodes(path: str | Path) -> tuple[ServerRow, ...]:
+    """Read a node list ``sn,cpu_milli,memory_mib,gpu,model``; an empty model is a server without accelerators."""
+    table = Table(path, "openb", required=NODE_COLUMNS, known=NODE_COLUMNS)
+    columns = table.gather(
+        lambda rows: {
+            "name": rows.objects("sn"),
+            "accelerators": rows.numbers("gpu"),
+            "model": rows.objects("model"),
+            "cores": rows.numbers("cpu_milli", scale=1e-3),
+            "memory": rows.numbers("memory_mib", scale=_MIB),
+        }
+    )
+    names = columns["name"].tolist()
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise InputError(f"{path}: node {twice!r} stands there twice")
+    fields = (columns[name].tolist() for name in ("name", "accelerators", "model", "cores", "memory"))
+    return tuple(ServerRow(*values) for values in zip(*fields, strict=True))
+
+
+def write(trace: Trace, path: str | Path, nodes: str | Path | None = None) -> None:
+    """Write a trace as an openb pod list and, with ``nodes``, its servers as a node list.
+
+    Times are rounded to seconds, cores and shares to 1/1000, memory to MiB; pods are scheduled when they are created.
+    """
+    texts = [trace.columns[name].tolist() if name in trace.columns else [""] * len(trace) for name in ("qos", "state")]
+    write_rows(path, COLUMNS, (_pod(*row) for row in zip(trace.jobs("openb-pod"), *texts, strict=True)))
+    if nodes is not None:
+        write_rows(nodes, NODE_COLUMNS, map(_node, trace.servers))
+
+
+def _pod(job: BatchJob, qos: str, phase: str) -> tuple[str | int, ...]:
+    count = 1 if 0 < job.accelerators < 1 else round(job.accelerators)
+    milli = round(job.accelerators * 1000) if count == 1 else 1000 * (count > 0)
+    start, end = round(job.submit), round(job.submit) + round(job.duration)
+    types = "|".join(job.accelerator_types)
+    return (job.id, round(job.cores * 1e3), round(job.memory / _MIB), count, milli, types, qos, phase, start, end, start)
+
+
+def _node(server: ServerRow) -> tuple[str | int, ...]:
+    count = round(server.accelerators)
+    return (server.name, round(server.cores * 1e3), round(server.memory / _MIB), count, server.model)

@@ -1,0 +1,123 @@
+"""The kinds of work: what a job asks for, and where it stands in its life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class State(IntEnum):
+    """Where a job is in its life; the last four are final."""
+
+    PENDING = 0
+    QUEUED = 1
+    RUNNING = 2
+    COMPLETED = 3
+    REJECTED = 4
+    UNFINISHED = 5
+    FAILED = 6
+
+
+Placement = tuple[tuple[int, float], ...]
+"""Where a job runs: (server index, accelerators taken there) for each server."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """What every kind of job has in common.
+
+    The first block is what the user says. The second is kept by the engine while the job lives and is read-only for
+    policies. Times in seconds, memory in bytes.
+    """
+
+    id: str
+    submit: float
+    accelerators: float
+    """Whole accelerators of a gang, or a share below 1 of a single one; 0 for a job that needs none."""
+    cores: float = 0.0
+    memory: float = 0.0
+    accelerator_types: tuple[str, ...] = ()
+    """Catalog ids that will do; empty means any."""
+    max_servers: int = 0
+    """Most servers that the job can be split over; 0 for any number, 1 for a pod."""
+    tenant: str = ""
+    priority: float = 0.0
+    estimate: float = -1.0
+    """Seconds of run that the scheduler is told; negative means exactly what the job will take alone."""
+    workload: str = ""
+    row: int = -1
+    """Row of the trace file, counted from 1 after the header; -1 when there is none."""
+
+    state: State = field(default=State.PENDING, init=False)
+    sequence: int = field(default=-1, init=False)
+    """Order of submission over all workloads."""
+    start: float = field(default=float("nan"), init=False)
+    """First start."""
+    end: float = field(default=float("nan"), init=False)
+    since: float = field(default=0.0, init=False)
+    """When the present stay in the queue, or the present stretch of running, began."""
+    waited: float = field(default=0.0, init=False)
+    """Seconds in the queue before ``since``."""
+    ran: float = field(default=0.0, init=False)
+    """Seconds of running before ``since`` (attained service)."""
+    done: float = field(default=0.0, init=False)
+    """Seconds of work (as if alone) finished before ``since``."""
+    speed: float = field(default=1.0, init=False)
+    """Work per second while running: 1 alone, less under contention."""
+    restarting: float = field(default=0.0, init=False)
+    """Seconds of restart still to pay before work goes on, as of ``since``."""
+    overhead: float = field(default=0.0, init=False)
+    """Seconds of running that were spent on restarts."""
+    work: float = field(default=0.0, init=False)
+    """Seconds the job takes alone on what it was given; known for good when it starts."""
+    preemptions: int = field(default=0, init=False)
+    placement: Placement = field(default=(), init=False)
+    devices: tuple[int, ...] = field(default=(), init=False)
+    """For each server of ``placement``, the accelerator that a share lives on, or -1 for whole ones."""
+
+    @property
+    def size(self) -> float:
+        """Accelerator-seconds that the scheduler expects: accelerators x estimate."""
+        return self.accelerators * self.estimate
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class BatchJob(Job):
+    """A gang of accelerators held for ``duration`` seconds, as traces have it.
+
+    ``communication`` is the share of the duration, run alone, that is exposed network time (0 to below 1): with it a
+    replayed job slows down when others take its bandwidth.
+    """
+
+    duration: float
+    communication: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TrainingJob(Job):
+    """Synchronous data-parallel training: compute, then all-reduce the gradients, ``iterations`` times.
+
+    ``compute`` is seconds per iteration on one accelerator, ``gradient`` bytes to all-reduce per iteration, ``overlap``
+    the share of ``compute`` that the communication can hide behind.
+    """
+
+    iterations: int
+    compute: float
+    gradient: float
+    overlap: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer:
+    """``bytes`` from ``src`` to ``dst``, asked for at ``start`` seconds.
+
+    ``src`` and ``dst`` are vertices of the topology. ``route`` names the links by index; without it the topology's
+    routing picks one. The transfer becomes active after the sum of its route's latencies.
+    """
+
+    src: str = ""
+    dst: str = ""
+    bytes: float
+    start: float = 0.0
+    route: tuple[int, ...] | None = None
+    id: str = ""
