@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 
@@ -35,32 +36,32 @@ class Plan:
 
     def __init__(self, node: str, link: str = "") -> None:
         self.graph = nx.MultiDiGraph()
+        self._links = 0
         self.node = catalog.server(node)
         self.port = Port(self.node, catalog.link(link)) if link else None
+        accelerator = catalog.accelerator(self.node.accelerator) if self.node.accelerator else None
+        self._inside = accelerator.scale_up if accelerator else ""
+        self._server: dict[str, Any] = {
+            "kind": SERVER,
+            "accelerators": self.node.accelerators,
+            "accelerator": self.node.accelerator or "",
+            "cores": float(self.node.cores),
+            "memory": self.node.memory,
+            "record": self.node.id,
+            "scale_up": _inside(accelerator),
+            "scale_up_latency": _inside_latency(accelerator),
+            "nic": _per_accelerator(self.node, self.port, accelerator) if self.port else math.inf,
+        }
 
     def add_server(self, name: str, accelerators: bool = True) -> None:
         """Add a server, and an accelerator vertex for each of its accelerators."""
-        node = self.node
-        accelerator = catalog.accelerator(node.accelerator) if node.accelerator else None
-        inside = _inside(accelerator)
-        latency = _inside_latency(accelerator)
-        self.graph.add_node(
-            name,
-            kind=SERVER,
-            accelerators=node.accelerators,
-            accelerator=node.accelerator or "",
-            cores=float(node.cores),
-            memory=node.memory,
-            record=node.id,
-            scale_up=inside,
-            scale_up_latency=latency,
-            nic=_per_accelerator(node, self.port, accelerator) if self.port else math.inf,
-        )
-        if not accelerators or inside == math.inf:
+        server = self._server
+        self.graph.add_node(name, **server)
+        if not accelerators or server["scale_up"] == math.inf:
             return
-        for index in range(node.accelerators):
-            self.graph.add_node(f"{name}/{index}", kind=ACCELERATOR, item=node.accelerator)
-            self.lay(f"{name}/{index}", name, inside, latency / 2, item=accelerator.scale_up if accelerator else "")
+        for index in range(self.node.accelerators):
+            self.graph.add_node(f"{name}/{index}", kind=ACCELERATOR, item=self.node.accelerator)
+            self.lay(f"{name}/{index}", name, server["scale_up"], server["scale_up_latency"] / 2, item=self._inside)
 
     def add_switch(self, name: str, tier: int, ports: int) -> None:
         """Add a switch with ``ports`` physical ports in use at the rate of the link."""
@@ -86,12 +87,13 @@ class Plan:
             self.graph.add_edge(
                 src,
                 dst,
-                index=self.graph.number_of_edges(),
+                index=self._links,
                 capacity=capacity,
                 latency=latency + extra,
                 item=item,
                 cables=cables if src == a else 0,
             )
+            self._links += 1
 
     def _port(self) -> Port:
         if self.port is None:

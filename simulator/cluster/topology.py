@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -40,7 +40,8 @@ class Server:
     """Bandwidth that one accelerator can push out of the server, one direction."""
 
 
-class BillLine(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BillLine:
     """One line of a bill of materials; prices in US dollars and power in watts apiece, None when not known."""
 
     kind: str

@@ -52,6 +52,7 @@ class Results:
         self._windows = {key: Window(record) for key, record in self.records.items()}
         self._frames: dict[str, pd.DataFrame] = {}
         self._estimates: dict[tuple[str, str], Estimate] = {}
+        self._differences: dict[tuple[str, str, str], Difference] = {}
 
     def __getitem__(self, alternative: str) -> Results:
         """The results of one alternative alone."""
@@ -141,11 +142,19 @@ class Results:
             index=index,
         )
 
+    def difference(self, alternative: str, baseline: str, measure: str) -> Difference:
+        """One alternative against another in one measure: values, interval of the difference, verdict and basis."""
+        key = (alternative, baseline, measure)
+        if key not in self._differences:
+            runs, base = self.windows(alternative), self.windows(baseline)
+            self._differences[key] = difference(alternative, find_measure(measure), runs, base)
+        return self._differences[key]
+
     def differences(self, baseline: str | None = None, measures: Names = None) -> list[Difference]:
         """Each other alternative against ``baseline`` (the first unless named), measure by measure."""
         base = self.alternatives[0] if baseline is None else self._known(baseline)
         return [
-            difference(name, find_measure(measure), self.windows(name), self.windows(base))
+            self.difference(name, base, measure)
             for name in self.alternatives
             if name != base
             for measure in self.chosen(measures)

@@ -20,6 +20,7 @@ _UNITS: dict[str, tuple[tuple[float, str, str], ...]] = {
     ),
     "frequency": ((1.0, "", "/s"), (1 / 60.0, "", "/min"), (1 / 3600.0, "", "/h"), (1 / 86400.0, "", "/d")),
     "ratio": ((0.01, "", " %"),),
+    "points": ((0.01, "", " pp"),),
     "money": ((1.0, "$", ""),),
     "price": ((1 / 3600.0, "$", "/h"),),
     "energy": ((3.6e6, "", " kWh"),),
@@ -78,19 +79,20 @@ class Scale:
         return f"{sign}{self.prefix}{self.number(abs(value))}{self.suffix}"
 
     def interval(self, mean: float, half_width: float, signed: bool = False) -> str:
-        """Mean, half width and unit; the mean alone when there is no half width.
+        """Mean, half width (two digits) and unit; the mean alone when there is no half width.
 
-        >>> scale([5400.0], "time").interval(5400.0, 65.0)
-        '1.500 ± 0.018 h'
+        >>> scale([5400.0], "time").interval(5400.0, 650.0)
+        '1.50 ± 0.18 h'
         """
         if math.isnan(half_width) or math.isnan(mean):
             return self.text(mean, signed)
         scaled, half = mean / self.factor, half_width / self.factor
-        places = self._places(mean)
-        if half > 0:
-            places = min(max(places, decimals(half, 2)), places + 2)
+        places = min(decimals(half, 2), decimals(scaled) + 2) if half > 0 else self._places(mean)
+        places = 2 if places == 1 and self.dimension in ("money", "price") else places
         sign = "-" if scaled < 0 else ("+" if signed and scaled > 0 else "")
-        return f"{sign}{self.prefix}{plain(abs(scaled), places)} ± {plain(half, places)}{self.suffix}"
+        return (
+            f"{sign}{self.prefix}{plain(abs(scaled), places)} ± {plain(half, places if half > 0 else 0)}{self.suffix}"
+        )
 
     @property
     def unit(self) -> str:

@@ -73,6 +73,12 @@ class Measure:
         """The unit in which ``values`` of this measure read best together; it takes SI values."""
         return scale((value * self.si for value in values), self.dimension)
 
+    def difference_scale(self, values: Iterable[float]) -> Scale:
+        """The unit for differences of this measure: percentage points (pp) for a share, else as ``scale``."""
+        if self.dimension == "ratio":
+            return scale(values, "points")
+        return self.scale(values)
+
     def text(self, value: float) -> str:
         """One value for people.
 

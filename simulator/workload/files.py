@@ -49,13 +49,13 @@ def text_lines(path: Path) -> Iterator[str]:
         told = f"the gzip data break off after line {done}: the file is truncated or damaged"
         raise InputError(Problem(told, file=str(path), hint="Copy or download it again.")) from None
     except UnicodeDecodeError:
-        line, byte = _not_utf8(path)
+        number, byte = _not_utf8(path)
         told = f"this is not UTF-8 text (byte 0x{byte:02x})"
-        raise InputError(Problem(told, file=str(path), line=line, hint="Save it as UTF-8.")) from None
+        raise InputError(Problem(told, file=str(path), line=number, hint="Save it as UTF-8.")) from None
 
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file (UTF-8, ``\\n`` line ends), gzip-compressed if it is called ``.gz``; all of it or nothing."""
+    """Write a CSV file (UTF-8, Unix line ends), gzip-compressed if it is called ``.gz``; all of it or nothing."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:

@@ -167,8 +167,12 @@ class Table:
         if len(delimiter) != 1:
             raise InputError(f"delimiter: {delimiter!r} is not one character")
         self._delimiter = delimiter
-        style = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        self._lines = csv.reader(text_lines(self.path), delimiter=delimiter, quoting=style, skipinitialspace=True)
+        self._lines = csv.reader(
+            text_lines(self.path),
+            delimiter=delimiter,
+            quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+            skipinitialspace=True,
+        )
         cells = self._read_header()
         self._closed = len(cells) > 1 and cells[-1] == ""
         self.header = cells[:-1] if self._closed else cells
@@ -194,7 +198,7 @@ class Table:
         """Read all rows and return them as a trace.
 
         ``parse`` returns at least ``row``, ``submit``, ``duration`` and ``accelerators``. Rows that ran for 0 s are set
-        aside, ``submit`` is counted from the first job, repeated ids get a suffix, jobs without accelerators are counted.
+        aside, ``submit`` is counted from the first job, and repeated ids get a suffix.
         """
         columns = self.gather(parse)
         nothing = columns["duration"] == 0
@@ -211,8 +215,14 @@ class Table:
         notes += _name_apart(columns) + _no_accelerators(columns)
         if self.base is None and first:
             notes.append(f"submit 0 is {first:.15g} s in the file")
-        origin = self.base and self.base + timedelta(seconds=first)
-        return Trace.sorted(self.path.name, columns, set_aside=aside, origin=origin, servers=servers, notes=tuple(notes))
+        return Trace.sorted(
+            self.path.name,
+            columns,
+            set_aside=aside,
+            origin=self.base and self.base + timedelta(seconds=first),
+            servers=servers,
+            notes=tuple(notes),
+        )
 
     def _rows(self) -> Iterator[Rows]:
         width = len(self.header) + self._closed

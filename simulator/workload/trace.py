@@ -63,8 +63,8 @@ class ServerRow:
 class Trace:
     """Jobs as columns, in order of submission; filters return a new trace.
 
-    ``columns`` maps names to numpy arrays of one length. ``submit`` (s), ``duration`` (s) and ``accelerators`` are always
-    there; ``estimate`` (s, negative: exactly what it will take), ``cores``, ``memory`` (bytes), ``priority``,
+    ``columns`` maps names to numpy arrays of one length. ``submit`` (s), ``duration`` (s) and ``accelerators`` are
+    always there; ``estimate`` (s, negative: exactly what it will take), ``cores``, ``memory`` (bytes), ``priority``,
     ``communication`` (share of the duration) and ``row`` (from 1 after the header) are numbers; ``id``, ``tenant``,
     ``accelerator_types`` (tuples), ``state`` and what else a format knows are Python objects.
 
@@ -181,8 +181,8 @@ class Trace:
     def between(self, start: Bound = None, end: Bound = None) -> Trace:
         """Keep the jobs submitted from ``start`` to before ``end``; ``submit`` then counts from ``start``.
 
-        A bound is a date or time of the trace's own clock (``datetime``, ``date`` or ISO text), seconds after the origin,
-        or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job is left.
+        A bound is a date or time of the trace's own clock (``datetime``, ``date`` or ISO text), seconds after the
+        origin, or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job is left.
         """
         low = -math.inf if start is None else self._seconds(start)
         high = math.inf if end is None else self._seconds(end)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from simulator.core.registry import Registry
-from simulator.workload.options import check_options, option_names
+from simulator.workload.options import checked_options, option_names
 from simulator.workload.trace import Trace
 
 Reader = Callable[..., Trace]
@@ -23,7 +23,8 @@ def reader(name: str, header: tuple[str, ...] = ()) -> Callable[[R], R]:
 
     def mark(function: R) -> R:
         function.header = header  # type: ignore[attr-defined]
-        return formats.register(name)(function)
+        formats.register(name)(function)
+        return function
 
     return mark
 
@@ -31,12 +32,11 @@ def reader(name: str, header: tuple[str, ...] = ()) -> Callable[[R], R]:
 def read_trace(path: str | Path, format: str, **options: Any) -> Trace:
     """Read a trace file, plain or gzip-compressed.
 
-    ``options`` are those of the format. Raises ``InputError`` for an unknown format or option, and for whatever is wrong
-    with the file: all problems at once, each with its line.
+    ``options`` are those of the format. Raises ``InputError`` for an unknown format or option, and for whatever is
+    wrong with the file: all problems at once, each with its line.
     """
     read = formats.get(format)
-    check_options(f"format {format!r}", read, options, _FIXED)
-    return read(Path(path), **options)
+    return read(Path(path), **checked_options(f"format {format!r}", read, options, _FIXED))
 
 
 def format_options(format: str) -> list[str]:

@@ -32,24 +32,28 @@ _EMPTY: dict[str, float | None] = {
 _TIMES_OF_DAY = ("submit", "start", "end")
 _DATES = "If these are dates, write units: {{{name}: iso}}."
 
-Columnmap = Mapping[str, str | float]
+Mapped = Mapping[str, str | float]
 
 
 @reader("generic")
 def read(
-    path: str | Path, columns: Columnmap | None = None, units: Mapping[str, str] | None = None, delimiter: str = ",",
-) -> Trace:  # fmt: skip
+    path: str | Path,
+    columns: Mapping[str, str | float] | None = None,
+    units: Mapping[str, str] | None = None,
+    delimiter: str = ",",
+) -> Trace:
     """Any CSV; options: columns (ours -> yours, or a number for all), units (time, memory, iso), delimiter.
 
     ``columns={"submit": "Submit Time", "start": "begin", "end": "finish", "accelerators": 1}`` takes the run from two
-    times and gives every job one accelerator. Only mapped columns are looked at; without a mapping all columns must have
-    the names of ``TARGETS``. ``units={"submit": "iso", "duration": "min", "memory": "GiB", "accelerators": "milli"}``: times
-    are seconds unless said otherwise, ``iso`` means dates. Rows without a start, end or duration are set aside.
+    times and gives every job one accelerator. Only mapped columns are looked at; without a mapping all columns must
+    have the names of ``TARGETS``. ``units={"submit": "iso", "duration": "min", "memory": "GiB", "cores": "milli"}``:
+    times are seconds unless said otherwise, ``iso`` means dates. Rows without a start, end or duration are set aside.
     """
     _check_targets("columns", columns or {})
     _check_targets("units", units or {})
     wanted = [name for name in (columns or {}).values() if isinstance(name, str)]
-    table = Table(path, "generic", required=dict.fromkeys(wanted), known=None if columns else TARGETS, delimiter=delimiter)
+    known = None if columns else TARGETS
+    table = Table(path, "generic", required=dict.fromkeys(wanted), known=known, delimiter=delimiter)
     mapping = dict(columns or {name: name for name in table.header})
     _check_mapping(table, mapping, given=bool(columns))
     if "duration" in mapping:
@@ -62,13 +66,14 @@ def read(
 def _check_targets(option: str, given: Mapping[str, Any]) -> None:
     wrong = [f"{option}: a job has no {name!r}. {did_you_mean(name, TARGETS)}" for name in given if name not in TARGETS]
     for name, source in given.items():
-        if isinstance(source, int | float) and not (0 <= source < np.inf and name in NUMBERS and name not in _TIMES_OF_DAY):
+        constant = name in NUMBERS and name not in _TIMES_OF_DAY
+        if isinstance(source, int | float) and not (constant and 0 <= source < np.inf):
             wrong.append(f"{option}: {source!r} for {name!r} is not the name of a column")
     if wrong:
         raise InputError(*wrong)
 
 
-def _check_mapping(table: Table, mapping: Columnmap, given: bool) -> None:
+def _check_mapping(table: Table, mapping: Mapped, given: bool) -> None:
     hint = "Say which column it is: columns: {{{0}: <name of the column>}}." if not given else "Add it to columns."
     missing = [name for name in ("submit", "accelerators") if name not in mapping]
     if "duration" not in mapping and not {"start", "end"} <= set(mapping):
@@ -109,14 +114,15 @@ def _check_dates(scales: Mapping[str, float | None]) -> None:
     dates = [name for name, scale in scales.items() if scale is None]
     other = [name for name in ("submit", "start", "end") if name in scales and name not in dates]
     if dates and other:
-        raise InputError(f"units: {', '.join(dates)} is iso but {', '.join(other)} is not; give all times of day as dates")
+        raise InputError(f"units: {', '.join(dates)} is iso but {', '.join(other)} is not; dates or numbers for all")
 
 
-def _parse(rows: Rows, mapping: Columnmap, scales: Mapping[str, float | None]) -> Columns:
+def _parse(rows: Rows, mapping: Mapped, scales: Mapping[str, float | None]) -> Columns:
     for name in ("start", "end", "duration"):
         source = mapping.get(name)
         if isinstance(source, str):
-            rows = rows.without((not cell for cell in rows.texts(source)), f"no {name}: the cell of {source!r} is empty")
+            empty = [not cell for cell in rows.texts(source)]
+            rows = rows.without(empty, f"no {name}: the cell of {source!r} is empty")
     numbers = {name: _numbers(rows, name, mapping[name], scale) for name, scale in scales.items()}
     if "duration" not in numbers:
         numbers["duration"] = _runs(rows, mapping["end"], numbers.pop("start"), numbers.pop("end"))
@@ -140,7 +146,8 @@ def _numbers(rows: Rows, name: str, source: str | float, scale: float | None) ->
 def _runs(rows: Rows, column: str | float, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     for index in np.flatnonzero(end < start):
         rows.problem(index, str(column), "the end lies before the start")
-    return end - start
+    run: np.ndarray = end - start
+    return run
 
 
 def _texts(rows: Rows, name: str, source: str) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Alibaba GPU cluster trace 2023 ("openb"): Kubernetes pods, and the list of nodes they ran on.
 
-Pods ``name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time`` with
-times in seconds; nodes ``sn,cpu_milli,memory_mib,gpu,model``. ``gpu_milli`` is per GPU and below 1000 only for a pod that
-shares a single one. Source: alibaba/clusterdata, cluster-trace-gpu-v2023/csv (Weng et al., USENIX ATC 2023).
+Times are seconds from the start of the trace. ``gpu_milli`` is per GPU and below 1000 only for a pod that shares a single
+one; ``gpu_spec`` joins the GPU models that will do with ``|``. Source: alibaba/clusterdata, cluster-trace-gpu-v2023/csv (Weng et al., USENIX ATC 2023).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -32,12 +32,14 @@ _CENSORED = "pods still running at the end of the trace (pod_phase Running), so 
 
 
 @reader("openb", header=COLUMNS)
-def read(path: str | Path, nodes: str | Path | None = None, pending: str = "set aside") -> Trace:
+def read(
+    path: str | Path, nodes: str | Path | None = None, pending: Literal["set aside", "keep"] = "set aside"
+) -> Trace:
     """Alibaba openb 2023 pods; options: nodes (node list beside the pods), pending (set aside | keep).
 
     The run is ``deletion_time - scheduled_time``. ``nodes`` is a path relative to the folder of the pod list and fills
-    ``Trace.servers``. Pods that were never scheduled are set aside, or with ``pending="keep"`` taken to run from creation
-    to deletion, which is right for packing studies only. ``where(qos="LS")`` and ``where(state="Running")`` work.
+    ``Trace.servers``. Pods that were never scheduled are set aside, or with ``pending="keep"`` taken to run from
+    creation to deletion, which is for packing studies only. ``where(qos="LS")`` and ``where(state="Failed")`` work.
     """
     keep = one_of("pending", pending, _PENDING) == "keep"
     servers = () if nodes is None else read_nodes(Path(path).parent / nodes)
@@ -72,13 +74,16 @@ def _runs(rows: Rows, scheduled: np.ndarray, deleted: np.ndarray) -> np.ndarray:
     for index in np.flatnonzero(deleted < scheduled):
         text = f"deleted at {deleted[index]:g} s, before it was scheduled at {scheduled[index]:g} s"
         rows.problem(index, "deletion_time", text)
-    return deleted - scheduled
+    run: np.ndarray = deleted - scheduled
+    return run
 
 
 def _gpus(rows: Rows) -> np.ndarray:
     count, milli = rows.numbers("num_gpu"), rows.numbers("gpu_milli")
-    for index in np.flatnonzero((count > 1) & (milli != 1000) | (count == 1) & ((milli == 0) | (milli > 1000))):
-        rows.problem(index, "gpu_milli", f"{milli[index]:g} for {count[index]:g} GPUs; 1 to 1000, below 1000 for one GPU")
+    wrong = np.where(count > 1, milli != 1000, (count == 1) & ((milli == 0) | (milli > 1000)))
+    for index in np.flatnonzero(wrong):
+        text = f"{milli[index]:g} for {count[index]:g} GPUs: it is 1 to 1000, and below 1000 for one GPU only"
+        rows.problem(index, "gpu_milli", text)
     return rows.gangs("num_gpu", np.where(count == 1, milli * 1e-3, count))
 
 
@@ -116,9 +121,9 @@ def write(trace: Trace, path: str | Path, nodes: str | Path | None = None) -> No
 def _pod(job: BatchJob, qos: str, phase: str) -> tuple[str | int, ...]:
     count = 1 if 0 < job.accelerators < 1 else round(job.accelerators)
     milli = round(job.accelerators * 1000) if count == 1 else 1000 * (count > 0)
-    start, end = round(job.submit), round(job.submit) + round(job.duration)
+    times = (round(job.submit), round(job.submit) + round(job.duration), round(job.submit))
     types = "|".join(job.accelerator_types)
-    return (job.id, round(job.cores * 1e3), round(job.memory / _MIB), count, milli, types, qos, phase, start, end, start)
+    return (job.id, round(job.cores * 1e3), round(job.memory / _MIB), count, milli, types, qos, phase, *times)
 
 
 def _node(server: ServerRow) -> tuple[str | int, ...]:

@@ -1,8 +1,8 @@
 """Microsoft Philly, as the job extract of the Pollux and Sia papers has it.
 
 Columns ``timestamp,duration,num_gpus,gpu_time,cluster``: time of submission on a clock without zone, seconds of run,
-GPUs of the gang, their product, and the virtual cluster. Source: siasosp23/artifacts, sia-simulator/traces/philly.csv, an
-extract of msr-fiddle/philly-traces (Jeon et al., USENIX ATC 2019).
+GPUs of the gang, their product, and the virtual cluster. Source: siasosp23/artifacts, sia-simulator/traces/philly.csv,
+an extract of msr-fiddle/philly-traces (Jeon et al., USENIX ATC 2019).
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Slurm accounting: what ``sacct --parsable2`` prints, columns separated by ``|``.
 
-A command that gives all that is used here::
-
-    sacct -a -P -X -S 2024-05-01 -E 2024-06-01 -o \\
-        JobID,User,Account,Partition,State,Submit,Start,End,ElapsedRaw,TimelimitRaw,AllocTRES,ReqTRES
+``sacct -a -P -X -S DATE -E DATE -o FIELDS`` gives all that is used here, with the fields
+JobID,User,Account,Partition,State,Submit,Start,End,ElapsedRaw,TimelimitRaw,AllocTRES,ReqTRES.
 
 Names of fields: SchedMD/slurm, src/sacct/sacct.c; states, and special values of times and limits: doc/man/man1/sacct.1
 and src/sacct/print.c (read at commits 042ace2, 02ff923 and 0284c6b). Times are on the local clock, without zone.
@@ -15,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,20 +24,25 @@ from simulator.workload.table import Rows, Table, as_objects
 from simulator.workload.trace import Columns, Trace
 
 HEADER = ("JobID", "Submit", "State")
-FIELDS = frozenset(
-    """Account AdminComment AllocCPUS AllocGRES AllocNodes AllocTRES AssocID AveCPU AveCPUFreq AveDiskRead AveDiskWrite
-    AvePages AveRSS AveVMSize BlockID Cluster Comment Constraints ConsumedEnergy ConsumedEnergyRaw Container CPUTime
-    CPUTimeRAW DBIndex DerivedExitCode Elapsed ElapsedRaw Eligible End ExitCode Extra FailedNode Flags GID Group JobID
-    JobIDRaw JobName Layout Licenses MaxDiskRead MaxDiskReadNode MaxDiskReadTask MaxDiskWrite MaxDiskWriteNode
-    MaxDiskWriteTask MaxPages MaxPagesNode MaxPagesTask MaxRSS MaxRSSNode MaxRSSTask MaxVMSize MaxVMSizeNode MaxVMSizeTask
-    McsLabel MinCPU MinCPUNode MinCPUTask NCPUS NNodes NodeList NTasks Partition Planned PlannedCPU PlannedCPURAW Priority
-    QOS QOSRAW QOSREQ Reason ReqCPUFreq ReqCPUFreqGov ReqCPUFreqMax ReqCPUFreqMin ReqCPUS ReqGRES ReqMem ReqNodes
-    ReqReservation ReqTRES Reservation ReservationId Reserved Restarts ResvCPU ResvCPURAW SegmentSize SLUID Start State
-    StdErr StdIn StdOut Submit SubmitLine Suspended SystemComment SystemCPU Timelimit TimelimitRaw TotalCPU TRESUsageInAve
-    TRESUsageInMax TRESUsageInMaxNode TRESUsageInMaxTask TRESUsageInMin TRESUsageInMinNode TRESUsageInMinTask
-    TRESUsageInTot TRESUsageOutAve TRESUsageOutMax TRESUsageOutMaxNode TRESUsageOutMaxTask TRESUsageOutMin
-    TRESUsageOutMinNode TRESUsageOutMinTask TRESUsageOutTot UID User UserCPU WCKey WCKeyID WorkDir""".split()
-)
+FIELDS = (
+    "Account", "AdminComment", "AllocCPUS", "AllocGRES", "AllocNodes", "AllocTRES", "AssocID", "AveCPU",
+    "AveCPUFreq", "AveDiskRead", "AveDiskWrite", "AvePages", "AveRSS", "AveVMSize", "BlockID", "Cluster", "Comment",
+    "Constraints", "ConsumedEnergy", "ConsumedEnergyRaw", "Container", "CPUTime", "CPUTimeRAW", "DBIndex",
+    "DerivedExitCode", "Elapsed", "ElapsedRaw", "Eligible", "End", "ExitCode", "Extra", "FailedNode", "Flags",
+    "GID", "Group", "JobID", "JobIDRaw", "JobName", "Layout", "Licenses", "MaxDiskRead", "MaxDiskReadNode",
+    "MaxDiskReadTask", "MaxDiskWrite", "MaxDiskWriteNode", "MaxDiskWriteTask", "MaxPages", "MaxPagesNode",
+    "MaxPagesTask", "MaxRSS", "MaxRSSNode", "MaxRSSTask", "MaxVMSize", "MaxVMSizeNode", "MaxVMSizeTask", "McsLabel",
+    "MinCPU", "MinCPUNode", "MinCPUTask", "NCPUS", "NNodes", "NodeList", "NTasks", "Partition", "Planned",
+    "PlannedCPU", "PlannedCPURAW", "Priority", "QOS", "QOSRAW", "QOSREQ", "Reason", "ReqCPUFreq", "ReqCPUFreqGov",
+    "ReqCPUFreqMax", "ReqCPUFreqMin", "ReqCPUS", "ReqGRES", "ReqMem", "ReqNodes", "ReqReservation", "ReqTRES",
+    "Reservation", "ReservationId", "Reserved", "Restarts", "ResvCPU", "ResvCPURAW", "SegmentSize", "SLUID",
+    "Start", "State", "StdErr", "StdIn", "StdOut", "Submit", "SubmitLine", "Suspended", "SystemComment",
+    "SystemCPU", "Timelimit", "TimelimitRaw", "TotalCPU", "TRESUsageInAve", "TRESUsageInMax", "TRESUsageInMaxNode",
+    "TRESUsageInMaxTask", "TRESUsageInMin", "TRESUsageInMinNode", "TRESUsageInMinTask", "TRESUsageInTot",
+    "TRESUsageOutAve", "TRESUsageOutMax", "TRESUsageOutMaxNode", "TRESUsageOutMaxTask", "TRESUsageOutMin",
+    "TRESUsageOutMinNode", "TRESUsageOutMinTask", "TRESUsageOutTot", "UID", "User", "UserCPU", "WCKey", "WCKeyID",
+    "WorkDir",
+)  # fmt: skip
 ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
     "REQUEUED", "REVOKED", "TIMEOUT",
@@ -75,21 +78,21 @@ class Tres(NamedTuple):
 
 @reader("slurm", header=HEADER)
 def read(
-    path: str | Path, delimiter: str = "|", tenant: str | None = None, running: str = "set aside",
-    types: Mapping[str, str] | None = None,
+    path: str | Path, delimiter: str = "|", tenant_column: str | None = None,
+    running: Literal["set aside", "keep"] = "set aside", types: Mapping[str, str] | None = None,
 ) -> Trace:  # fmt: skip
-    """Slurm sacct -P output; options: delimiter, tenant (a column), running (set aside | keep), types (gres -> catalog).
+    """Slurm sacct -P output; options: delimiter, tenant_column, running (set aside | keep), types (gres: catalog id).
 
-    Needs JobID, Submit, State; ElapsedRaw, Elapsed or Start and End; AllocTRES or ReqTRES. ``tenant`` is the column that
-    names the tenant: Account, else User. ``types`` maps GPU types of the cluster to catalog ids, for example
-    ``{"h100": "nvidia/h100-sxm"}``; types without an entry are not enforced.
+    Needs JobID, Submit, State; ElapsedRaw, Elapsed or Start and End; AllocTRES or ReqTRES. ``tenant_column`` names the
+    tenant: Account, else User. ``types`` maps GPU types of the cluster to catalog ids, for example
+    ``{"h100": "nvidia/h100-sxm"}``; types without an entry are not enforced. ``where(partition="gpu")`` works.
     """
     keep = one_of("running", running, _RUNNING) == "keep"
     table = Table(path, "slurm", required=HEADER, known=FIELDS, delimiter=delimiter, quoting=False)
     _check_columns(table)
     seen: set[tuple[str, str, str]] = set()
     found: set[str] = set()
-    owner = _owner(table, tenant)
+    owner = _owner(table, tenant_column)
     trace = table.trace(lambda rows: _parse(rows, table.header, owner, keep, types or {}, seen, found))
     strange = [name for name in types or {} if name not in found]
     if strange:
@@ -106,11 +109,11 @@ def _check_columns(table: Table) -> None:
     table.problems.check()
 
 
-def _owner(table: Table, tenant: str | None) -> str | None:
-    if tenant is not None and tenant not in table.header:
-        told = f"tenant: there is no column {tenant!r}"
-        raise InputError(Problem(told, file=str(table.path), line=1, hint=did_you_mean(tenant, table.header)))
-    return tenant or next((name for name in ("Account", "User") if name in table.header), None)
+def _owner(table: Table, column: str | None) -> str | None:
+    if column is not None and column not in table.header:
+        told = f"tenant_column: there is no column {column!r}"
+        raise InputError(Problem(told, file=str(table.path), line=1, hint=did_you_mean(column, table.header)))
+    return column or next((name for name in ("Account", "User") if name in table.header), None)
 
 
 def _parse(
@@ -188,7 +191,7 @@ def _elapsed(rows: Rows, header: list[str]) -> np.ndarray:
         return rows.numbers("ElapsedRaw")
     if "Elapsed" in header:
         return _converted(rows, "Elapsed", clock_seconds, "an elapsed time such as 1-02:03:04")
-    run = rows.times("End", _TIME_HINT) - rows.times("Start", _TIME_HINT)
+    run: np.ndarray = rows.times("End", _TIME_HINT) - rows.times("Start", _TIME_HINT)
     for index in np.flatnonzero(run < 0):
         rows.problem(index, "End", f"{rows.texts('End')[index]!r} lies before the start")
     return run

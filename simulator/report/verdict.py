@@ -1,0 +1,208 @@
+"""The answer in sentences: which alternative wins, by how much, how sure that is, and what limits it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simulator.experiment.estimates import NO_DIFFERENCE, NO_INTERVAL, NO_VALUE, Difference
+from simulator.experiment.results import Results
+from simulator.metrics import measures
+from simulator.metrics.display import scale
+from simulator.metrics.measures import Measure
+from simulator.metrics.window import Window
+
+PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts"}
+"""Columns that a completed job's JCT is the sum of, and what a sentence calls them."""
+NOTABLE = 0.1
+"""Share of the mean JCT from which on a part is said to hold jobs back."""
+SCARCE = 0.9
+"""Share of the accelerators allocated while jobs queue from which on accelerators are said to be scarce."""
+
+
+def best(results: Results, measure: str) -> tuple[str, ...]:
+    """The best alternative of a measure, then all that the runs do not tell apart from it.
+
+    Empty when there is nothing to choose: one alternative, no value, or no better direction.
+    """
+    measured = measures.get(measure)
+    means = {name: results.estimate(name, measure).interval.mean for name in results}
+    known = {name: mean for name, mean in means.items() if not math.isnan(mean)}
+    if len(known) < 2 or not measured.better:
+        return ()
+    winner = (min if measured.better == "lower" else max)(known, key=lambda name: known[name])
+    same = [name for name in known if name != winner and _same(results.difference(name, winner, measure))]
+    return (winner, *same)
+
+
+def percent(value: float) -> str:
+    """A share for a sentence.
+
+    >>> percent(0.4153), percent(0.0041), percent(12.5)
+    ('42 %', '0.41 %', '1,250 %')
+    """
+    return f"{value * 100:,.0f} %" if abs(value) >= 0.1 else f"{value * 100:.2g} %"
+
+
+def sentences(results: Results) -> list[str]:
+    """The verdict on the first measure of the summary that has a better direction, and what goes with it."""
+    lead = _lead(results)
+    if lead is None:
+        return ["Nothing to judge: the measures that were asked for have no value."]
+    if len(results) == 1:
+        found = results.estimate(results.alternatives[0], lead.name)
+        text = _interval(lead, found.interval.mean, found.interval.half_width)
+        return [f"{results.alternatives[0]}: {lead.label} {text} ({found.basis})."]
+    ranking = _ranking(results, lead)
+    winner = ranking[0]
+    return [
+        *_headline(results, lead, ranking),
+        *_elsewhere(
+            results, lead, winner, results.alternatives[0] if winner != results.alternatives[0] else ranking[1]
+        ),
+    ]
+
+
+def limits(results: Results) -> list[str]:
+    """What holds back the jobs of the best alternative (or the only one), from where their time went."""
+    lead = _lead(results)
+    name = _ranking(results, lead)[0] if lead else results.alternatives[0]
+    windows = list(results.windows(name).values())
+    shares = breakdown(windows)
+    if not shares:
+        return []
+    told = ", ".join(f"{percent(share)} {PARTS[part]}" for part, share in shares.items() if share >= 0.005)
+    return [f"Where the mean JCT of {name} goes: {told}.", *_diagnosis(shares, _held_while_queueing(windows))]
+
+
+def breakdown(windows: list[Window], seconds: bool = False) -> dict[str, float]:
+    """Shares of the JCT of completed jobs (or their mean ``seconds``) that fall on each of ``PARTS``; maybe empty."""
+    totals = dict.fromkeys(PARTS, 0.0)
+    count = 0
+    for window in windows:
+        done = window.jobs["completed"]
+        count += int(done.sum())
+        for part in PARTS:
+            totals[part] += float(np.nansum(window.jobs[part][done]))
+    whole = count if seconds else math.fsum(totals.values())
+    return {part: total / whole for part, total in totals.items()} if whole > 0 else {}
+
+
+def _same(found: Difference) -> bool:
+    return found.verdict == NO_DIFFERENCE
+
+
+def _lead(results: Results) -> Measure | None:
+    for name in results.chosen():
+        measured = measures.get(name)
+        if measured.better and any(not math.isnan(results.estimate(a, name).interval.mean) for a in results):
+            return measured
+    return None
+
+
+def _ranking(results: Results, lead: Measure) -> list[str]:
+    means = {name: results.estimate(name, lead.name).interval.mean for name in results}
+    worst = math.inf if lead.better == "lower" else -math.inf
+    signed = {name: worst if math.isnan(mean) else mean for name, mean in means.items()}
+    return sorted(signed, key=lambda name: signed[name], reverse=lead.better == "higher")
+
+
+def _interval(measured: Measure, mean: float, half_width: float) -> str:
+    return measured.scale([mean]).interval(mean * measured.si, half_width * measured.si)
+
+
+def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
+    winner, second, baseline = ranking[0], ranking[1], results.alternatives[0]
+    value = lead.text(results.estimate(winner, lead.name).interval.mean)
+    found = results.difference(winner, second, lead.name)
+    most = "lowest" if lead.better == "lower" else "highest"
+    if found.verdict == "better":
+        next_best = ", the next best" if len(ranking) > 2 else ""
+        said = [
+            f"{winner} wins on {lead.label}: {value}, {_how_much(found)} than {second}{next_best} ({_sure(found)})."
+        ]
+    elif found.verdict == NO_VALUE:
+        said = [f"{winner} has the {most} {lead.label}, {value}; {second} has no value to compare."]
+    elif found.verdict == NO_INTERVAL:
+        said = [
+            f"{winner} has the {most} {lead.label}: {value}, {_how_much(found)} than {second}. How sure that is cannot "
+            f"be said from {found.basis}; ask for replications."
+        ]
+    else:
+        gap = f": {_how_much(found)}, {_sure(found)}" if found.interval.mean else ""
+        said = [f"{winner} has the {most} {lead.label}, {value}, but no difference from {second} is shown{gap}."]
+    if baseline not in (winner, second):
+        against = results.difference(winner, baseline, lead.name)
+        if against.verdict == "better":
+            said.append(f"Against the baseline {baseline} it is {_how_much(against)} ({_sure(against)}).")
+    return said
+
+
+def _how_much(found: Difference) -> str:
+    direction = "lower" if found.interval.mean < 0 else "higher"
+    if math.isnan(found.relative):
+        return f"{measures.get(found.measure).text(abs(found.interval.mean))} {direction}"
+    return f"{percent(abs(found.relative))} {direction}"
+
+
+def _sure(found: Difference) -> str:
+    low, high = found.interval.low, found.interval.high
+    if found.baseline:
+        ends = sorted((low / abs(found.baseline), high / abs(found.baseline)))
+        span = " to ".join(f"{'+' if end > 0 else ''}{percent(end)}" for end in ends)
+    else:
+        measured = measures.get(found.measure)
+        chosen = scale([abs(low * measured.si), abs(high * measured.si)], measured.dimension)
+        span = " to ".join(chosen.text(end * measured.si, signed=True) for end in (low, high))
+    return f"95 % interval {span}; {found.basis}"
+
+
+def _elsewhere(results: Results, lead: Measure, winner: str, other: str) -> list[str]:
+    groups: dict[str, list[str]] = {}
+    for name in results.chosen():
+        measured = measures.get(name)
+        if name == lead.name:
+            continue
+        found = results.difference(winner, other, name)
+        text = measured.label
+        if found.verdict not in (NO_DIFFERENCE, NO_VALUE):
+            text += f" ({_how_much(found)})"
+        groups.setdefault(found.verdict, []).append(text)
+    order = {
+        "better": "better on ", "worse": "worse on ", "higher": "higher ", "lower": "lower ",
+        NO_INTERVAL: "in this one run, without an interval: ", NO_DIFFERENCE: "no difference shown on ",
+    }  # fmt: skip
+    told = [phrase + ", ".join(groups[verdict]) for verdict, phrase in order.items() if verdict in groups]
+    return [f"Compared with {other}, {winner} is otherwise: {'; '.join(told)}."] if told else []
+
+
+def _held_while_queueing(windows: list[Window]) -> float:
+    held = up = 0.0
+    for window in windows:
+        time = window.column("series", "time")
+        if time.size and window.end > window.warmup:
+            steps = np.diff(np.append(np.clip(time, window.warmup, window.end), window.end))
+            queued = window.column("series", "queued") > 0
+            held += float((window.column("series", "allocated") * steps)[queued].sum())
+            up += float((window.column("series", "capacity") * steps)[queued].sum())
+    return measures.ratio(held, up)
+
+
+def _diagnosis(shares: dict[str, float], held: float) -> list[str]:
+    said = []
+    if shares["wait"] >= NOTABLE and not math.isnan(held):
+        if held >= SCARCE:
+            said.append(
+                f"Accelerators are the limit: while any job waits, {percent(held)} of those that are up are allocated."
+            )
+        else:
+            said.append(
+                f"Jobs wait although accelerators are free: while any job waits, {percent(held)} of those that are up "
+                "are allocated. The sizes of the gangs, fragmentation or the order of the queue keep the rest idle."
+            )
+    if shares["network"] >= NOTABLE:
+        said.append("The network is a limit: jobs spend that share of their time in communication that nothing hides.")
+    if shares["overhead"] >= NOTABLE:
+        said.append("Restarts are a limit: preemptions cost more than they should.")
+    return said or ["Nothing is scarce: jobs spend nearly all of their time computing."]
