@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import sys
+import traceback
+import zlib
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from simulator.core.errors import InputError, did_you_mean
-
+from simulator.core.errors import InputError, Problem, did_you_mean
 
 T = TypeVar("T")
+N = TypeVar("N")
 
 
 class Registry(Generic[T]):
@@ -29,12 +32,16 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._known: dict[str, T] = {}
+        self._elsewhere: dict[str, EntryPoint] = {}
         self._complete = False
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Mark a class or function as the built-in called ``name``."""
+    def register(self, name: str) -> Callable[[N], N]:
+        """Mark a class or function as the built-in called ``name``; a name may be taken again only by its namesake."""
 
-        def mark(thing: T) -> T:
+        def mark(thing: N) -> N:
+            before = self._known.setdefault(name, thing)
+            if before is not thing and _identity(before) != _identity(thing):
+                raise ValueError(f"the {self.kind} {name!r} is {_identity(before)} already, it cannot be {_identity(thing)}")
             self._known[name] = thing
             return thing
 
@@ -43,14 +50,16 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """All known names, sorted."""
         self._load_all()
-        return sorted(self._known)
+        return sorted({**self._known, **self._elsewhere})
 
     def get(self, name: str) -> T:
         """Return the plug-in called ``name``; raise ``InputError`` with the nearest name when there is none."""
         if name not in self._known:
             self._load_all()
+        if name not in self._known and name in self._elsewhere:
+            self._known[name] = _load_entry(self.kind, self._elsewhere[name])
         if name not in self._known:
-            raise InputError(f"unknown {self.kind} {name!r}. {did_you_mean(name, self._known)}")
+            raise InputError(f"unknown {self.kind} {name!r}. {did_you_mean(name, self.names())}")
         return self._known[name]
 
     def summary(self, name: str) -> str:
@@ -63,22 +72,57 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in sorted(info.name for info in pkgutil.iter_modules(getattr(package, "__path__", ()))):
             importlib.import_module(f"{self._package}.{module}")
-        for entry in entry_points(group=f"simulator.{self.kind}"):
-            self._known.setdefault(entry.name, entry.load())
+        found = sorted(entry_points(group=f"simulator.{self.kind}"), key=lambda entry: (entry.name, entry.value))
+        self._elsewhere = {entry.name: entry for entry in reversed(found) if entry.name not in self._known}
         self._complete = True
 
 
+def _identity(thing: object) -> str:
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+
+
+def _load_entry(kind: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        raise InputError(f"the {kind} {entry.name!r} of {entry.value} cannot be loaded: {_words(error)}") from error
+
+
 def load_from_file(reference: str, base: Path) -> Any:
-    """Load ``Name`` from ``path/to/file.py:Name``, the path being relative to ``base``. Runs that file."""
+    """Load ``Name`` from ``path/to/file.py:Name``, the path being relative to ``base``. Runs that file.
+
+    Raises ``InputError`` when there is no such file or name, and when the file itself fails, with its line.
+    """
     path_text, _, name = reference.rpartition(":")
     path = (base / path_text).resolve()
     if not path.is_file():
         raise InputError(f"{reference!r}: there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"_user_{path.stem}", path)
+    module = _run(reference, path)
+    if not hasattr(module, name):
+        public = [known for known in vars(module) if not known.startswith("_")]
+        raise InputError(Problem(f"{reference!r}: {path.name} has no {name!r}", hint=did_you_mean(name, public)))
+    return getattr(module, name)
+
+
+def _run(reference: str, path: Path) -> ModuleType:
+    """Run a file as a module that is known to the import system while it runs, as dataclasses need, and not after."""
+    spec = importlib.util.spec_from_file_location(f"_user_{zlib.crc32(str(path).encode()):08x}_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{reference!r}: {path.name} is not a Python file; write path/to/file.py:Name")
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not hasattr(module, name):
-        raise InputError(f"{reference!r}: {path.name} has no {name!r}. {did_you_mean(name, vars(module))}")
-    return getattr(module, name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
+        place = f" in line {line}" if line else ""
+        raise InputError(f"{reference!r} cannot be loaded: {path.name} fails{place}: {_words(error)}") from error
+    finally:
+        sys.modules.pop(spec.name, None)
+    return module
+
+
+def _words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -62,9 +62,9 @@ def difference_grid(results: Results, baseline: str | None = None, names: Names 
                 Cell(found.verdict, mood),
             )
         )
-    return Grid(
-        ("alternative", "measure", clean(base), "value", "difference", "relative", "verdict", "basis"), tuple(rows)
-    )
+    heads = ("alternative", "measure", f"{clean(base)} (baseline)", "value", "difference", "relative", "verdict")
+    bases = {found.measure: found.basis for found in results.differences(base, names)}
+    return Grid(heads, tuple(rows), tuple(_grounds(bases)))
 
 
 def summary(results: Results, names: Names = None, width: int = WIDTH) -> str:

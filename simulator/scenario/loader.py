@@ -34,7 +34,7 @@ def read_source(source: str | os.PathLike[str]) -> Source:
     """
     problems: list[Problem] = []
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
-        root = _with_includes(parse(source, None, os.getcwd(), problems), (), problems, [])
+        root = _with_includes(parse(source, "<text>", os.getcwd(), problems), (), problems, [])
         return Source(root, source, None, problems)
     path = resolve(source)
     text = read_text(path)

@@ -130,7 +130,7 @@ def put(root: Node, path: Path, value: Node) -> Node | Problem:
 
 def _put(node: Node, path: Path, depth: int, value: Node) -> Node | Problem:
     if depth == len(path):
-        return replace(value, key=value.key or node.key)
+        return replace(value, key=value.key or value.mark)
     part, last = path[depth], depth == len(path) - 1
     node = _unfold(node, path[:depth])
     if isinstance(node.value, tuple):

@@ -38,20 +38,23 @@ def path_of(key: str) -> Path:
     return parts
 
 
-def apply(root: Node, changes: Iterable[tuple[Path, Node]]) -> Node:
-    """Return ``root`` with all changes; raise ``InputError`` with every one that cannot be made."""
-    problems: list[Problem] = []
+def apply(root: Node, changes: Iterable[tuple[Path, Node]], problems: list[Problem] | None = None) -> Node:
+    """Return ``root`` with all changes; a value of nothing (null) takes a section back to its default.
+
+    Changes that cannot be made are appended to ``problems``, or raised as one ``InputError`` without it.
+    """
+    found: list[Problem] = [] if problems is None else problems
     for path, value in changes:
         if path[0] == "include":
-            problems.append(value.problem((), "'include' cannot be overridden: it is read before"))
+            found.append(value.problem((), "'include' cannot be overridden: it is read before"))
             continue
         changed = put(root, path, value)
         if isinstance(changed, Problem):
-            problems.append(changed)
+            found.append(changed)
         else:
             root = changed
-    if problems:
-        raise InputError(*problems)
+    if problems is None and found:
+        raise InputError(*found)
     return root
 
 

@@ -18,7 +18,7 @@ from simulator.core.errors import InputError, did_you_mean
 from simulator.core.registry import Registry, load_from_file
 from simulator.scenario.arguments import chosen, model_of, parameters
 from simulator.scenario.nodes import Node
-from simulator.scenario.validation import at, complaint, show
+from simulator.scenario.validation import Strict, at, complaint, show
 
 _CODE = re.compile(r".+\.py:\w+")
 
@@ -100,32 +100,33 @@ class Plugin:
         return FunctionPolicy(self.thing, self.arguments)
 
 
-def plugin(section: Section, value: Any, context: Context, skip: frozenset[str] = frozenset()) -> Plugin:
+def plugin(section: Section, value: Any, context: Context, base: type[Strict] = Strict) -> tuple[Plugin, Strict]:
     """Return what a section says; raise pydantic errors placed at its keys.
 
-    ``skip`` names keys of the section that are not parameters of the plug-in.
+    ``base`` declares keys of the section that are not parameters of the plug-in; the second result holds their values.
     """
+    mapping, named = dict(value) if isinstance(value, Mapping) else {}, value
     if isinstance(value, Mapping):
-        mapping = dict(value)
         if section.key not in mapping:
             raise at(section.key, complaint(f"{section.key!r} is missing", _choices(section)))
         named = mapping.pop(section.key)
-    else:
-        mapping, named = {}, value
     try:
         kind, thing, ready = _find(section, named, context)
     except PydanticCustomError as error:
         raise (at(section.key, error, named) if isinstance(value, Mapping) else error) from None
-    given = {key: item for key, item in mapping.items() if key not in skip}
-    if ready and not _is_function(thing):
-        checked: dict[str, Any] = chosen(model_of(_takes_nothing).model_validate(given))
-    else:
-        target = model_of(thing, section.given[: len(parameters(thing))] if ready else ())
-        checked = chosen(target.model_validate(given))
-    result = Plugin(section.name, kind, checked, thing, ready)
+    keys = _parameters(section, thing, ready, base).model_validate(mapping)
+    result = Plugin(section.name, kind, chosen(keys), thing, ready)
     if section.given:
         _try(result)
-    return result
+    return result, keys
+
+
+def _parameters(section: Section, thing: Any, ready: bool, base: type[Strict]) -> type[Strict]:
+    """Return the model of the keys that may stand beside the name."""
+    if ready and not _is_function(thing):
+        return model_of(_takes_nothing, (), base)
+    given = tuple(parameters(thing))[: len(section.given)] if ready else ()
+    return model_of(thing, given, base)
 
 
 def _try(candidate: Plugin) -> None:
@@ -134,7 +135,9 @@ def _try(candidate: Plugin) -> None:
         made = candidate.make()
     except Exception as error:
         text = str(error) if isinstance(error, ValueError | InputError) else f"{type(error).__name__}: {error}"
-        raise complaint(f"{candidate.kind!r} cannot be made: {text}") from None
+        problem = complaint(f"{candidate.kind!r} cannot be made: {text}")
+        culprit = text.partition(" ")[0].strip(":'")
+        raise (at(culprit, problem) if culprit in candidate.arguments else problem) from None
     method = SECTIONS[candidate.section].method
     if not callable(getattr(made, method, None)):
         raise complaint(f"{candidate.kind!r} is not a {candidate.section}: it has no method {method!r}")

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationError, ValidationInfo, model_validator
 
-from simulator.core.errors import InputError, did_you_mean
+from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
+from simulator.scenario.loader import read_text
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time
 from simulator.scenario.shipped import shipped
-from simulator.scenario.validation import Strict, at, complaint, each, show
+from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
 from simulator.scenario.workloads import Name, Work, work
+from simulator.scenario.yamltext import parse as parse_yaml
 
 FOUR_YEARS = 4 * 31557600.0
 _WORKLOAD_NAME = re.compile(r"[^\s./]+")
@@ -25,7 +27,7 @@ _ALTERNATIVE = re.compile(r"[^\s/](?:[^/\n]{0,58}[^\s/])?")
 
 @dataclass(frozen=True, slots=True)
 class TopologySource:
-    """Where the cluster comes from: a file, a builder, or a topology made in Python."""
+    """Where the cluster comes from: a builder (named here or in a file), or a topology made in Python."""
 
     file: Path | None = None
     build: Plugin | None = None
@@ -111,6 +113,11 @@ class RunKeys(Strict):
         return self
 
 
+class _TopologyFile(Strict):
+    name: str = Field("", description="title of the topology")
+    description: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolKeys:
     """A pool of nodes and the policy that sizes it; counts are nodes, ``provision`` seconds."""
@@ -148,44 +155,66 @@ def _context(info: ValidationInfo) -> Context:
 
 def _section(value: Any, info: ValidationInfo) -> Plugin:
     assert info.field_name is not None
-    return plugin(SECTIONS[info.field_name], value, _context(info))
+    return plugin(SECTIONS[info.field_name], value, _context(info))[0]
 
 
 def _topology(value: Any, info: ValidationInfo) -> TopologySource:
+    context = _context(info)
     if isinstance(value, str):
-        return TopologySource(file=_topology_file(value, _context(info), "topology"))
+        return _topology_file(value, context, "topology")
     if isinstance(value, Mapping) and "file" in value:
         extra = next((key for key in value if key != "file"), None)
         if extra is not None:
-            raise at(extra, complaint(f"{extra!r} means nothing beside 'file'", "change the topology file, or use build"))
+            text = f"{extra!r} means nothing beside 'file'"
+            raise at(extra, complaint(text, "change the topology file, or write build: instead", at_key=True))
         if not isinstance(value["file"], str):
             raise at("file", complaint(f"{show(value['file'])} is not a file name"), value["file"])
-        return TopologySource(file=_topology_file(value["file"], _context(info), "topology", "file"))
+        return _topology_file(value["file"], context, "topology", "file")
     if isinstance(value, Mapping):
-        return TopologySource(build=plugin(SECTIONS["topology"], value, _context(info)))
+        return TopologySource(build=plugin(SECTIONS["topology"], value, context)[0])
     if hasattr(value, "graph") and hasattr(value, "servers"):
         return TopologySource(ready=value)
     raise complaint(f"{show(value)} is not a topology", "write a file name or {build: NAME, ...}")
 
 
-def _topology_file(name: str, context: Context, *path: str) -> Path:
+def _topology_file(name: str, context: Context, *path: str) -> TopologySource:
+    """Read a topology file: beside the file that names it, or a shipped one."""
     beside = Path(context.base(*path)) / name
-    if beside.is_file():
-        return beside
     try:
-        return shipped("topologies", name)
+        file = beside if beside.is_file() else shipped("topologies", name)
     except InputError as error:
         problem = complaint(error.problems[0].text, error.problems[0].hint or "")
         raise (at("file", problem, name) if len(path) > 1 else problem) from None
+    try:
+        return read_topology(file)
+    except InputError as error:
+        raise elsewhere(error.problems) from None
+
+
+def read_topology(file: Path) -> TopologySource:
+    """Read a topology file: ``build: NAME`` and the parameters of that builder, ``name``, ``description``.
+
+    Raises ``InputError`` with every problem, each with file, line and column.
+    """
+    problems: list[Problem] = []
+    root = parse_yaml(read_text(file), str(file), str(file.resolve().parent), problems)
+    value = root.plain()
+    if not isinstance(value, Mapping):
+        raise InputError(*problems, root.problem((), "a topology file is a mapping", "start with build: NAME"))
+    try:
+        built, _ = plugin(SECTIONS["topology"], value, Context(root), _TopologyFile)
+    except ValidationError as error:
+        raise InputError(*problems, *problems_of(error, root)) from None
+    if problems:
+        raise InputError(*problems)
+    return TopologySource(file=file, build=built)
 
 
 def _pool(value: Any, info: ValidationInfo) -> PoolKeys | None:
     if value is None or value == "none":
         return None
-    own = frozenset(_PoolKeys.model_fields)
-    scaler = plugin(SECTIONS["autoscaler"], value, _context(info), own)
-    given = {key: item for key, item in value.items() if key in own} if isinstance(value, Mapping) else {}
-    keys = _PoolKeys.model_validate(given)
+    scaler, keys = plugin(SECTIONS["autoscaler"], value, _context(info), _PoolKeys)
+    assert isinstance(keys, _PoolKeys)
     return PoolKeys(scaler, keys.min, keys.max, keys.initial, keys.provision)
 
 
@@ -196,7 +225,7 @@ def _workloads(value: Any, info: ValidationInfo) -> dict[str, Work]:
 
     def one(name: str, item: Any) -> Work:
         if not _WORKLOAD_NAME.fullmatch(name):
-            raise complaint(f"{name!r} is not a name for a workload", "no spaces, dots or slashes")
+            raise complaint(f"{name!r} is not a name for a workload", "no spaces, dots or slashes", at_key=True)
         return work(name, item, context)
 
     return dict(zip(value, each(value.items(), one), strict=True))
@@ -228,14 +257,14 @@ def _axis(axis: str, value: Any) -> dict[str, Any]:
         raise complaint(f"{show(value)} is not a mapping of alternatives", f"write {axis}: {{NAME: ..., NAME: ...}}")
     for name in value:
         if not _ALTERNATIVE.fullmatch(name):
-            raise at(name, complaint(f"{name!r} is not a name for an alternative", "1 to 60 characters, no slash"))
+            raise at(name, complaint(f"{name!r} is not a name for an alternative", "1 to 60 characters, no slash", True))
     return dict(value)
 
 
 class ScenarioKeys(Strict):
     """All keys of a scenario, checked and in SI."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="title of the scenario")
+    name: Annotated[str, Field(min_length=1, max_length=120)] = Field(description="title of the scenario")
     description: str = Field("", description="what it is about, for the report")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="root of all random numbers")
     topology: Annotated[Any, PlainValidator(_topology)]

@@ -84,7 +84,7 @@ class Scenario:
         problems: list[Problem],
     ) -> Scenario:
         changes = settings(overrides)
-        root = apply(root, changes)
+        root = apply(root, changes, problems)
         if problems:
             _checked(root, allow_code, {}, problems)
         shown = tuple((node.mark.source or "").removeprefix("--set ") for _, node in changes)
@@ -230,7 +230,8 @@ def _validate(
     root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], found: dict[Problem, None]
 ) -> ScenarioKeys | None:
     try:
-        return ScenarioKeys.model_validate(root.plain(), context=Context(root, allow_code, loaded))
+        given = {key: value for key, value in root.plain().items() if value is not None}
+        return ScenarioKeys.model_validate(given, context=Context(root, allow_code, loaded))
     except ValidationError as error:
         found.update(dict.fromkeys(problems_of(error, root)))
         return None

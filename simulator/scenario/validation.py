@@ -49,9 +49,14 @@ def _reraise(detail: ErrorDetails, model: type[BaseModel]) -> InitErrorDetails:
 _OWN = ("scenario",)
 
 
-def complaint(text: str, hint: str = "") -> PydanticCustomError:
+def complaint(text: str, hint: str = "", at_key: bool = False) -> PydanticCustomError:
     """Make the error that a validator of this package raises: what is wrong, and what to do about it."""
-    return PydanticCustomError("scenario", "{text}", {"text": text, "hint": hint})
+    return PydanticCustomError("scenario", "{text}", {"text": text, "hint": hint, "at_key": at_key})
+
+
+def elsewhere(problems: Iterable[Problem]) -> PydanticCustomError:
+    """Make the error that a validator raises when the problems stand in another file, each with its own place."""
+    return PydanticCustomError("scenario", "elsewhere", {"problems": tuple(problems)})
 
 
 def at(key: str | int, error: PydanticCustomError, value: Any = None) -> ValidationError:
@@ -89,13 +94,17 @@ def problems_of(error: ValidationError, node: Node, prefix: Path = ()) -> list[P
     ``prefix`` leads from ``node`` to the part that was validated. Complaints about one place are joined.
     """
     found: dict[Path, tuple[str, str | None, bool]] = {}
+    away: list[Problem] = []
     for detail in error.errors(include_url=False):
+        if "problems" in (detail.get("ctx") or {}):
+            away.extend(detail["ctx"]["problems"])
+            continue
         path = _path(detail, node, prefix)
         words = _words(detail, path)
         if path in found and words[0] not in found[path][0]:
             words = (f"{found[path][0]}; or {words[0]}", found[path][1] or words[1], words[2])
         found[path] = words
-    return [node.problem(path, text, hint, at_key=at_key) for path, (text, hint, at_key) in found.items()]
+    return away + [node.problem(path, text, hint, at_key=at_key) for path, (text, hint, at_key) in found.items()]
 
 
 def _path(detail: ErrorDetails, node: Node, prefix: Path) -> Path:
@@ -116,9 +125,9 @@ def _words(detail: ErrorDetails, path: Path) -> tuple[str, str | None, bool]:
     """Say what is wrong, what to do, and whether the caret belongs under the key."""
     kind, context, value = detail["type"], dict(detail.get("ctx") or {}), detail["input"]
     if kind == _UNKNOWN or kind == _FORBIDDEN:
-        return f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), context.get("known", ())), True
+        return f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), context.get("known", ()), limit=20), True
     if kind in _OWN:
-        return str(context["text"]), str(context["hint"]) or None, False
+        return str(context["text"]), str(context["hint"]).strip() or None, bool(context["at_key"])
     if kind == "missing":
         return f"{str(path[-1])!r} is missing", None, True
     if kind == "value_error":

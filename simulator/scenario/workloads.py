@@ -197,7 +197,7 @@ def work(name: str, value: Any, context: Context) -> Work:
     kinds = [kind for kind in KINDS if kind in value]
     if len(kinds) != 1:
         found = f"both {' and '.join(map(repr, kinds))}" if kinds else "neither of them"
-        close = next((f"Did you mean {near!r}? " for key in value if (near := nearest(str(key), KINDS))), "")
+        close = next((f"Did you mean {near!r}?" for key in value if (near := nearest(str(key), KINDS))), "")
         hint = "" if kinds else close
         raise complaint(f"a workload has exactly one of {', '.join(KINDS)}; this one has {found}", hint)
     return _READERS[kinds[0]](name, value, context)

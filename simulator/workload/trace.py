@@ -182,7 +182,8 @@ class Trace:
         """Keep the jobs submitted from ``start`` to before ``end``; ``submit`` then counts from ``start``.
 
         A bound is a date or time of the trace's own clock (``datetime``, ``date`` or ISO text), seconds after the
-        origin, or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job is left.
+        origin, or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job
+        is left.
         """
         low = -math.inf if start is None else self._seconds(start)
         high = math.inf if end is None else self._seconds(end)

@@ -16,7 +16,8 @@ from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, parse
 from simulator.workload.files import write_rows
 from simulator.workload.formats import reader
-from simulator.workload.table import Rows, Table, as_objects
+from simulator.workload.rows import Rows, as_objects
+from simulator.workload.table import Table
 from simulator.workload.trace import Columns, Trace
 
 NUMBERS = {

@@ -1,7 +1,8 @@
 """Alibaba GPU cluster trace 2023 ("openb"): Kubernetes pods, and the list of nodes they ran on.
 
-Times are seconds from the start of the trace. ``gpu_milli`` is per GPU and below 1000 only for a pod that shares a single
-one; ``gpu_spec`` joins the GPU models that will do with ``|``. Source: alibaba/clusterdata, cluster-trace-gpu-v2023/csv (Weng et al., USENIX ATC 2023).
+Times are seconds from the start of the trace. ``gpu_milli`` is per GPU, and below 1000 only for a pod that shares a
+single one; ``gpu_spec`` joins the GPU models that will do with ``|``. Source: alibaba/clusterdata,
+cluster-trace-gpu-v2023/csv (Weng et al., USENIX ATC 2023).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from simulator.workload.files import write_rows
 from simulator.workload.formats import reader
 from simulator.workload.jobs import BatchJob
 from simulator.workload.options import one_of
-from simulator.workload.table import Rows, Table, as_objects
+from simulator.workload.rows import Rows, as_objects
+from simulator.workload.table import Table
 from simulator.workload.trace import Columns, ServerRow, Trace
 
 COLUMNS = (

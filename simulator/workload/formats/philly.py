@@ -16,7 +16,8 @@ import numpy as np
 from simulator.core.errors import InputError
 from simulator.workload.files import write_rows
 from simulator.workload.formats import reader
-from simulator.workload.table import Rows, Table
+from simulator.workload.rows import Rows
+from simulator.workload.table import Table
 from simulator.workload.trace import Columns, Trace
 
 COLUMNS = ("timestamp", "duration", "num_gpus", "gpu_time", "cluster")

@@ -20,7 +20,8 @@ import numpy as np
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.workload.formats import reader
 from simulator.workload.options import one_of
-from simulator.workload.table import Rows, Table, as_objects
+from simulator.workload.rows import Rows, as_objects
+from simulator.workload.table import Table
 from simulator.workload.trace import Columns, Trace
 
 HEADER = ("JobID", "Submit", "State")
@@ -103,10 +104,12 @@ def read(
 def _check_columns(table: Table) -> None:
     header = table.header
     if not ({"ElapsedRaw", "Elapsed"} & set(header) or {"Start", "End"} <= set(header)):
-        table.problems.add("no column says how long a job ran", 1, hint="Add ElapsedRaw to the -o list of sacct.")
+        table.book.problems.add("no column says how long a job ran", 1, hint="Add ElapsedRaw to the -o list of sacct.")
     if not {"AllocTRES", "ReqTRES"} & set(header):
-        table.problems.add("no column says how many GPUs a job had", 1, hint="Add AllocTRES to the -o list of sacct.")
-    table.problems.check()
+        table.book.problems.add(
+            "no column says how many GPUs a job had", 1, hint="Add AllocTRES to the -o list of sacct."
+        )
+    table.book.problems.check()
 
 
 def _owner(table: Table, column: str | None) -> str | None:

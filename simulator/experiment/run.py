@@ -1,0 +1,164 @@
+"""Run a scenario: every alternative, every replication, on one process or several, with the same result."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from simulator.core.errors import InputError
+from simulator.experiment.results import Results
+from simulator.metrics.invariants import check
+from simulator.metrics.recorder import Record
+from simulator.scenario.build import Traces, build
+from simulator.scenario.spec import Scenario
+
+Progress = Callable[[int, int, str], None]
+"""Called with the runs that are done, the runs in all, and what is going on."""
+
+Source = Scenario | str | os.PathLike[str] | Mapping[str, Any]
+_PACKAGES = ("ai-cluster-simulator", "simpy", "numpy", "scipy", "networkx", "pandas")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One run of an experiment."""
+
+    alternative: str
+    replication: int
+    seed: int
+    scenario: Scenario
+
+
+def run(
+    scenario: Source,
+    seed: int | None = None,
+    *,
+    replications: int | None = None,
+    workers: int | None = None,
+    allow_code: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """Run all that ``scenario`` asks for, its comparison included.
+
+    ``scenario`` is a path, the name of a shipped scenario, YAML text, a mapping, or a ``Scenario``. ``seed`` and
+    ``replications`` replace the scenario's; ``workers`` is the number of processes (default: the scenario's, else one)
+    and never changes a result. Code that a scenario file names runs only with ``allow_code``. Raises ``InputError`` for
+    what is wrong with the input and ``PolicyError`` for what a policy may not do.
+    """
+    chosen = _scenario(scenario, allow_code)
+    return _execute(chosen, chosen.alternatives(), seed, replications, workers, progress)
+
+
+def compare(
+    scenario: Source,
+    alternatives: Mapping[str, Any],
+    seed: int | None = None,
+    *,
+    replications: int | None = None,
+    workers: int | None = None,
+    allow_code: bool = False,
+    progress: Progress | None = None,
+) -> Results:
+    """Run ``scenario`` once for each of ``alternatives``, on the same random numbers.
+
+    An alternative is a scheduler (a name, ``{"kind": ...}``, a function of the view, an object, a class, ``by(key)``),
+    or a mapping of key paths to values, as ``{"topology.link": "ethernet-100g-tcp"}``. The scenario's own comparison is
+    left aside; the first alternative is the baseline.
+    """
+    if not alternatives:
+        raise InputError("nothing to compare: give at least one alternative")
+    chosen = next(iter(_scenario(scenario, allow_code).alternatives().values()))
+    made = {
+        name: chosen.with_(what if isinstance(what, Mapping) and "kind" not in what else {"scheduler": what})
+        for name, what in alternatives.items()
+    }
+    return _execute(chosen, made, seed, replications, workers, progress)
+
+
+def _scenario(source: Source, allow_code: bool) -> Scenario:
+    if isinstance(source, Scenario):
+        return source
+    if isinstance(source, Mapping):
+        return Scenario.from_dict(source, allow_code=allow_code)
+    return Scenario.load(source, allow_code=allow_code)
+
+
+def _execute(
+    scenario: Scenario,
+    alternatives: Mapping[str, Scenario],
+    seed: int | None,
+    replications: int | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> Results:
+    root = scenario.seed if seed is None else seed
+    count = scenario.run.replications if replications is None else replications
+    if count < 1:
+        raise InputError(f"replications is {count}; it must be at least 1")
+    cells = [_Cell(name, r, root, made) for name, made in alternatives.items() for r in range(count)]
+    workers = min(workers or scenario.run.workers or 1, len(cells))
+    records: dict[tuple[str, int], Record] = {}
+    for cell, record in zip(cells, _records(cells, workers, progress), strict=True):
+        records[cell.alternative, cell.replication] = record
+        if progress is not None:
+            progress(len(records), len(cells), cell.alternative)
+    return Results(records, _manifest(scenario, root, count))
+
+
+def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) -> Iterator[Record]:
+    """Yield the record of each cell, in order."""
+    if workers <= 1:
+        traces = Traces()
+        for done, cell in enumerate(cells):
+            yield _run_cell(cell, traces, _within(progress, done, len(cells), cell.alternative))
+        return
+    from loky import ProcessPoolExecutor
+
+    # loky sends functions of a notebook cell to its workers, which the standard executors cannot
+    with ProcessPoolExecutor(max_workers=workers) as executor:
+        futures = [executor.submit(_run_cell, cell, Traces()) for cell in cells]
+        try:
+            for future in futures:
+                yield future.result()
+        except BaseException:
+            executor.shutdown(kill_workers=True)
+            raise
+
+
+def _run_cell(cell: _Cell, traces: Traces, progress: Callable[[float, int], None] | None = None) -> Record:
+    simulation = build(cell.scenario, seed=cell.seed, replication=cell.replication, traces=traces, progress=progress)
+    record = simulation.run()
+    record.facts["invariants"] = check(record)
+    return record
+
+
+def _within(progress: Progress | None, done: int, total: int, name: str) -> Callable[[float, int], None] | None:
+    if progress is None:
+        return None
+    return lambda now, jobs: progress(done, total, f"{name}: {jobs:,} jobs done, day {now / 86400:.1f}")
+
+
+def _manifest(scenario: Scenario, seed: int, replications: int) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "description": scenario.keys.description,
+        "scenario": scenario.text or scenario.resolved,
+        "hash": scenario.digest,
+        "overrides": list(scenario.changes),
+        "seed": seed,
+        "replications": replications,
+        "measures": list(scenario.measure),
+        "expect": list(scenario.expect),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

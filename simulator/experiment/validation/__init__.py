@@ -1,0 +1,1 @@
+"""Areas of validation: one file each, registered by name."""

@@ -1,0 +1,245 @@
+"""From a checked scenario to the live objects of one run."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+import numpy as np
+
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError, Problem
+from simulator.runtime.elasticity import NodePool
+from simulator.runtime.simulation import Progress, Simulation
+from simulator.scenario.costs import costs
+from simulator.scenario.spec import Scenario
+from simulator.scenario.traces import TraceCache, cut
+from simulator.scenario.workloads import (
+    BatchKeys,
+    Common,
+    GeneratedWork,
+    JobsWork,
+    TraceWork,
+    TrainingKeys,
+    TransferKeys,
+    TransfersWork,
+)
+from simulator.workload.jobs import BatchJob, Job, TrainingJob, Transfer
+from simulator.workload.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The jobs of one workload: how many, how many accelerators each (an array), and fresh objects on demand."""
+
+    name: str
+    accelerators: np.ndarray
+    fresh: Callable[[], Iterator[Job]]
+    trace: Trace | None = None
+
+    def __len__(self) -> int:
+        return len(self.accelerators)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one run of a scenario needs, short of policies: cluster, work, and what a reader must know of them.
+
+    ``set_aside`` counts rows of traces that did not become jobs, by workload and reason.
+    """
+
+    topology: Topology
+    streams: tuple[Stream, ...]
+    transfers: tuple[Transfer, ...]
+    notes: tuple[str, ...] = ()
+    set_aside: dict[str, int] = field(default_factory=dict)
+
+    def jobs(self) -> Iterator[Job]:
+        """Return fresh jobs of all workloads by time of submission; ties in the order of the workloads."""
+        streams = [stream.fresh() for stream in self.streams]
+        return streams[0] if len(streams) == 1 else heapq.merge(*streams, key=attrgetter("submit"))
+
+
+def build(
+    scenario: Scenario,
+    seed: int | None = None,
+    replication: int = 0,
+    traces: TraceCache | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Return the simulation of one replication of ``scenario``, ready to run.
+
+    ``scenario`` must be one alternative: what it compares is ignored. ``seed`` replaces the scenario's own. ``traces``
+    keeps what was read for the next call. Raises ``InputError`` with the place in the scenario file for whatever
+    turns out not to fit: an unknown device, a trace that is not of its format, a transfer without a route.
+    """
+    root = scenario.seed if seed is None else seed
+    made = plan(scenario, root, replication, traces)
+    run, pool = scenario.run, scenario.pool
+    spent, notes = _costs(scenario, made.topology)
+    return Simulation(
+        topology=made.topology,
+        scheduler=scenario.keys.scheduler.make(),
+        placer=scenario.keys.placement.make(),
+        jobs=made.jobs(),
+        transfers=made.transfers,
+        pool=None if pool is None else NodePool(pool.autoscaler.make(), pool.minimum, pool.maximum, pool.provision, pool.initial),
+        capacity_events=capacity_events(scenario, made.topology),
+        contention=scenario.network.contention != "none",
+        restart=run.restart,
+        until=math.inf if run.until is None else run.until,
+        warmup=run.warmup,
+        seed=root,
+        replication=replication,
+        costs=spent,
+        notes=[*made.notes, *notes],
+        progress=progress,
+    )
+
+
+def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, traces: TraceCache | None = None) -> Plan:
+    """Return cluster and work of one replication, checked against each other."""
+    topology = build_topology(scenario)
+    cache = traces or TraceCache()
+    root = scenario.seed if seed is None else seed
+    streams: list[Stream] = []
+    transfers: list[Transfer] = []
+    for name, work in scenario.workload.items():
+        if isinstance(work, TransfersWork):
+            transfers.extend(_transfers(scenario, name, work, topology))
+        else:
+            streams.append(_stream(scenario, name, work, topology, root, replication, cache))
+    notes, set_aside = _remarks(streams)
+    notes += [note for stream in streams for note in _oversize(scenario, stream, topology)]
+    return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
+
+
+def build_topology(scenario: Scenario) -> Topology:
+    """Return the cluster of a scenario."""
+    source = scenario.topology
+    if source.build is None:
+        ready: Topology = source.ready
+        return ready
+    with scenario.at("topology"):
+        made: Topology = source.build.make()
+    return made
+
+
+def capacity_events(scenario: Scenario, topology: Topology) -> list[tuple[float, int, float]]:
+    """Return (time, link index, bytes/s); raise ``InputError`` for links that the topology does not have."""
+    problems = [
+        scenario.root.problem(
+            ("network", "capacity_events", index, "link"),
+            f"there is no link {event.link}",
+            f"the topology has links 0 to {len(topology.ends) - 1}" if topology.ends else "the topology has no links",
+        )
+        for index, event in enumerate(scenario.network.capacity_events)
+        if event.link >= len(topology.ends)
+    ]
+    if problems:
+        raise InputError(*problems)
+    return [(event.time, event.link, event.capacity) for event in scenario.network.capacity_events]
+
+
+def _costs(scenario: Scenario, topology: Topology):
+    with scenario.at("cost"):
+        return costs(scenario.cost, topology)
+
+
+def _stream(
+    scenario: Scenario,
+    name: str,
+    work: TraceWork | GeneratedWork | JobsWork,
+    topology: Topology,
+    seed: int,
+    replication: int,
+    traces: TraceCache,
+) -> Stream:
+    if isinstance(work, JobsWork):
+        return _listed(name, work)
+    with scenario.at("workload", name):
+        whole = traces.read(work) if isinstance(work, TraceWork) else work.generate(name, topology, seed, replication)
+        trace = cut(whole, work.keys)
+        if not len(trace):
+            raise InputError(f"no job of {whole.name!r} is left")
+    exact = {"estimate": -1.0} if work.keys.estimates == "exact" else {}
+    return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **exact), trace)
+
+
+def _listed(name: str, work: JobsWork) -> Stream:
+    numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
+    accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
+    return Stream(name, accelerators, lambda: (_job(name, number, keys) for number, keys in numbered))
+
+
+def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys) -> Job:
+    given = keys.model_dump(exclude={"kind", "id", "estimate", "accelerator_types"})
+    given["id"] = keys.id or f"{workload}-{number}"
+    given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
+    given["accelerator_types"] = tuple(keys.accelerator_types)
+    kind = BatchJob if isinstance(keys, BatchKeys) else TrainingJob
+    return kind(**given, workload=workload)
+
+
+def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Topology) -> Iterator[Transfer]:
+    problems: list[Problem] = []
+    for index, keys in enumerate(work.transfers):
+        transfer = _transfer(f"{name}-{index + 1}", keys)
+        try:
+            with scenario.at("workload", name, "transfers", index):
+                _check_route(topology, transfer, index)
+        except InputError as error:
+            problems.extend(error.problems)
+        yield transfer
+    if problems:
+        raise InputError(*problems)
+
+
+def _transfer(id: str, keys: TransferKeys) -> Transfer:
+    route = None if keys.route is None else tuple(keys.route)
+    return Transfer(
+        id=keys.id or id, src=keys.src or "", dst=keys.dst or "", bytes=keys.bytes, start=keys.start, route=route
+    )
+
+
+def _check_route(topology: Topology, transfer: Transfer, label: int) -> None:
+    if transfer.route is None:
+        topology.path(transfer.src, transfer.dst, label)
+    else:
+        topology.check_route(transfer.route, transfer.src, transfer.dst)
+
+
+def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterable[str]:
+    """Say which jobs no cluster of this size can run; stop when the workload says so."""
+    room = topology.accelerators
+    too_large = stream.accelerators > room
+    count = int(np.count_nonzero(too_large))
+    if not count:
+        return
+    largest = float(stream.accelerators.max())
+    jobs = f"{count:,} of {len(stream):,} jobs ask" if count > 1 else f"1 of {len(stream):,} jobs asks"
+    text = f"{jobs} for more than the {room:,} accelerators of the cluster (the largest for {largest:,g})"
+    work = scenario.workload[stream.name]
+    assert not isinstance(work, TransfersWork)
+    keys: Common = work.keys
+    if keys.oversize == "error":
+        hint = "take a larger cluster, or write oversize: reject to leave them out and report them"
+        raise InputError(scenario.root.problem(("workload", stream.name), text, hint))
+    yield f"Workload {stream.name}: {text} and cannot run."
+
+
+def _remarks(streams: Sequence[Stream]) -> tuple[list[str], dict[str, int]]:
+    """Collect what traces say about themselves: notes, and rows set aside by workload and reason."""
+    notes: list[str] = []
+    set_aside: dict[str, int] = {}
+    for stream in streams:
+        if stream.trace is None:
+            continue
+        notes.extend(f"Workload {stream.name}: {note}." for note in stream.trace.notes)
+        for part in stream.trace.set_aside:
+            key = f"{stream.name}: {part.reason}"
+            set_aside[key] = set_aside.get(key, 0) + part.count
+    return notes, set_aside

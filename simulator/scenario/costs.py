@@ -1,0 +1,81 @@
+"""From ``cost:`` and a topology's bill of materials to what the meter of a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulator.cluster import catalog
+from simulator.cluster.topology import BillLine, Topology
+from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.models.cost import bill_total
+from simulator.models.energy import idle_power
+from simulator.runtime.accounting import Costs
+from simulator.scenario.schema import CloudKeys, CostKeys
+
+
+def costs(keys: CostKeys | None, topology: Topology) -> tuple[Costs, list[str]]:
+    """Return what the cluster costs and draws, and sentences on what that leaves out.
+
+    Without ``cost:`` only power is known. The price of a cluster counts the lines of its bill that have a price; power
+    counts servers at their rated maximum when busy, and switches all the time.
+    """
+    bill = topology.bill()
+    notes: list[str] = []
+    idle, busy = _server_power(bill)
+    network = sum(line.count * line.power for line in bill if line.kind == "switch" and line.power is not None)
+    power = {"idle_power": idle, "busy_power": busy, "network_power": float(network)}
+    if keys is None:
+        return Costs(**power), notes
+    if keys.electricity is not None and busy is None:
+        notes.append("The power of the servers is not known, so electricity is not counted.")
+    capex = _capex(keys, bill, notes)
+    cloud = _cloud(keys.cloud)
+    return Costs(capex, keys.life, keys.electricity, keys.pue, cloud, **power), notes
+
+
+def _capex(keys: CostKeys, bill: Sequence[BillLine], notes: list[str]) -> float | None:
+    chosen = keys.capex if keys.capex is not None or keys.cloud is not None else "catalog"
+    if chosen in (None, "none"):
+        return None
+    if chosen != "catalog":
+        return float(chosen)
+    total = bill_total(bill)
+    if total.missing:
+        missing = ", ".join(f"{line.count} x {line.item or line.kind}" for line in total.missing)
+        notes.append(f"The catalog has no price for {missing}: capex leaves them out.")
+    return total.dollars if len(total.missing) < len(bill) else None
+
+
+def _server_power(bill: Sequence[BillLine]) -> tuple[float | None, float | None]:
+    """Watts of all servers together, idle and busy; None when that of any of them is not known."""
+    idle = busy = 0.0
+    for line in bill:
+        if line.kind != "server":
+            continue
+        if line.power is None:
+            return None, None
+        record = catalog.server(line.item)
+        kind = "gpu" if record.accelerator is None else catalog.accelerator(record.accelerator).kind
+        busy += line.count * line.power
+        idle += line.count * idle_power(line.power, record.idle_power, kind)
+    return (idle, busy) if busy else (None, None)
+
+
+def _cloud(cloud: CloudKeys | float | None) -> float | None:
+    """Return dollars per accelerator-second."""
+    if not isinstance(cloud, CloudKeys):
+        return cloud
+    rows = catalog.prices(cloud.accelerator, cloud.provider)
+    for key in ("instance", "region"):
+        wanted = getattr(cloud, key)
+        if wanted is None:
+            continue
+        known = [getattr(row, key) for row in rows]
+        if wanted not in known:
+            raise InputError(f"{cloud.provider} has no {key} {wanted!r} in the catalog. {did_you_mean(wanted, known)}")
+        rows = tuple(row for row in rows if getattr(row, key) == wanted)
+    if len(rows) != 1:
+        found = ", ".join(f"{row.instance} ({row.region})" for row in rows[:12])
+        text = f"the catalog has {len(rows)} such prices: {found}" if rows else "the catalog has no such price"
+        raise InputError(Problem(text, hint="say which with instance, accelerator or region"))
+    return rows[0].rate(cloud.kind)

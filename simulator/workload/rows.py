@@ -1,0 +1,178 @@
+"""Rows of a table of text: cells become numbers, times and texts, and what is wrong with them is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from simulator.core.errors import InputError, Problem
+from simulator.workload.trace import SetAside
+
+_PROBLEMS_SHOWN = 10
+
+
+class Problems:
+    """What is wrong with a file: the first ten are kept, the rest counted."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._first: list[Problem] = []
+        self._count = 0
+
+    def add(self, text: str, line: int | None = None, path: str | None = None, hint: str | None = None) -> None:
+        """Take note of one problem at ``line`` (from 1), in column ``path``."""
+        self._count += 1
+        if len(self._first) < _PROBLEMS_SHOWN:
+            self._first.append(Problem(text, file=self._file, line=line, path=path, hint=hint))
+
+    def check(self) -> None:
+        """Raise all of them as one ``InputError``, if there are any."""
+        more = self._count - len(self._first)
+        if self._first:
+            raise InputError(*self._first, *([f"{self._file}: ... and {more:,} more problems"] if more else []))
+
+
+class Book:
+    """What is written down while a table is read: problems, rows set aside, notes, and the time that 0 stands for."""
+
+    def __init__(self, file: str) -> None:
+        self.problems = Problems(file)
+        self.header: list[str] = []
+        self.base: datetime | None = None
+        self.counts: dict[str, int] = {}
+        self._aside: dict[str, list[np.ndarray]] = {}
+        self._texts: dict[str, str] = {}
+
+    def one(self, text: str) -> str:
+        """Return the one object that stands for all equal texts."""
+        return self._texts.setdefault(text, text)
+
+    def put_aside(self, reason: str, rows: np.ndarray) -> None:
+        """Count rows that do not become jobs."""
+        self._aside.setdefault(reason, []).append(rows)
+
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """Return all that was put aside, by reason, in the order in which reasons came up."""
+        return tuple(SetAside.of(reason, np.concatenate(rows)) for reason, rows in self._aside.items())
+
+    def notes(self) -> list[str]:
+        """Return the notes on rows that are special."""
+        return [note.replace("{n}", f"{n:,}") for note, n in self.counts.items() if n]
+
+
+class Rows:
+    """Some rows of a table: cells by column, and of each row its number and its line in the file."""
+
+    def __init__(self, book: Book, cells: list[list[str]], lines: np.ndarray, numbers: np.ndarray) -> None:
+        self._book = book
+        self._cells = cells
+        self._lines = lines
+        self.row = numbers
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def texts(self, column: str) -> list[str]:
+        """Return the cells of a column without surrounding blanks."""
+        index = self._book.header.index(column)
+        return [row[index].strip() for row in self._cells]
+
+    def objects(self, column: str) -> np.ndarray:
+        """Return the cells of a column as an object array in which equal texts are one object."""
+        return as_objects(map(self._book.one, self.texts(column)))
+
+    def numbers(
+        self, column: str, empty: float | None = None, scale: float = 1.0, low: float = 0.0, hint: str | None = None
+    ) -> np.ndarray:
+        """Return a column as floats x ``scale``; NaN, infinite and other cells, and those below ``low``, are problems.
+
+        ``empty`` is what an empty cell means, unscaled; None makes it a problem too.
+        """
+        cells = self.texts(column)
+        blank = np.array([cell == "" for cell in cells], dtype=bool)
+        if empty is not None and blank.any():
+            cells = [cell or "0" for cell in cells]
+        try:
+            values = np.array([float(cell) for cell in cells])
+        except ValueError:
+            values = np.array([_float_or_nan(cell) for cell in cells])
+        for index in np.flatnonzero(~((values >= low) & (abs(values) < np.inf))):
+            self.problem(index, column, _say_number(cells[index]), hint)
+        values *= scale
+        if empty is not None:
+            values[blank] = empty
+        return values
+
+    def times(self, column: str, hint: str | None = None) -> np.ndarray:
+        """Return a column of ISO dates and times as seconds after the ``base`` of the table (its first time)."""
+        cells = self.texts(column)
+        if not cells:
+            return np.zeros(0)
+        try:
+            moments = [datetime.fromisoformat(cell) for cell in cells]
+        except ValueError:
+            moments = [self._moment(index, column, cell, hint) for index, cell in enumerate(cells)]
+        base = self._book.base = self._book.base or moments[0].replace(microsecond=0)
+        try:
+            return np.array([(moment - base).total_seconds() for moment in moments])
+        except TypeError:
+            for index, moment in enumerate(moments):
+                if (moment.tzinfo is None) != (base.tzinfo is None):
+                    self.problem(index, column, f"{cells[index]!r}: some times have a zone and some have none", hint)
+            return np.zeros(len(self))
+
+    def _moment(self, index: int, column: str, cell: str, hint: str | None) -> datetime:
+        try:
+            return datetime.fromisoformat(cell)
+        except ValueError:
+            text = f"{cell!r} is not a time such as 2017-10-01 09:30:00" if cell else "the cell is empty"
+            self.problem(index, column, text, hint)
+            return self._book.base or datetime(1970, 1, 1)
+
+    def gangs(self, column: str, values: np.ndarray) -> np.ndarray:
+        """Return ``values`` after checking that each is a whole number of accelerators or a share of one."""
+        for index in np.flatnonzero((values > 1) & (values != np.floor(values))):
+            text = f"{values[index]:g} accelerators: a job takes whole accelerators, or a share below 1 of a single one"
+            self.problem(index, column, text)
+        return values
+
+    def problem(self, index: int | np.integer[Any], column: str, text: str, hint: str | None = None) -> None:
+        """Say that a cell is wrong; reading goes on to find the others, and then fails."""
+        self._book.problems.add(text, line=int(self._lines[index]), path=column, hint=hint)
+
+    def without(self, out: Iterable[bool] | np.ndarray, reason: str) -> Rows:
+        """Set rows aside for a reason; return the others."""
+        mask = np.fromiter(out, bool, len(self))
+        if not mask.any():
+            return self
+        self._book.put_aside(reason, self.row[mask])
+        keep = np.flatnonzero(~mask)
+        return Rows(self._book, [self._cells[index] for index in keep], self._lines[keep], self.row[keep])
+
+    def count(self, note: str, number: int | np.integer[Any]) -> None:
+        """Add to a note that tells how many rows are special; ``{n}`` in it stands for their number."""
+        self._book.counts[note] = self._book.counts.get(note, 0) + int(number)
+
+
+def as_objects(values: Iterable[Any]) -> np.ndarray:
+    """Return a one-dimensional array of Python objects, also when they are tuples."""
+    return np.fromiter(values, dtype=object)
+
+
+def _float_or_nan(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _say_number(cell: str) -> str:
+    if not cell:
+        return "the cell is empty"
+    value = _float_or_nan(cell)
+    if value < 0:
+        return f"{cell!r} is negative"
+    return f"{cell!r} is not a finite number" if value == float("inf") else f"{cell!r} is not a number"
