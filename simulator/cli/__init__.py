@@ -26,14 +26,14 @@ class _Doors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
-            if ctx.meta.get("debug"):
-                traceback.print_exc()
             status, message = _explain(error)
-            click.echo(message, err=True)
+            click.echo(traceback.format_exc() if ctx.meta.get("debug") else message, err=True)
             sys.exit(status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,12 @@ def _formats() -> Rows:
     from simulator.workload.formats import formats
 
     return _plugins(formats)
+
+
+def _generators() -> Rows:
+    from simulator.workload.generate import generators
+
+    return _plugins(generators)
 
 
 def _builders() -> Rows:
@@ -158,9 +165,9 @@ def _shipped(kind: str) -> Rows:
 
 
 def _headline(path: Path) -> str:
-    """The first comment of a file."""
-    lines = (line.lstrip("# ").rstrip() for line in path.read_text("utf-8").splitlines() if line.startswith("#"))
-    return next(filter(None, lines), "")
+    """The name that a file gives itself, else its first comment."""
+    found = re.search(r"^(?:name: *|# *)(\S.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
@@ -169,6 +176,7 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "placements": (_placements, "where a job runs:  placement: {kind: NAME}"),
     "autoscalers": (_autoscalers, "how many nodes a pool has:  autoscaler: {kind: NAME}"),
     "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
+    "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
     "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),
     "accelerators": (_accelerators, "GPUs, TPUs, ASICs, FPGAs and CPUs of the catalog"),
     "servers": (_servers, "servers of the catalog"),

@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar
 from simulator.core.errors import InputError, Problem, did_you_mean
 
 T = TypeVar("T")
-N = TypeVar("N")
 
 
 class Registry(Generic[T]):
@@ -35,13 +34,14 @@ class Registry(Generic[T]):
         self._elsewhere: dict[str, EntryPoint] = {}
         self._complete = False
 
-    def register(self, name: str) -> Callable[[N], N]:
+    def register(self, name: str) -> Callable[[T], T]:
         """Mark a class or function as the built-in called ``name``; a name may be taken again only by its namesake."""
 
-        def mark(thing: N) -> N:
+        def mark(thing: T) -> T:
             before = self._known.setdefault(name, thing)
             if before is not thing and _identity(before) != _identity(thing):
-                raise ValueError(f"the {self.kind} {name!r} is {_identity(before)} already, it cannot be {_identity(thing)}")
+                taken = f"{self.kind} {name!r} is {_identity(before)} already"
+                raise ValueError(f"{taken}; {_identity(thing)} needs another name")
             self._known[name] = thing
             return thing
 

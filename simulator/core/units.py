@@ -47,7 +47,8 @@ _EXAMPLES = {
 }  # fmt: skip
 _NOUNS = {"bytes": "an amount of data", "energy": "an energy", "energy price": "an energy price"}
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)(?:\.\d*)?|\.\d+"
-_NUMBER = re.compile(rf"([+-]?(?:{_DIGITS})(?:[eE][+-]?\d+)?(?![\d.,_])|[+-]?(?:nan|inf(?:inity)?)\b)\s*(.*)", re.I | re.A)
+_WORDS = r"[+-]?(?:nan|inf(?:inity)?)\b"
+_NUMBER = re.compile(rf"([+-]?(?:{_DIGITS})(?:[eE][+-]?\d+)?(?![\d.,_])|{_WORDS})\s*(.*)", re.IGNORECASE | re.ASCII)
 
 
 class UnitError(ValueError):
@@ -141,11 +142,11 @@ def _close(unit: str, units: dict[str, float]) -> str:
 
 _STEPS: dict[str, tuple[tuple[float, str], ...]] = {
     "time": ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")),
-    "bytes": tuple((f, p + "B") for p, f in reversed(_IEC.items())) + ((1.0, "B"),),
-    "bandwidth": tuple((_SI[p] / 8, p + "b/s") for p in "TGMk") + ((1 / 8, "b/s"),),
+    "bytes": (*((f, p + "B") for p, f in reversed(_IEC.items())), (1.0, "B")),
+    "bandwidth": (*((_SI[p] / 8, p + "b/s") for p in "TGMk"), (1 / 8, "b/s")),
     "power": ((1e6, "MW"), (1e3, "kW"), (1.0, "W")),
     "energy": ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"), (1.0, "J")),
-    "compute": tuple((_SI[p], p + "FLOP/s") for p in "PTG") + ((1.0, "FLOP/s"),),
+    "compute": (*((_SI[p], p + "FLOP/s") for p in "PTG"), (1.0, "FLOP/s")),
 }
 
 

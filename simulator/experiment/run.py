@@ -13,8 +13,9 @@ from simulator.core.errors import InputError
 from simulator.experiment.results import Results
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
-from simulator.scenario.build import Traces, build
+from simulator.scenario.build import build
 from simulator.scenario.spec import Scenario
+from simulator.scenario.traces import TraceCache
 
 Progress = Callable[[int, int, str], None]
 """Called with the runs that are done, the runs in all, and what is going on."""
@@ -112,7 +113,7 @@ def _execute(
 def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) -> Iterator[Record]:
     """Yield the record of each cell, in order."""
     if workers <= 1:
-        traces = Traces()
+        traces = TraceCache()
         for done, cell in enumerate(cells):
             yield _run_cell(cell, traces, _within(progress, done, len(cells), cell.alternative))
         return
@@ -120,7 +121,7 @@ def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) ->
 
     # loky sends functions of a notebook cell to its workers, which the standard executors cannot
     with ProcessPoolExecutor(max_workers=workers) as executor:
-        futures = [executor.submit(_run_cell, cell, Traces()) for cell in cells]
+        futures = [executor.submit(_run_cell, cell, TraceCache()) for cell in cells]
         try:
             for future in futures:
                 yield future.result()
@@ -129,7 +130,7 @@ def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) ->
             raise
 
 
-def _run_cell(cell: _Cell, traces: Traces, progress: Callable[[float, int], None] | None = None) -> Record:
+def _run_cell(cell: _Cell, traces: TraceCache, progress: Callable[[float, int], None] | None = None) -> Record:
     simulation = build(cell.scenario, seed=cell.seed, replication=cell.replication, traces=traces, progress=progress)
     record = simulation.run()
     record.facts["invariants"] = check(record)

@@ -15,12 +15,12 @@ from simulator.experiment.results import Results
 from simulator.metrics.display import scale
 from simulator.metrics.window import Window
 from simulator.report import style
-from simulator.report.verdict import PARTS
 from simulator.report.verdict import breakdown as parts_of_jct
 
 POINTS = 500
 """Points of a curve; more would not be seen, but would make pages heavy."""
 BINS = 150
+_PARTS = {"wait": "waiting", "compute": "computing", "network": "network", "overhead": "restarts"}
 HEAVY = 1e3
 """Ratio of largest to smallest value from which on an axis is logarithmic."""
 
@@ -87,7 +87,7 @@ def breakdown(results: Results) -> Figure:
     seconds = [parts_of_jct(list(results.windows(a).values()), seconds=True) for a in results]
     if not any(seconds):
         return style.empty("Where the time goes", "No job completed.")
-    bars = {name: [parts.get(part, np.nan) for parts in seconds] for part, name in PARTS.items()}
+    bars = {name: [parts.get(part, np.nan) for parts in seconds] for part, name in _PARTS.items()}
     total = [sum(parts.values()) for parts in seconds]
     unit = scale([max(total)], "time")
     return _bars(results, "Where the time goes", f"Mean job completion time ({unit.unit})", bars, "time", unit.factor)
@@ -106,12 +106,6 @@ FIGURES: dict[str, Plot] = {
         "How long jobs wait",
         "Share of jobs that waited at most so long. On a logarithmic axis jobs that never waited are at the left edge.",
     ),
-    "breakdown": Plot(
-        breakdown,
-        lambda r: _has(r, lambda w: w.jobs["completed"].any()),
-        "Where the time goes",
-        "The mean job completion time, cut into what the job was doing; the parts add up to the whole.",
-    ),
     "utilization": Plot(
         utilization,
         lambda r: _has(r, lambda w: len(w.jobs) > 0 and w.column("series", "time").size > 0),
@@ -124,17 +118,23 @@ FIGURES: dict[str, Plot] = {
         "Queue over time",
         "Jobs waiting for accelerators.",
     ),
-    "flows_cdf": Plot(
-        flows_cdf,
-        lambda r: _has(r, lambda w: w.column("flows", "end").size > 0),
-        "How long transfers take",
-        "Share of transfers that took at most so long.",
+    "breakdown": Plot(
+        breakdown,
+        lambda r: _has(r, lambda w: w.jobs["completed"].any()),
+        "Where the time goes",
+        "The mean job completion time, cut into what the job was doing; the parts add up to the whole.",
     ),
     "cost": Plot(
         cost,
         lambda r: any(not np.isnan(_mean(r, a, "cost.total")) for a in r),
         "What it costs",
         "Cost of the whole run by part.",
+    ),
+    "flows_cdf": Plot(
+        flows_cdf,
+        lambda r: _has(r, lambda w: w.column("flows", "end").size > 0),
+        "How long transfers take",
+        "Share of transfers that took at most so long.",
     ),
 }
 """The figures of a page, in order."""
@@ -218,9 +218,8 @@ def _timeline(results: Results, title: str, ratio: tuple[str, str | None]) -> tu
     warmup = max(window.warmup for group in windows.values() for window in group)
     if warmup > 0:
         axes.axvspan(0.0, warmup / unit, color="#8a949e", alpha=0.15, linewidth=0)
-        axes.text(
-            warmup / unit, 1.0, "warm-up ", transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=8
-        )
+        place = axes.get_xaxis_transform()
+        axes.text(warmup / unit, 0.98, " \N{LEFTWARDS ARROW} warm-up", transform=place, va="top", fontsize=8)
     axes.set_xlim(0.0, end / unit or 1.0)
     style.legend(axes, len(shown))
     return figure, axes

@@ -19,10 +19,12 @@ from simulator.metrics.display import scale
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008, "Color universal design"), yellow left out."""
 PART_COLORS = {
-    "waiting in the queue": "#a9b4bf", "computing": "#2f6f9f", "exposed network": "#e69f00", "restarts": "#7b3f61",
+    "waiting": "#a9b4bf", "computing": "#2f6f9f", "network": "#e69f00", "restarts": "#7b3f61",
     "capex": "#2f6f9f", "electricity": "#e69f00", "cloud": "#7fb3b0",
 }  # fmt: skip
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+WIDTH = 5.8
+"""Inches. Two figures stand side by side on a page and stay legible."""
 SHOWN = 12
 """Alternatives that one figure can show."""
 _INK, _FAINT = "#1f2933", "#d9dee3"
@@ -71,9 +73,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new(title: str, height: float = 3.5) -> tuple[Chart, Axes]:
+def new(title: str, height: float = 3.1) -> tuple[Chart, Axes]:
     """An empty figure with one pair of axes; sizes in inches."""
-    figure = Chart(figsize=(7.6, height), layout="constrained")
+    figure = Chart(figsize=(WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, pad=8)
     return figure, axes
@@ -106,7 +108,7 @@ def legend(axes: Axes, count: int) -> None:
     """A legend above the axes, names taken as they are."""
     if count > 1:
         handles, labels = axes.get_legend_handles_labels()
-        columns = max(1, min(count, 90 // (max(len(text) for text in labels) + 7)))
+        columns = _columns([len(text) + 6 for text in labels])
         box = axes.legend(
             handles,
             labels,
@@ -119,6 +121,15 @@ def legend(axes: Axes, count: int) -> None:
         for text in box.get_texts():
             text.set_parse_math(False)
         axes.set_title(axes.get_title(loc="left"), pad=10 + 16 * -(-count // columns))
+
+
+def _columns(lengths: list[int], fit: int = 54) -> int:
+    """The most columns of a legend, filled one after another, that stay within ``fit`` characters."""
+    for columns in range(len(lengths), 1, -1):
+        rows = -(-len(lengths) // columns)
+        if sum(max(lengths[i : i + rows]) for i in range(0, len(lengths), rows)) <= fit:
+            return columns
+    return 1
 
 
 def time_axis(axis: Axis, name: str, low: float, high: float, log: bool = False) -> float:

@@ -12,6 +12,7 @@ from simulator.experiment.results import Names, Results
 from simulator.metrics import measures
 from simulator.report import verdict
 
+STAR = "*"
 WIDTH = 110
 """Characters of a line where nothing says how wide the paper is."""
 
@@ -67,6 +68,13 @@ def difference_grid(results: Results, baseline: str | None = None, names: Names 
     return Grid(heads, tuple(rows), tuple(_grounds(bases)))
 
 
+def transposed(grid: Grid) -> Grid:
+    """The same table with rows and columns exchanged; the corner stays."""
+    names = tuple(row[0].text for row in grid.rows)
+    rows = tuple((Cell(head), *(row[i] for row in grid.rows)) for i, head in enumerate(grid.heads[1:], start=1))
+    return Grid(("measure", *names), rows, grid.foot)
+
+
 def summary(results: Results, names: Names = None, width: int = WIDTH) -> str:
     """The summary as plain text."""
     return plain(summary_grid(results, names), width)
@@ -103,9 +111,7 @@ def plain(grid: Grid, width: int = WIDTH) -> str:
 
 def split(grid: Grid, width: int) -> list[Grid]:
     """Cut a grid into grids of at most ``width`` characters, the first column in each."""
-    widths = [
-        max(len(c) for c in column) for column in zip(grid.heads, *(_texts(row) for row in grid.rows), strict=True)
-    ]
+    widths = [max(len(text) for text in column) for column in zip(*_marked(grid), strict=True)]
     groups: list[list[int]] = [[]]
     for column in range(1, len(widths)):
         used = widths[0] + sum(2 + widths[other] for other in groups[-1])
@@ -137,8 +143,7 @@ def _summary_column(results: Results, name: str) -> list[Cell]:
     marked = leaders if len(leaders) < len(results) else ()
     return [
         Cell(
-            scale.interval(interval.mean * measured.si, interval.half_width * measured.si)
-            + (" *" if alternative in marked else "  " if marked else ""),
+            scale.interval(interval.mean * measured.si, interval.half_width * measured.si),
             "best" if alternative in marked else "",
         )
         for alternative, interval in zip(results, found, strict=True)
@@ -148,7 +153,7 @@ def _summary_column(results: Results, name: str) -> list[Cell]:
 def _footnotes(results: Results, names: Sequence[str]) -> list[str]:
     lines = _grounds({name: results.estimate(results.alternatives[0], name).basis for name in names})
     if any(0 < len(verdict.best(results, name)) < len(results) for name in names):
-        lines.append("* the best, and whatever the runs do not tell apart from it.")
+        lines.append(f"{STAR} the best, and whatever the runs do not tell apart from it.")
     return lines
 
 
@@ -165,8 +170,15 @@ def _grounds(bases: dict[str, str]) -> list[str]:
     return lines
 
 
-def _texts(row: tuple[Cell, ...]) -> list[str]:
-    return [cell.text for cell in row]
+def _marked(grid: Grid) -> list[list[str]]:
+    """Heads and texts, with a star behind the best of each column, and room for it behind the others."""
+    starred = [any(row[i].mood == "best" for row in grid.rows) for i in range(len(grid.heads))]
+    ends = {False: "", True: "  "}
+    rows = [
+        [c.text + (f" {STAR}" if c.mood == "best" else ends[star]) for c, star in zip(row, starred, strict=True)]
+        for row in grid.rows
+    ]
+    return [list(grid.heads), *rows]
 
 
 def _pick(row: tuple, columns: list[int]) -> tuple:  # type: ignore[type-arg]
@@ -174,7 +186,7 @@ def _pick(row: tuple, columns: list[int]) -> tuple:  # type: ignore[type-arg]
 
 
 def _block(grid: Grid) -> str:
-    table = [list(grid.heads), *(_texts(row) for row in grid.rows)]
+    table = _marked(grid)
     widths = [max(len(row[i]) for row in table) for i in range(len(grid.heads))]
     numeric = [any(c.isdigit() for row in table[1:] for c in row[i]) for i in range(len(widths))]
     lines = []
@@ -212,8 +224,8 @@ def _rich(grid: Grid, out: IO[str], width: int) -> None:
         for i, head in enumerate(part.heads):
             right = i > 0 and any(c.isdigit() for row in part.rows for c in row[i].text)
             table.add_column(Text(head), justify="right" if right else "left", no_wrap=True)
-        for row in part.rows:
-            table.add_row(*(Text(cell.text, style=styles[cell.mood]) for cell in row))
+        for row, texts in zip(part.rows, _marked(part)[1:], strict=True):
+            table.add_row(*(Text(text, style=styles[cell.mood]) for cell, text in zip(row, texts, strict=True)))
         console.print(table)
     for line in grid.foot:
         console.print(Text(line, style="dim"))

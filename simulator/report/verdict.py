@@ -174,7 +174,7 @@ def _elsewhere(results: Results, lead: Measure, winner: str, other: str) -> list
         NO_INTERVAL: "in this one run, without an interval: ", NO_DIFFERENCE: "no difference shown on ",
     }  # fmt: skip
     told = [phrase + ", ".join(groups[verdict]) for verdict, phrase in order.items() if verdict in groups]
-    return [f"Compared with {other}, {winner} is otherwise: {'; '.join(told)}."] if told else []
+    return [f"Beyond that, {winner} against {other}: {'; '.join(told)}."] if told else []
 
 
 def _held_while_queueing(windows: list[Window]) -> float:

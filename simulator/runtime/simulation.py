@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from simulator.cluster.allocation import Allocator
@@ -58,12 +58,14 @@ class Simulation:
         replication: int = 0,
         costs: Costs | None = None,
         notes: Sequence[str] = (),
+        set_aside: Mapping[str, int] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.clock = Clock()
         self.topology, self.scheduler = topology, scheduler
         self.until, self.warmup = until, warmup
-        self._facts = {"seed": seed, "replication": replication}
+        self._facts: dict[str, object] = {"seed": seed, "replication": replication, "set_aside": dict(set_aside or {})}
+        self._seed, self._replication = seed, replication
         self._notes = list(notes)
         self._progress = progress
         self.recorder = Recorder()
@@ -102,7 +104,7 @@ class Simulation:
         """Run to the end and return what was recorded."""
         reset = getattr(self.scheduler, "reset", None)
         if reset is not None:
-            reset(stream(int(self._facts["seed"]), "scheduler", int(self._facts["replication"])))
+            reset(stream(self._seed, "scheduler", self._replication))
         for time, link, capacity in self._links:
             self._check_link(time, link, capacity)
             self.clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 import numpy as np
 
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
+from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.simulation import Progress, Simulation
 from simulator.scenario.costs import costs
+from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import (
@@ -27,6 +29,7 @@ from simulator.scenario.workloads import (
     TransferKeys,
     TransfersWork,
 )
+from simulator.workload.generate import generate
 from simulator.workload.jobs import BatchJob, Job, TrainingJob, Transfer
 from simulator.workload.trace import Trace
 
@@ -73,20 +76,20 @@ def build(
     """Return the simulation of one replication of ``scenario``, ready to run.
 
     ``scenario`` must be one alternative: what it compares is ignored. ``seed`` replaces the scenario's own. ``traces``
-    keeps what was read for the next call. Raises ``InputError`` with the place in the scenario file for whatever
-    turns out not to fit: an unknown device, a trace that is not of its format, a transfer without a route.
+    keeps what was read and built for the next call. Raises ``InputError`` with the place in the scenario file for
+    whatever turns out not to fit: an unknown device, a trace that is not of its format, a transfer without a route.
     """
     root = scenario.seed if seed is None else seed
     made = plan(scenario, root, replication, traces)
     run, pool = scenario.run, scenario.pool
-    spent, notes = _costs(scenario, made.topology)
+    spent, notes = build_costs(scenario, made.topology)
     return Simulation(
         topology=made.topology,
         scheduler=scenario.keys.scheduler.make(),
         placer=scenario.keys.placement.make(),
         jobs=made.jobs(),
         transfers=made.transfers,
-        pool=None if pool is None else NodePool(pool.autoscaler.make(), pool.minimum, pool.maximum, pool.provision, pool.initial),
+        pool=None if pool is None else _pool(pool),
         capacity_events=capacity_events(scenario, made.topology),
         contention=scenario.network.contention != "none",
         restart=run.restart,
@@ -96,14 +99,15 @@ def build(
         replication=replication,
         costs=spent,
         notes=[*made.notes, *notes],
+        set_aside=made.set_aside,
         progress=progress,
     )
 
 
 def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, traces: TraceCache | None = None) -> Plan:
     """Return cluster and work of one replication, checked against each other."""
-    topology = build_topology(scenario)
-    cache = traces or TraceCache()
+    traces = TraceCache() if traces is None else traces
+    topology = build_topology(scenario, traces)
     root = scenario.seed if seed is None else seed
     streams: list[Stream] = []
     transfers: list[Transfer] = []
@@ -111,21 +115,20 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         if isinstance(work, TransfersWork):
             transfers.extend(_transfers(scenario, name, work, topology))
         else:
-            streams.append(_stream(scenario, name, work, topology, root, replication, cache))
+            streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks(streams)
     notes += [note for stream in streams for note in _oversize(scenario, stream, topology)]
     return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
 
 
-def build_topology(scenario: Scenario) -> Topology:
-    """Return the cluster of a scenario."""
+def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topology:
+    """Return the cluster of a scenario; raise ``InputError``, with its place, for parameters that make none."""
     source = scenario.topology
     if source.build is None:
         ready: Topology = source.ready
         return ready
     with scenario.at("topology"):
-        made: Topology = source.build.make()
-    return made
+        return (TraceCache() if traces is None else traces).topology(source.build)
 
 
 def capacity_events(scenario: Scenario, topology: Topology) -> list[tuple[float, int, float]]:
@@ -144,7 +147,12 @@ def capacity_events(scenario: Scenario, topology: Topology) -> list[tuple[float,
     return [(event.time, event.link, event.capacity) for event in scenario.network.capacity_events]
 
 
-def _costs(scenario: Scenario, topology: Topology):
+def _pool(keys: PoolKeys) -> NodePool:
+    return NodePool(keys.autoscaler.make(), keys.minimum, keys.maximum, keys.provision, keys.initial)
+
+
+def build_costs(scenario: Scenario, topology: Topology) -> tuple[Costs, list[str]]:
+    """Return what the cluster costs and draws, and sentences on what that leaves out."""
     with scenario.at("cost"):
         return costs(scenario.cost, topology)
 
@@ -153,7 +161,6 @@ def _stream(
     scenario: Scenario,
     name: str,
     work: TraceWork | GeneratedWork | JobsWork,
-    topology: Topology,
     seed: int,
     replication: int,
     traces: TraceCache,
@@ -161,12 +168,30 @@ def _stream(
     if isinstance(work, JobsWork):
         return _listed(name, work)
     with scenario.at("workload", name):
-        whole = traces.read(work) if isinstance(work, TraceWork) else work.generate(name, topology, seed, replication)
+        if isinstance(work, TraceWork):
+            whole = traces.trace(work)
+        else:
+            whole = _generate(scenario, name, work, seed, replication, traces)
         trace = cut(whole, work.keys)
         if not len(trace):
             raise InputError(f"no job of {whole.name!r} is left")
     exact = {"estimate": -1.0} if work.keys.estimates == "exact" else {}
     return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **exact), trace)
+
+
+def _generate(
+    scenario: Scenario, name: str, work: GeneratedWork, seed: int, replication: int, traces: TraceCache
+) -> Trace:
+    options = dict(work.options)
+    if "load" in options and "accelerators" not in options:
+        options["accelerators"] = _reference(scenario, traces).accelerators
+    return generate(work.keys.generate, seed=seed, replication=replication, prefix=name, **options)
+
+
+def _reference(scenario: Scenario, traces: TraceCache) -> Topology:
+    """Return the cluster that a load refers to: that of the baseline, so that alternatives get the same work."""
+    baseline = scenario if scenario.baseline is None else replace(scenario, root=scenario.baseline, baseline=None)
+    return build_topology(baseline, traces)
 
 
 def _listed(name: str, work: JobsWork) -> Stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from simulator.cluster import catalog
 from simulator.cluster.topology import BillLine, Topology
@@ -23,14 +24,14 @@ def costs(keys: CostKeys | None, topology: Topology) -> tuple[Costs, list[str]]:
     notes: list[str] = []
     idle, busy = _server_power(bill)
     network = sum(line.count * line.power for line in bill if line.kind == "switch" and line.power is not None)
-    power = {"idle_power": idle, "busy_power": busy, "network_power": float(network)}
+    power = Costs(idle_power=idle, busy_power=busy, network_power=float(network))
     if keys is None:
-        return Costs(**power), notes
+        return power, notes
     if keys.electricity is not None and busy is None:
         notes.append("The power of the servers is not known, so electricity is not counted.")
-    capex = _capex(keys, bill, notes)
-    cloud = _cloud(keys.cloud)
-    return Costs(capex, keys.life, keys.electricity, keys.pue, cloud, **power), notes
+    capex, cloud = _capex(keys, bill, notes), _cloud(keys.cloud)
+    paid = replace(power, capex=capex, life=keys.life, electricity=keys.electricity, pue=keys.pue, cloud=cloud)
+    return paid, notes
 
 
 def _capex(keys: CostKeys, bill: Sequence[BillLine], notes: list[str]) -> float | None:

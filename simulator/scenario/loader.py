@@ -49,7 +49,8 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         return path
     if path.is_dir():
         raise InputError(Problem(f"{str(path)!r} is a folder, not a scenario file"))
-    if path.suffix.lower() in (".yaml", ".yml") and path.stem not in shipped.names("scenarios") or path.parent != Path("."):
+    named_as_file = path.suffix.lower() in (".yaml", ".yml") and path.stem not in shipped.names("scenarios")
+    if named_as_file or path.parent != Path("."):
         raise InputError(Problem(f"there is no file {str(path)!r}", hint=_nearby(path)))
     return shipped.shipped("scenarios", str(source))
 
@@ -65,8 +66,8 @@ def read_text(path: Path) -> str:
     """Return the text of a file; raise ``InputError`` when it cannot be read, is too large, or is not UTF-8 text."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            size = path.stat().st_size / 2**20
-            raise InputError(Problem(f"{size:.0f} MiB is too large for a scenario (limit {MAX_BYTES // 2**20})", file=str(path)))
+            size, limit = path.stat().st_size / 2**20, MAX_BYTES // 2**20
+            raise InputError(Problem(f"{size:.0f} MiB is too large for a scenario (limit {limit})", file=str(path)))
         data = path.read_bytes()
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=str(path))) from None

@@ -115,8 +115,17 @@ def merge(under: Node, over: Node) -> Node:
 def _another_kind(under: Mapping[str, Node], over: Mapping[str, Node]) -> bool:
     if any(key in under and key in over and under[key].value != over[key].value for key in KIND_KEYS):
         return True
-    old, new = ([key for key in SOURCE_KEYS if key in side] for side in (under, over))
+    old, new = _source(under), _source(over)
     return bool(old and new and old != new)
+
+
+def _source(mapping: Mapping[str, Node]) -> str | None:
+    """Return the key that says where work or a cluster comes from; ``jobs`` is one only as a list."""
+    return next((key for key in SOURCE_KEYS if key in mapping and (key != "jobs" or _is_list(mapping[key]))), None)
+
+
+def _is_list(node: Node) -> bool:
+    return isinstance(node.value, tuple)
 
 
 def put(root: Node, path: Path, value: Node) -> Node | Problem:

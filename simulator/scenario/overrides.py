@@ -68,7 +68,8 @@ def _setting(text: str) -> tuple[Path, Node]:
     try:
         parsed = parse(value)
     except InputError as error:
-        raise InputError(Problem(f"the value of --set is not YAML: {error.problems[0].text}", source=mark.source)) from None
+        text = f"the value of --set is not YAML: {error.problems[0].text}"
+        raise InputError(Problem(text, source=mark.source)) from None
     return path_of(key.strip()), _moved(parsed, mark)
 
 

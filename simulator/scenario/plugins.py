@@ -56,7 +56,8 @@ class Section:
         from simulator.cluster.builders import builders
         from simulator.policies.api import autoscalers, placers, schedulers
 
-        return {"scheduler": schedulers, "placement": placers, "autoscaler": autoscalers, "topology": builders}[self.name]
+        policies: dict[str, Registry[Any]] = {"scheduler": schedulers, "placement": placers, "autoscaler": autoscalers}
+        return policies.get(self.name, builders)
 
 
 SECTIONS = {

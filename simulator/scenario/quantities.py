@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, Strict, WithJsonSchema
@@ -37,20 +38,23 @@ def dress(annotation: Any) -> Any:
     """Return a type that reads what ``annotation`` means from a scenario file.
 
     ``Annotated[float, Dimension("time")]`` reads "5 min"; this holds inside ``list[...]``, ``X | None`` and so on. A
-    tuple reads a list. Everything else stays as it is.
+    tuple reads a list, and a key of a mapping may be a number. Everything else stays as it is.
     """
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marks = [mark for mark in inner[1:] if isinstance(mark, Dimension)]
         if marks:
             others = tuple(mark for mark in inner[1:] if not isinstance(mark, Dimension))
-            return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]  # type: ignore[return-value]
+            return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]
         return annotation
     if origin in (None, Literal):
         return Annotated[annotation, Strict(False)] if annotation is tuple else annotation
     dressed = tuple(part if part is ... else dress(part) for part in inner)
+    if origin in (dict, Mapping) and inner[0] in (int, float):
+        dressed = (Annotated[inner[0], Strict(False)], dressed[1])
     if origin in (Union, types.UnionType):
         return Union[dressed]  # noqa: UP007
-    if origin is tuple:
-        return Annotated[tuple[dressed], Strict(False)]  # type: ignore[valid-type]
-    return origin[dressed] if isinstance(origin, type) else annotation
+    if not isinstance(origin, type):
+        return annotation
+    generic: Any = origin
+    return Annotated[generic[dressed], Strict(False)] if origin is tuple else generic[dressed]

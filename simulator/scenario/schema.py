@@ -99,7 +99,9 @@ class CostKeys(Strict):
 class RunKeys(Strict):
     """How long, how often, and on how many processes."""
 
-    until: Annotated[Time, Field(gt=0)] | None = Field(None, description="end of the simulated time; without it: all work done")
+    until: Annotated[Time, Field(gt=0)] | None = Field(
+        None, description="end of the simulated time; default: when all work is done"
+    )
     warmup: Time = Field(0.0, description="jobs submitted before this are simulated but not measured")
     replications: Annotated[int, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
     workers: Annotated[int, Field(ge=1)] | None = Field(None, description="processes; the results do not depend on it")
@@ -144,7 +146,8 @@ class _PoolKeys(Strict):
         if self.max is not None and self.max < self.min:
             raise at("max", complaint(f"max ({self.max}) is below min ({self.min})"))
         if self.initial is not None and not self.min <= self.initial <= (self.max or self.initial):
-            raise at("initial", complaint(f"initial ({self.initial}) is not between min ({self.min}) and max ({self.max})"))
+            text = f"initial ({self.initial}) is not between min ({self.min}) and max ({self.max})"
+            raise at("initial", complaint(text))
         return self
 
 
@@ -220,7 +223,8 @@ def _pool(value: Any, info: ValidationInfo) -> PoolKeys | None:
 
 def _workloads(value: Any, info: ValidationInfo) -> dict[str, Work]:
     if not isinstance(value, Mapping) or not value:
-        raise complaint(f"{show(value)} is not a mapping of workloads", "write workload: {NAME: {trace: ..., format: ...}}")
+        hint = "write workload: {NAME: {trace: ..., format: ...}}"
+        raise complaint(f"{show(value)} is not a mapping of workloads", hint)
     context = _context(info)
 
     def one(name: str, item: Any) -> Work:
@@ -246,7 +250,8 @@ def _measures(value: list[str]) -> list[str]:
 
 def _alternatives(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, Mapping):
-        raise complaint(f"{show(value)} is not a mapping of axes", "write compare: {scheduler: {NAME: {kind: ...}, ...}}")
+        hint = "write compare: {scheduler: {NAME: {kind: ...}, ...}}"
+        raise complaint(f"{show(value)} is not a mapping of axes", hint)
     return dict(zip(value, each(value.items(), _axis), strict=True))
 
 
@@ -257,7 +262,8 @@ def _axis(axis: str, value: Any) -> dict[str, Any]:
         raise complaint(f"{show(value)} is not a mapping of alternatives", f"write {axis}: {{NAME: ..., NAME: ...}}")
     for name in value:
         if not _ALTERNATIVE.fullmatch(name):
-            raise at(name, complaint(f"{name!r} is not a name for an alternative", "1 to 60 characters, no slash", True))
+            text = f"{name!r} is not a name for an alternative"
+            raise at(name, complaint(text, "1 to 60 characters, no slash", at_key=True))
     return dict(value)
 
 

@@ -28,5 +28,6 @@ def shipped(kind: str, name: str) -> Path:
     stem = name.removesuffix(".yaml")
     if stem not in names(kind):
         singular = {"scenarios": "scenario", "topologies": "topology"}.get(kind, kind)
-        raise InputError(Problem(f"there is no {singular} file or shipped {singular} {name!r}", hint=did_you_mean(stem, names(kind))))
+        text = f"there is no {singular} file or shipped {singular} {name!r}"
+        raise InputError(Problem(text, hint=did_you_mean(stem, names(kind))))
     return folder(kind) / f"{stem}.yaml"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from simulator.core.errors import InputError, Problem
 from simulator.scenario.loader import read_source, with_includes
 from simulator.scenario.locate import located
-from simulator.scenario.nodes import Node, Path, from_python
+from simulator.scenario.nodes import Node, from_python
 from simulator.scenario.overrides import Override, apply, path_of, settings
 from simulator.scenario.plugins import Context
 from simulator.scenario.schema import CostKeys, NetworkKeys, PoolKeys, RunKeys, ScenarioKeys, TopologySource
@@ -34,8 +34,9 @@ class Scenario:
     """One scenario, checked and immutable.
 
     Make it with ``Scenario.load`` or ``Scenario.from_dict``. ``text`` is the source as it was written and ``path`` its
-    file, if any; ``changes`` are the overrides laid over it, in order. The sections are read through ``keys`` (all in SI)
-    or the properties of the same names.
+    file, if any; ``changes`` are the overrides laid over it, in order. The sections are read through ``keys`` (all in
+    SI) or the properties of the same names. An alternative knows its ``baseline``, whose cluster a generator's ``load``
+    refers to, so that all alternatives get the same work.
     """
 
     root: Node
@@ -43,6 +44,7 @@ class Scenario:
     path: str | None = None
     changes: tuple[str, ...] = ()
     allow_code: bool = False
+    baseline: Node | None = None
     loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
     keys: ScenarioKeys = field(init=False)
 
@@ -93,8 +95,9 @@ class Scenario:
     def with_(self, changes: Mapping[str, Any] | None = None, **dotted: Any) -> Scenario:
         """Return a copy in which the values at these key paths are others.
 
-        ``with_({"topology.link": "ethernet-100g-tcp"})``, ``with_(seed=3)``; in keywords ``__`` stands for a dot. Raises
-        ``InputError`` for a path that does not exist (with the nearest) and for what the copy would do wrong.
+        ``with_({"topology.link": "ethernet-100g-tcp"})``, ``with_(seed=3)``; in keywords ``__`` stands for a dot. None
+        takes a key back to its default. Raises ``InputError`` for a path that does not exist (with the nearest) and
+        for what the copy would do wrong.
         """
         given = {**(changes or {}), **{key.replace("__", "."): value for key, value in dotted.items()}}
         made = settings(given)
@@ -111,10 +114,18 @@ class Scenario:
         if not axes:
             return {self.name: self}
         combinations = itertools.product(*axes.values())
-        return {"/".join(names): self._alternative(dict(zip(axes, names, strict=True))) for names in combinations}
+        roots = {
+            "/".join(names): _without_comparison(_chosen(self.root, dict(zip(axes, names, strict=True))))
+            for names in combinations
+        }
+        baseline = next(iter(roots.values()))
+        return {name: replace(self, root=root, baseline=baseline) for name, root in roots.items()}
 
-    def _alternative(self, choice: Mapping[str, str]) -> Scenario:
-        return replace(self, root=_without_comparison(_chosen(self.root, choice)))
+    def variants(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Scenario]:
+        """Return copies of one alternative, each with its own changes (see ``with_``), the first being the baseline."""
+        made = {name: self.with_(change) for name, change in changes.items()}
+        baseline = next(iter(made.values())).root if made else None
+        return {name: replace(scenario, baseline=baseline) for name, scenario in made.items()}
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:
@@ -175,6 +186,13 @@ class Scenario:
         """Lines that must hold."""
         return tuple(self.keys.expect)
 
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Return the JSON schema of scenario files, with every plug-in that is installed."""
+        from simulator.scenario.jsonschema import json_schema
+
+        return json_schema()
+
     @property
     def data(self) -> dict[str, Any]:
         """All of it as plain data, includes and overrides applied: a copy, as it would stand in a file."""
@@ -202,12 +220,10 @@ class Scenario:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as what was written; code that a file names is loaded again where the copy arrives."""
-        return Scenario, (self.root, self.text, self.path, self.changes, self.allow_code)
+        return Scenario, (self.root, self.text, self.path, self.changes, self.allow_code, self.baseline)
 
 
-def _checked(
-    root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], problems: list[Problem]
-) -> ScenarioKeys:
+def _checked(root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], problems: list[Problem]) -> ScenarioKeys:
     """Check the scenario and each of its alternatives; raise everything that is wrong with any of them, once."""
     if not isinstance(root.value, dict):
         raise InputError(*problems, root.problem((), "a scenario is a mapping of keys", "start with name: ..."))
@@ -280,7 +296,8 @@ def _chosen(root: Node, choice: Mapping[str, str]) -> Node:
 
 
 def _named_item(node: Node, name: str) -> Node:
-    return next(item for item in node.value if item.value == name)
+    items: tuple[Node, ...] = node.value
+    return next(item for item in items if item.value == name)
 
 
 def _without_comparison(root: Node) -> Node:

@@ -1,34 +1,47 @@
-"""Traces of a scenario: read once per process, then cut as each workload says."""
+"""What runs of one process share: traces that were read, topologies that were built."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from simulator.cluster.topology import Topology
+from simulator.scenario.plugins import Plugin
 from simulator.scenario.workloads import Cut, TraceKeys, TraceWork
 from simulator.workload.trace import Trace
 
+T = TypeVar("T")
 _KEPT = 8
 
 
 class TraceCache:
-    """Traces that were read, by path, time of change, reader and options; the few most recent ones stay.
+    """The few traces and topologies that were used last; give the same one to all runs that share a process.
 
-    Give the same one to all runs of an experiment that share a process.
+    A trace is known by path, time of change, reader and options; a topology by builder and parameters. Both never
+    change once made.
     """
 
     def __init__(self) -> None:
-        self._traces: dict[tuple[Any, ...], Trace] = {}
+        self._traces: dict[Any, Trace] = {}
+        self._topologies: dict[Any, Topology] = {}
 
-    def read(self, work: TraceWork) -> Trace:
+    def trace(self, work: TraceWork) -> Trace:
         """Return the whole trace of ``work``; raise ``InputError`` for what is wrong with the file."""
         status = work.path.stat()
         key = (str(work.path.resolve()), status.st_mtime_ns, status.st_size, work.keys.format, _frozen(work.options))
-        trace = self._traces.pop(key, None) or work.read(work.path, **work.options)
-        self._traces[key] = trace
-        while len(self._traces) > _KEPT:
-            del self._traces[next(iter(self._traces))]
-        return trace
+        return _recall(self._traces, key, lambda: work.read(work.path, **work.options))
+
+    def topology(self, build: Plugin) -> Topology:
+        """Return the topology of a builder; raise ``InputError`` for what it refuses."""
+        return _recall(self._topologies, (build.thing, _frozen(build.arguments)), build.make)
+
+
+def _recall(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:
+    value = kept.pop(key) if key in kept else make()
+    kept[key] = value
+    while len(kept) > _KEPT:
+        del kept[next(iter(kept))]
+    return value
 
 
 def cut(trace: Trace, keys: Cut) -> Trace:

@@ -17,9 +17,11 @@ _UNKNOWN, _FORBIDDEN = "unknown_key", "extra_forbidden"
 
 
 class Strict(BaseModel):
-    """A mapping whose keys are all known, with values taken as they are written: no text for a number, no 1 for true."""
+    """A mapping whose keys are all known, with values taken as written: no text for a number, no 1 for true."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
 
     @model_validator(mode="wrap")
     @classmethod
@@ -66,9 +68,12 @@ def at(key: str | int, error: PydanticCustomError, value: Any = None) -> Validat
 
 def under(key: str | int, error: ValidationError) -> ValidationError:
     """Move all places of an error below one key."""
+    return ValidationError.from_exception_data("scenario", _moved(key, error))
+
+
+def _moved(key: str | int, error: ValidationError) -> list[InitErrorDetails]:
     details = error.errors(include_url=False)
-    moved: list[InitErrorDetails] = [{**_reraise(detail, Strict), "loc": (key, *detail["loc"])} for detail in details]
-    return ValidationError.from_exception_data("scenario", moved)
+    return [{**_reraise(detail, Strict), "loc": (key, *detail["loc"])} for detail in details]
 
 
 def each(items: Iterable[tuple[K, Any]], validate: Callable[[K, Any], T]) -> list[T]:
@@ -79,8 +84,7 @@ def each(items: Iterable[tuple[K, Any]], validate: Callable[[K, Any], T]) -> lis
         try:
             result.append(validate(key, value))
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                wrong.append({**_reraise(detail, Strict), "loc": (key, *detail["loc"])})
+            wrong.extend(_moved(key, error))
         except PydanticCustomError as problem:
             wrong.append(InitErrorDetails(type=problem, loc=(key,), input=value))
     if wrong:
@@ -124,7 +128,7 @@ def _path(detail: ErrorDetails, node: Node, prefix: Path) -> Path:
 def _words(detail: ErrorDetails, path: Path) -> tuple[str, str | None, bool]:
     """Say what is wrong, what to do, and whether the caret belongs under the key."""
     kind, context, value = detail["type"], dict(detail.get("ctx") or {}), detail["input"]
-    if kind == _UNKNOWN or kind == _FORBIDDEN:
+    if kind in (_UNKNOWN, _FORBIDDEN):
         return f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), context.get("known", ()), limit=20), True
     if kind in _OWN:
         return str(context["text"]), str(context["hint"]).strip() or None, bool(context["at_key"])

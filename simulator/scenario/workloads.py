@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from simulator.core.errors import InputError, did_you_mean, nearest
+from simulator.core.errors import did_you_mean, nearest
 from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.plugins import Context
@@ -89,7 +89,9 @@ class TraceKeys(Cut):
 
     trace: Annotated[str, Field(min_length=1, description="path, relative to the file that names it")]
     format: Annotated[str, Field(description="name of the reader")]
-    tenant: Annotated[list[Name], BeforeValidator(_listed)] | None = Field(None, description="only jobs of this tenant, or of these")
+    tenant: Annotated[list[Name], BeforeValidator(_listed)] | None = Field(
+        None, description="only jobs of this tenant, or of these"
+    )
     from_: Moment | None = Field(None, alias="from", description="leave out what was submitted before")
     until: Moment | None = Field(None, description="leave out what was submitted at this time or later")
 
@@ -194,7 +196,7 @@ def work(name: str, value: Any, context: Context) -> Work:
     """Return what one entry of ``workload:`` means; raise pydantic errors placed at its keys."""
     if not isinstance(value, Mapping):
         raise complaint(f"{show(value)} is not a workload", f"a workload is a mapping with one of: {', '.join(KINDS)}")
-    kinds = [kind for kind in KINDS if kind in value]
+    kinds = [kind for kind in KINDS if kind in value and not (kind == "jobs" and "generate" in value)]
     if len(kinds) != 1:
         found = f"both {' and '.join(map(repr, kinds))}" if kinds else "neither of them"
         close = next((f"Did you mean {near!r}?" for key in value if (near := nearest(str(key), KINDS))), "")
@@ -228,7 +230,15 @@ def _nearby(path: Path) -> str:
 
 
 def _generated(name: str, value: Mapping[str, Any], context: Context) -> GeneratedWork:
-    raise NotImplementedError
+    from simulator.workload.generate import FIXED, generators
+
+    known = value["generate"]
+    if not isinstance(known, str) or known not in generators.names():
+        text = f"unknown generator {show(known)}"
+        raise at("generate", complaint(text, did_you_mean(str(known), generators.names())), known)
+    keys = model_of(generators.get(known), FIXED, GenerateKeys).model_validate(value)
+    assert isinstance(keys, GenerateKeys)
+    return GeneratedWork(keys, chosen(keys))
 
 
 class _JobsKeys(Common):
@@ -253,11 +263,15 @@ def _distinct(ids: list[str | None]) -> None:
 
 
 def _job(index: int, value: Any) -> BatchKeys | TrainingKeys:
-    kind = value.get("kind", "training" if "iterations" in value else "batch") if isinstance(value, Mapping) else "batch"
-    models = {"batch": BatchKeys, "training": TrainingKeys}
-    if kind not in models:
-        raise at("kind", complaint(f"unknown kind of job {show(kind)}", did_you_mean(str(kind), models)), kind)
-    return models[kind].model_validate(value)  # type: ignore[return-value]
+    if not isinstance(value, Mapping):
+        raise complaint(f"{show(value)} is not a job", "write {accelerators: 8, duration: 2 h}")
+    kind = value.get("kind", "training" if "iterations" in value else "batch")
+    if kind == "training":
+        return TrainingKeys.model_validate(value)
+    if kind == "batch":
+        return BatchKeys.model_validate(value)
+    problem = complaint(f"unknown kind of job {show(kind)}", did_you_mean(str(kind), ("batch", "training")))
+    raise at("kind", problem, kind)
 
 
 class _TransfersKeys(Strict):

@@ -170,8 +170,9 @@ class _Reader:
             self.merge_key(frame, node, mark)
         elif key in frame.pairs:
             first = frame.pairs[key].key
-            assert mark is not None and first is not None
-            text, hint = f"the key {key!r} is repeated", f"it stands in line {first.line} already; keep one of the two"
+            assert mark is not None
+            hint = f"it stands in line {first.line} already; keep one of the two" if first else None
+            text = f"the key {key!r} is repeated"
             self.problems.append(Problem(text, mark.file, mark.line, mark.column, None, mark.source, hint))
         elif key is not None:
             frame.pairs[key] = Node(node.value, node.mark, mark)
@@ -225,7 +226,8 @@ def _syntax(error: yaml.YAMLError, reader: _Reader) -> Problem:
         mark = reader.mark(len(reader.lines) - 1, len(reader.lines[-1]))
         return Problem(text, mark.file, mark.line, mark.column, None, mark.source, "is the file truncated?")
     hint = "indent with spaces, not with tabs" if "\t" in (mark.source or "") else _syntax_hint(mark)
-    return Problem(f"not valid YAML: {error.problem}{context}", mark.file, mark.line, mark.column, None, mark.source, hint)
+    text = f"not valid YAML: {error.problem}{context}"
+    return Problem(text, mark.file, mark.line, mark.column, None, mark.source, hint)
 
 
 def _syntax_hint(mark: Mark) -> str | None:

@@ -101,7 +101,7 @@ class Rows:
             values = np.array([_float_or_nan(cell) for cell in cells])
         for index in np.flatnonzero(~((values >= low) & (abs(values) < np.inf))):
             self.problem(index, column, _say_number(cells[index]), hint)
-        values *= scale
+        values = values * scale if scale >= 1 else values / (1 / scale)  # 470 milli is 0.47, not 470 x 0.001
         if empty is not None:
             values[blank] = empty
         return values

@@ -86,7 +86,7 @@ def _gpus(rows: Rows) -> np.ndarray:
     for index in np.flatnonzero(wrong):
         text = f"{milli[index]:g} for {count[index]:g} GPUs: it is 1 to 1000, and below 1000 for one GPU only"
         rows.problem(index, "gpu_milli", text)
-    return rows.gangs("num_gpu", np.where(count == 1, milli * 1e-3, count))
+    return rows.gangs("num_gpu", np.where(count == 1, milli / 1000, count))
 
 
 def read_nodes(path: str | Path) -> tuple[ServerRow, ...]:

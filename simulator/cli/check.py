@@ -1,0 +1,152 @@
+"""``simulator check``: whether a scenario file is right, and what it would run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.cli.common import debug_option, json_option, override_options, overrides, table, write_json
+from simulator.cli.plans import plans
+
+if TYPE_CHECKING:
+    from simulator.scenario.build import Plan
+    from simulator.scenario.spec import Scenario
+    from simulator.workload.trace import Trace
+
+Facts = dict[str, "str | dict[str, str]"]
+"""What an alternative is made of: a sentence, or a section as it stands in the file."""
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@override_options
+@click.option("--allow-code", is_flag=True, help="Load Python files that the scenario names. Read them first.")
+@json_option
+@debug_option
+def check(
+    file: str,
+    seed: int | None,
+    until: str | None,
+    replications: int | None,
+    settings: tuple[str, ...],
+    allow_code: bool,
+    as_json: bool,
+) -> None:
+    """Check FILE and everything that it names, and say what it would run.
+
+    All problems are shown at once, each with its line. Traces are read and topologies built, nothing is run.
+    """
+    from simulator.scenario.spec import Scenario
+
+    scenario = Scenario.load(file, overrides(settings, seed, until, replications), allow_code=allow_code)
+    made = plans(scenario)
+    facts = {name: _facts(alternative, plan) for name, (alternative, plan) in made.items()}
+    notes = list(dict.fromkeys(note for _, plan in made.values() for note in plan.notes))
+    if as_json:
+        write_json({"name": scenario.name, **_experiment(scenario, len(facts)), "alternatives": facts, "notes": notes})
+        return
+    click.echo(f"{file} is fine: {scenario.name}\n")
+    _print(_experiment(scenario, len(facts)), facts)
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+def _experiment(scenario: Scenario, alternatives: int) -> dict[str, str]:
+    """What holds for the experiment as a whole."""
+    from simulator.core.units import format_quantity
+
+    run = scenario.run
+    count = f"{alternatives} alternative{'s' * (alternatives > 1)} x {run.replications} replication"
+    lines = {
+        "runs": f"{alternatives * run.replications} = {count}{'s' * (run.replications > 1)}, seed {scenario.seed}",
+        "until": "all work is done" if run.until is None else format_quantity(run.until, "time"),
+    }
+    if run.warmup:
+        lines["warm-up"] = f"{format_quantity(run.warmup, 'time')}, simulated but not measured"
+    lines["measure"] = ", ".join(scenario.measure) or "the headline measures"
+    if scenario.expect:
+        lines["expect"] = "; ".join(scenario.expect)
+    return lines
+
+
+def _facts(scenario: Scenario, plan: Plan) -> Facts:
+    """What one alternative is made of, in words; sections as they stand in the file."""
+    counts = plan.topology.summary()
+    data = scenario.data
+    facts: Facts = {
+        "topology": _section(data["topology"], "build"),
+        "cluster": ", ".join(f"{counts[key]:,} {key}" for key in ("servers", "accelerators", "switches", "links")),
+    }
+    for stream in plan.streams:
+        facts[f"workload {stream.name}"] = _work(len(stream), stream.trace, plan.topology.accelerators)
+    if plan.transfers:
+        facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
+    facts["scheduler"] = _section(data.get("scheduler", "fifo"), "kind")
+    facts["placement"] = _section(data.get("placement", "pack"), "kind")
+    facts["network"] = _section(data.get("network", {"contention": "max-min"}))
+    facts["autoscaler"] = _section(data.get("autoscaler", "none"), "kind")
+    facts["cost"] = _cost(scenario, plan)
+    return facts
+
+
+def _section(section: Any, head: str = "") -> dict[str, str]:
+    """A section as it stands in the file, the name of the plug-in (key ``head``) under the empty key."""
+    if not isinstance(section, Mapping):
+        return {"": str(section)}
+    return {"" if key == head else key: _short(value) for key, value in section.items()}
+
+
+def _short(value: Any) -> str:
+    return f"({len(value)})" if isinstance(value, Mapping | list) else str(value)
+
+
+def _work(jobs: int, trace: Trace | None, accelerators: int) -> str:
+    from simulator.core.units import format_quantity
+
+    if trace is None:
+        return f"{jobs:,} jobs, listed in the file"
+    aside = trace.rows_read - len(trace)
+    text = f"{jobs:,} jobs of {trace.name}" + (f" ({aside:,} of {trace.rows_read:,} rows set aside)" if aside else "")
+    if not trace.span or not accelerators:
+        return text
+    busy = trace.accelerator_seconds / trace.span
+    return f"{text} over {format_quantity(trace.span, 'time', 3)}, enough to keep {busy:,.3g} accelerators busy"
+
+
+def _cost(scenario: Scenario, plan: Plan) -> dict[str, str]:
+    from simulator.core.units import format_quantity as write
+    from simulator.scenario.costs import costs
+
+    if scenario.cost is None:
+        return {"": "not asked for"}
+    paid, _ = costs(scenario.cost, plan.topology)
+    parts = {}
+    if paid.capex is not None:
+        parts["purchase"] = f"${paid.capex:,.0f}"
+        parts["life"] = f"{paid.life / 31557600:.3g} y"
+    if paid.electricity is not None:
+        parts["electricity"] = write(paid.electricity, "energy price")
+        parts["pue"] = f"{paid.pue:g}"
+    if paid.cloud is not None:
+        parts["rent"] = f"{write(paid.cloud, 'price')} an accelerator"
+    return parts or {"": "nothing that is known"}
+
+
+def _print(experiment: Mapping[str, str], facts: Mapping[str, Facts]) -> None:
+    """What all alternatives share as lines, what they differ in as a table."""
+    shared: dict[str, str] = {}
+    columns: dict[str, list[str]] = {}
+    for key in dict.fromkeys(key for fact in facts.values() for key in fact):
+        values = [fact.get(key, "-") for fact in facts.values()]
+        parts = [value if isinstance(value, dict) else {"": value} for value in values]
+        common = {k: v for k, v in parts[0].items() if all(part.get(k) == v for part in parts)}
+        if common:
+            shared[key] = ", ".join(f"{k} {v}".strip() for k, v in common.items())
+        for k in dict.fromkeys(k for part in parts for k in part if k not in common):
+            columns[f"{key}.{k}" if k else key] = [part.get(k, "-") for part in parts]
+    click.echo(table(list({**experiment, **shared}.items())))
+    if columns:
+        rows = [(name, *cells) for name, *cells in zip(facts, *columns.values(), strict=True)]
+        click.echo("\n" + table(rows, ("alternative", *columns)))

@@ -1,0 +1,139 @@
+"""The report: one HTML page that needs nothing else, safe to open whoever wrote the scenario."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from simulator.experiment.results import Results
+from simulator.metrics import measures
+from simulator.metrics.display import scale
+from simulator.report import text, verdict
+from simulator.report.text import Grid
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+WIDEST = 5
+"""Alternatives that fit side by side; with more of them they become the rows of the summary."""
+
+
+def render(results: Results) -> str:
+    """The whole report as HTML. Equal results give equal bytes; every text from the scenario is escaped."""
+    from markupsafe import Markup
+
+    from simulator.report import plots, style
+
+    figures = [
+        (plots.FIGURES[name], Markup(style.inline_svg(figure, name, plots.FIGURES[name].title)))
+        for name, figure in plots.draw_all(results).items()
+    ]
+    asked = results.chosen()
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            results=results,
+            about=_about(results),
+            verdict=verdict.sentences(results),
+            limits=verdict.limits(results),
+            outcomes=results.expectations(),
+            summary=summary_table(results),
+            differences=_by_alternative(results),
+            grounds=text.difference_grid(results).foot if len(results) > 1 else (),
+            figures=figures,
+            runs=_runs(results),
+            invariants=_invariants(results),
+            asked=[measures.get(name) for name in asked],
+            others=[measures.get(name) for name in measures.names() if name not in asked],
+            manifest=dict.fromkeys(("scenario", "overrides", "hash", "versions", "seed")) | results.manifest,
+        )
+    )
+
+
+def fragment(results: Results) -> str:
+    """The summary as a piece of HTML for a notebook."""
+    return _environment().get_template("fragment.html").render(results=results, summary=summary_table(results))
+
+
+def summary_table(results: Results) -> Grid:
+    """The summary with measures as rows, or with alternatives as rows when there are many."""
+    grid = text.summary_grid(results)
+    return grid if len(results) > WIDEST else text.transposed(grid)
+
+
+def _about(results: Results) -> str:
+    count, runs = len(results), len(results.replications)
+    parts = [
+        f"{count} alternatives compared" if count > 1 else "one alternative",
+        f"{runs} replications each" if runs > 1 else "one run each" if count > 1 else "one run",
+    ]
+    if results.manifest.get("seed") is not None:
+        parts.append(f"seed {results.manifest['seed']}")
+    return " · ".join(parts)
+
+
+def _by_alternative(results: Results) -> list[tuple[str, Grid]]:
+    """One grid of differences for each alternative but the baseline, without the column that names it."""
+    if len(results) < 2:
+        return []
+    grid = text.difference_grid(results)
+    groups: dict[str, list[tuple[text.Cell, ...]]] = {}
+    for row in grid.rows:
+        groups.setdefault(row[0].text, []).append(row[1:])
+    before, after = grid.heads[1:3], grid.heads[4:]
+    return [(name, Grid((*before, name, *after), tuple(rows))) for name, rows in groups.items()]
+
+
+def _runs(results: Results) -> Grid:
+    """What each alternative ran on."""
+    rows = []
+    for alternative in results:
+        windows = list(results.windows(alternative).values())
+        facts = windows[0].record.facts
+        end = [window.end for window in windows]
+        rows.append(
+            (
+                alternative,
+                str(facts.get("topology") or "–"),
+                str(facts.get("scheduler") or "–"),
+                scale([], "count").text(windows[0].fact("accelerators")),
+                f"{sum(len(window.jobs) for window in windows):,}",
+                scale(end, "time").text(sum(end) / len(end)),
+            )
+        )
+    heads = ("alternative", "cluster", "scheduler", "accelerators", "jobs measured, all runs", "simulated span, mean")
+    return Grid(heads, tuple(tuple(text.Cell(cell) for cell in row) for row in rows))
+
+
+def _invariants(results: Results) -> list[str]:
+    """Invariants that were checked in every run."""
+    checked = [record.facts.get("invariants") or [] for record in results.records.values()]
+    return [statement for statement in checked[0] if all(statement in others for others in checked)]
+
+
+def _label(name: str) -> str:
+    return measures.get(name).label if name in measures.MEASURES else name
+
+
+def _split(cell: str) -> tuple[str, str]:
+    """A mean and the rest from the plus-minus on, so that a page can set the rest smaller."""
+    mean, sign, rest = cell.partition(" ± ")
+    return mean, f"± {rest}" if sign else ""
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("simulator.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {"label": _label, "split_interval": _split}
+    environment.filters.update(filters)
+    environment.tests["measure"] = lambda name: name in measures.MEASURES
+    return environment

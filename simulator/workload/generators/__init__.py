@@ -1,0 +1,1 @@
+"""Workload generators: functions marked with ``@generators.register(name)``, see ``simulator.workload.generate``."""
