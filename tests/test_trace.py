@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from simulator.core.errors import InputError
 from simulator.workload.formats import read_trace
 from simulator.workload.rows import as_objects
-from simulator.workload.trace import SetAside, ServerRow, Trace
+from simulator.workload.trace import ServerRow, SetAside, Trace
 
 START = datetime(2017, 10, 1)
 
@@ -60,7 +60,8 @@ def test_jobs_without_ids_are_called_by_workload_and_row() -> None:
 
 def test_jobs_are_fresh_each_time() -> None:
     mine = trace()
-    assert not set(map(id, mine.jobs())) & set(map(id, list(mine.jobs())))
+    first, second = list(mine.jobs()), list(mine.jobs())
+    assert all(a is not b for a, b in zip(first, second, strict=True))
 
 
 def test_jobs_can_be_overridden() -> None:
@@ -96,9 +97,7 @@ def test_where_keeps_one_value_or_several() -> None:
 def test_where_names_the_nearest_value_and_column() -> None:
     with pytest.raises(InputError) as wrong:
         trace().where(tenant="gren")
-    assert str(wrong.value) == (
-        "trace 'mine.csv' has no tenant 'gren'. Did you mean 'green'? Known: blue, green, red."
-    )
+    assert str(wrong.value) == ("trace 'mine.csv' has no tenant 'gren'. Did you mean 'green'? Known: blue, green, red.")
     with pytest.raises(InputError, match=r"has no 'tenent' to choose by\. Did you mean 'tenant'\?"):
         trace().where(tenent="red")
 
@@ -110,7 +109,7 @@ def test_where_names_the_nearest_value_and_column() -> None:
         ("2017-10-01 00:00:10", "2017-10-01T01:00:00"),
         (10, 3600),
         ("10 s", "1 h"),
-        (datetime(2017, 10, 1, 0, 0, 10, tzinfo=timezone.utc), "1 h"),
+        (datetime(2017, 10, 1, 0, 0, 10, tzinfo=UTC), "1 h"),
     ],
 )
 def test_between_includes_the_start_and_not_the_end(start: object, end: object) -> None:
@@ -184,7 +183,7 @@ def test_report() -> None:
     aside = (SetAside("never started", 7, (2, 3, 5, 7, 11)), SetAside("a step of a job", 1, (4,)))
     text = trace(set_aside=aside, notes=("times are local",)).limit(1).report()
     assert text == (
-        "mine.csv: 12 rows, 1 jobs kept, 11 set aside\n"
+        "mine.csv: 12 rows: 1 kept, 11 set aside\n"
         "  set aside 7: never started (rows 2, 3, 5, 7, 11, ...)\n"
         "  set aside 1: a step of a job (row 4)\n"
         "  set aside 3: after the first 1 jobs (rows 2, 3, 4)\n"

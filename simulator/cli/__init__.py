@@ -43,7 +43,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, InputError):
         return BAD_INPUT, str(error)
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "Interrupted; nothing was written."
+        return INTERRUPTED, "Interrupted."
     if isinstance(error, SimulatorError):
         return FAILED, str(error)
     if isinstance(error, OSError) and error.filename is not None:

@@ -45,7 +45,8 @@ def check(
     facts = {name: _facts(alternative, plan) for name, (alternative, plan) in made.items()}
     notes = list(dict.fromkeys(note for _, plan in made.values() for note in plan.notes))
     if as_json:
-        write_json({"name": scenario.name, **_experiment(scenario, len(facts)), "alternatives": facts, "notes": notes})
+        plain = {name: {key: _named(value) for key, value in fact.items()} for name, fact in facts.items()}
+        write_json({"name": scenario.name, **_experiment(scenario, len(facts)), "alternatives": plain, "notes": notes})
         return
     click.echo(f"{file} is fine: {scenario.name}\n")
     _print(_experiment(scenario, len(facts)), facts)
@@ -86,7 +87,8 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
     facts["scheduler"] = _section(data.get("scheduler", "fifo"), "kind")
     facts["placement"] = _section(data.get("placement", "pack"), "kind")
     facts["network"] = _section(data.get("network", {"contention": "max-min"}))
-    facts["autoscaler"] = _section(data.get("autoscaler", "none"), "kind")
+    if scenario.pool is not None:
+        facts["autoscaler"] = _section(data["autoscaler"], "kind")
     facts["cost"] = _cost(scenario, plan)
     return facts
 
@@ -96,6 +98,10 @@ def _section(section: Any, head: str = "") -> dict[str, str]:
     if not isinstance(section, Mapping):
         return {"": str(section)}
     return {"" if key == head else key: _short(value) for key, value in section.items()}
+
+
+def _named(value: str | dict[str, str]) -> str | dict[str, str]:
+    return value if isinstance(value, str) else {key or "kind": text for key, text in value.items()}
 
 
 def _short(value: Any) -> str:

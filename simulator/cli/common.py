@@ -27,11 +27,14 @@ debug_option = click.option(
     help="Show the traceback when something fails.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout instead of a table.")
+settings_option = click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change one key; may be repeated."
+)
 _OVERRIDES = (
     click.option("--seed", type=int, help="Root of all random numbers, instead of the file's."),
     click.option("--until", metavar="TIME", help="Stop the simulated time here, such as '30 d'."),
     click.option("--replications", type=click.IntRange(min=1), help="Repetitions with independent random numbers."),
-    click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change one key; may be repeated."),
+    settings_option,
 )
 
 
@@ -43,7 +46,7 @@ def override_options(command: F) -> F:
 
 
 def overrides(
-    settings: Sequence[str], seed: int | None, until: str | None, replications: int | None
+    settings: Sequence[str], seed: int | None = None, until: str | None = None, replications: int | None = None
 ) -> tuple[str, ...]:
     """Return ``key=value`` texts, the special options last so that they win over ``--set``."""
     special = {"seed": seed, "run.until": until, "run.replications": replications}
@@ -97,7 +100,13 @@ def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None] | 
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (MofNCompleteColumn(), TextColumn("runs"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None)
 

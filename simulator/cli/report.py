@@ -12,7 +12,9 @@ from simulator.cli.common import debug_option
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here, instead of into DIR.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here, instead of into DIR."
+)
 @debug_option
 def report(directory: Path, out: Path | None) -> None:
     """Write the page of saved results again, from the tables in DIR."""

@@ -22,7 +22,9 @@ OUT = Path("out")
 @click.command()
 @click.argument("file", metavar="FILE")
 @override_options
-@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the results [out/NAME, out/NAME-2, ...].")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for the results [out/NAME, out/NAME-2, ...]."
+)
 @click.option("--force", is_flag=True, help="Replace results that the folder holds.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; never changes a result.")
 @click.option("--allow-code", is_flag=True, help="Run Python files that the scenario names. Read them first.")

@@ -36,5 +36,10 @@ def validate(area: str | None, as_json: bool) -> None:
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     unit = f" {row['unit']}" if row["unit"] else ""
-    numbers = (f"{row['reference']:.6g}{unit}", f"{row['simulated']:.6g}{unit}", f"{row['error']:.2g}", f"{row['bound']:.2g}")
+    numbers = (
+        f"{row['reference']:.6g}{unit}",
+        f"{row['simulated']:.6g}{unit}",
+        f"{row['error']:.2g}",
+        f"{row['bound']:.2g}",
+    )
     return (row["area"], row["case"], row["measure"], *numbers, "yes" if row["ok"] else "NO")

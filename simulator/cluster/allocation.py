@@ -120,17 +120,20 @@ class Allocator:
             self.free_total += sign * int(self.free[server])
             self.capacity += sign * int(self.total[server])
 
-    def could_hold(self, accelerators: float, cores: float, memory: float, types: Sequence[str] = ()) -> bool:
-        """Whether all servers together, empty and up, could hold a job of this size."""
+    def could_hold(
+        self, accelerators: float, cores: float, memory: float, types: Sequence[str] = (), servers: int = 0
+    ) -> bool:
+        """Whether the servers, empty and up, could hold a job of this size on at most ``servers`` of them (0: any)."""
         right = np.isin(self.types, types) if types else np.ones(len(self), dtype=bool)
-        if accelerators <= 1:
+        if accelerators <= 1 or servers == 1:
             one = right & (self.total >= math.ceil(accelerators))
             return bool((one & (self._cores >= cores) & (self._memory >= memory)).any())
         with np.errstate(divide="ignore", invalid="ignore"):
             by_cores = self._cores * accelerators / cores if cores else np.full(len(self), np.inf)
             by_memory = self._memory * accelerators / memory if memory else np.full(len(self), np.inf)
         room = np.minimum(np.minimum(self.total, np.floor(by_cores)), np.floor(by_memory))
-        return bool(room[right].sum() >= accelerators)
+        largest = np.sort(room[right])[::-1][: servers or None]
+        return bool(largest.sum() >= accelerators)
 
     def _check(self, server: int, accelerators: float, cores: float, memory: float) -> None:
         name = self.servers[server].name

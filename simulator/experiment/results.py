@@ -13,8 +13,9 @@ from simulator.core.errors import InputError, did_you_mean
 from simulator.experiment.estimates import Difference, Estimate, difference, estimate
 from simulator.experiment.figures import Plots, report
 from simulator.metrics import expectation
+from simulator.metrics.caveats import caveats
 from simulator.metrics.expectation import Outcome
-from simulator.metrics.measures import HEADLINE, caveats
+from simulator.metrics.measures import HEADLINE
 from simulator.metrics.measures import get as find_measure
 from simulator.metrics.measures import names as all_measures
 from simulator.metrics.recorder import TABLES, Record

@@ -7,9 +7,9 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ FILES = (MANIFEST, SUMMARY, PAGE, *(f"{table}.csv" for table in TABLES))
 _CHUNK = 50_000
 _KEYS = ("alternative", "replication")
 _AGAIN = "run the scenario again"
+_SPECIAL = re.compile(r'[",\r\n]').search
+_DTYPES = {"str": "object"}
 
 
 def save(results: Results, directory: Path, force: bool = False, report: bool = True) -> Path:
@@ -36,7 +38,7 @@ def save(results: Results, directory: Path, force: bool = False, report: bool = 
     ``force`` files that are not ours stay. ``report`` writes the page too.
     """
     directory = directory.resolve()
-    _refuse(directory, force)
+    refuse(directory, force)
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -70,7 +72,8 @@ def holds_results(directory: Path) -> bool:
     return (directory / MANIFEST).is_file()
 
 
-def _refuse(directory: Path, force: bool) -> None:
+def refuse(directory: Path, force: bool = False) -> None:
+    """Raise ``InputError`` when ``save`` would not write into ``directory``; to be asked before a long run."""
     if not directory.exists():
         return
     if not directory.is_dir():
@@ -82,6 +85,9 @@ def _refuse(directory: Path, force: bool) -> None:
     elif any(directory.iterdir()):
         hint = "name a new or an empty directory"
         raise InputError(Problem("is not empty and holds no results", file=str(directory), hint=hint))
+
+
+_refuse = refuse
 
 
 def _write(results: Results, directory: Path, report: bool) -> None:
@@ -130,52 +136,63 @@ def _records(directory: Path, runs: list[dict[str, Any]]) -> dict[tuple[str, int
 
 def _write_table(path: Path, results: Results, table: str) -> int:
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_KEYS, *(column.name for column in TABLES[table])])
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join([*_KEYS, *(column.name for column in TABLES[table])]) + "\n")
         for (alternative, replication), record in results.records.items():
             columns = record.tables.get(table, {})
             length = len(next(iter(columns.values()))) if columns else 0
+            start = f"{_quoted(alternative)},{replication}"
             for first in range(0, length, _CHUNK):
-                texts = [_texts(columns[column.name][first : first + _CHUNK]) for column in TABLES[table]]
-                rows = len(texts[0])
-                writer.writerows(zip([alternative] * rows, [replication] * rows, *texts, strict=True))
+                cells = [_cells(columns[column.name][first : first + _CHUNK]) for column in TABLES[table]]
+                file.writelines(f"{start},{line}\n" for line in map(",".join, zip(*cells, strict=True)))
             count += length
     return count
 
 
-def _texts(values: np.ndarray) -> list[Any]:
+def _cells(values: np.ndarray) -> list[str]:
+    """Text of each value: exact for floats (empty for NaN), quoted for strings that need it."""
     plain: list[Any] = values.tolist()
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        return ["" if value != value else value for value in plain]
-    return plain
+    if values.dtype.kind == "O":
+        return [_quoted(value) if _SPECIAL(value) else value for value in plain]
+    texts = list(map(repr, plain))
+    return ["" if text == "nan" else text for text in texts] if values.dtype.kind == "f" else texts
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL(text) else text
 
 
 def _read(path: Path, columns: tuple[Column, ...], lengths: list[int]) -> Iterator[dict[str, np.ndarray]]:
+    import pandas as pd
+
+    wanted = [*_KEYS, *(column.name for column in columns)]
     with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        head = next(reader, [])
-        wanted = [*_KEYS, *(column.name for column in columns)]
-        if head != wanted:
-            hint = f"its columns must be {', '.join(wanted)}"
-            raise InputError(Problem(f"columns are {', '.join(head)}", file=str(path), line=1, hint=hint))
-        for length in lengths:
-            parts: list[list[np.ndarray]] = [[] for _ in columns]
-            for first in range(0, length, _CHUNK):
-                rows = list(islice(reader, min(_CHUNK, length - first)))
-                for column, cells, part in zip(columns, list(zip(*rows, strict=True))[2:], parts, strict=True):
-                    part.append(_array(cells, column.dtype))
-            yield {c.name: np.concatenate(p) if p else _array((), c.dtype) for c, p in zip(columns, parts, strict=True)}
+        head = next(csv.reader(file), [])
+    if head != wanted:
+        hint = f"its columns must be {', '.join(wanted)}"
+        raise InputError(Problem(f"columns are {', '.join(head)}", file=str(path), line=1, hint=hint))
+    frame = pd.read_csv(
+        path,
+        encoding="utf-8",
+        usecols=[column.name for column in columns],
+        dtype={column.name: _DTYPES.get(column.dtype, column.dtype) for column in columns},
+        keep_default_na=False,
+        na_values={column.name: [""] for column in columns if column.dtype == "float64"},
+        **_exact_floats(pd.__version__),
+    )
+    if len(frame) != sum(lengths):
+        raise ValueError(f"{path.name} has {len(frame):,} rows, the runs have {sum(lengths):,}")
+    arrays = {column.name: frame[column.name].to_numpy(_DTYPES.get(column.dtype, column.dtype)) for column in columns}
+    first = 0
+    for length in lengths:
+        yield {name: values[first : first + length] for name, values in arrays.items()}
+        first += length
 
 
-def _array(cells: tuple[str, ...], dtype: str) -> np.ndarray:
-    if dtype == "str":
-        texts = np.empty(len(cells), dtype=object)
-        texts[:] = cells
-        return texts
-    if dtype == "int64":
-        return np.array([int(cell) for cell in cells], dtype=dtype)
-    return np.array([float(cell) if cell else math.nan for cell in cells], dtype=dtype)
+def _exact_floats(version: str) -> dict[str, Any]:
+    """Arguments with which this version of pandas reads floats to the last bit (from 3.1 on it always does)."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
 
 
 def _manifest(directory: Path) -> dict[str, Any]:

@@ -23,7 +23,9 @@ class Row(NamedTuple):
     ok: bool
 
 
-def row(area: str, case: str, measure: str, unit: str, reference: float, source: str, simulated: float, bound: float) -> Row:
+def row(
+    area: str, case: str, measure: str, unit: str, reference: float, source: str, simulated: float, bound: float
+) -> Row:
     """Make a row: error and bound are relative to the reference, absolute where that is 0."""
     scale = abs(reference) or 1.0
     error = (simulated - reference) / scale

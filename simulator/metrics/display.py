@@ -61,11 +61,11 @@ class Scale:
     suffix: str
     dimension: str
 
-    def number(self, value: float) -> str:
+    def number(self, value: float, digits: int = 3) -> str:
         """The bare number in this unit, for a column whose head carries the unit."""
-        return plain(value / self.factor, self._places(value))
+        return plain(value / self.factor, self._places(value, digits))
 
-    def text(self, value: float, signed: bool = False) -> str:
+    def text(self, value: float, signed: bool = False, digits: int = 3) -> str:
         """Number and unit; ``signed`` writes the plus of a difference too.
 
         >>> scale([5400.0, 7200.0], "time").text(5400.0), scale([0.715], "ratio").text(0.715)
@@ -76,7 +76,7 @@ class Scale:
         if math.isnan(value):
             return MISSING
         sign = "-" if value < 0 else ("+" if signed and value > 0 else "")
-        return f"{sign}{self.prefix}{self.number(abs(value))}{self.suffix}"
+        return f"{sign}{self.prefix}{self.number(abs(value), digits)}{self.suffix}"
 
     def interval(self, mean: float, half_width: float, signed: bool = False) -> str:
         """Mean, half width (two digits) and unit; the mean alone when there is no half width.
@@ -99,13 +99,13 @@ class Scale:
         """The unit alone: ``h``, ``%``, ``$``, ``$/h``; empty for bare numbers."""
         return (self.prefix + self.suffix).strip()
 
-    def _places(self, value: float) -> int:
+    def _places(self, value: float, digits: int = 3) -> int:
         scaled = abs(value / self.factor)
         if self.dimension == "count" and scaled == math.floor(scaled):
             return 0
         if self.dimension in ("money", "price") and 0.1 <= scaled < 1000:
             return 2
-        places = decimals(scaled)
+        places = decimals(scaled, digits)
         text = f"{scaled:.{places}f}" if places and math.isfinite(scaled) else ""
         return len(text.rstrip("0").partition(".")[2]) if text else places
 

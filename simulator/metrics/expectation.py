@@ -60,7 +60,7 @@ class Expectation:
             for side in (self.left, self.right)
         ]
         scale = measured.scale(numbers)
-        left, right = (scale.text(number * measured.si) for number in numbers)
+        left, right = (scale.text(number * measured.si, digits=6) for number in numbers)
         ok = _OPERATORS[self.operator](*numbers) and all(number == number for number in numbers)
         return Outcome(self.expression, ok, f"{self.expression}: {left} {self.operator} {right} is {str(ok).lower()}")
 

@@ -94,6 +94,11 @@ class ClusterView(Protocol):
         ...
 
     @property
+    def gangs_only(self) -> bool:
+        """Whether every job so far asked for whole accelerators, so that none fits when none is free."""
+        ...
+
+    @property
     def nodes(self) -> Allocator:
         """Free accelerators, cores and memory by server, as numpy arrays."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
 from typing import Any
 
 from simulator.core.errors import InputError
@@ -21,26 +22,31 @@ def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
         yield Start(job, placement)
 
 
-def preferring(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
-    """Let the first of ``jobs`` (queued and running, best first) have the cluster, stopping others where needed.
+def preferring(view: ClusterView, running: Iterable[Job], queued: Iterable[Job], key: Key) -> Iterator[Action]:
+    """Let the jobs with the smallest ``key`` have the cluster, stopping others where needed.
 
-    Each job in turn is chosen if it fits in what the better ones leave. Running jobs that were not chosen are stopped,
-    worst first, only as far as the chosen ones that wait need their accelerators.
+    ``running`` and ``queued`` come sorted by ``key``. Each job in turn is chosen if it fits in what the better ones
+    leave. Running jobs that were not chosen are stopped, worst first, only as far as the chosen ones that wait need
+    their accelerators.
     """
     if sum(job.accelerators for job in view.queue) <= view.free:
         yield from (Start(job) for job in view.queue)
         return
     budget = float(view.nodes.capacity)
+    others = list(running)
     starts: list[Job] = []
-    losers: list[Job] = []
-    for job in jobs:
+    kept: dict[Job, None] = {}
+    for job in merge(others, queued, key=key):
+        if budget <= 0 and view.gangs_only:
+            break
         if job.accelerators <= budget:
             budget -= job.accelerators
             if job.state is State.QUEUED:
                 starts.append(job)
-        elif job.state is State.RUNNING:
-            losers.append(job)
+            else:
+                kept[job] = None
     needed = sum(job.accelerators for job in starts) - view.free if starts else 0.0
+    losers = [job for job in others if job not in kept]
     while needed > 0 and losers:
         loser = losers.pop()
         needed -= loser.accelerators

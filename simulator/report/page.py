@@ -46,7 +46,8 @@ def render(results: Results) -> str:
             invariants=_invariants(results),
             asked=[measures.get(name) for name in asked],
             others=[measures.get(name) for name in measures.names() if name not in asked],
-            manifest=dict.fromkeys(("scenario", "overrides", "hash", "versions", "seed")) | results.manifest,
+            manifest=dict.fromkeys(("description", "scenario", "overrides", "hash", "versions", "seed"))
+            | results.manifest,
         )
     )
 

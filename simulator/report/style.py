@@ -52,9 +52,11 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
-_TICKS = (
-    1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0, 86400.0, 864000.0, 8640000.0, 8.64e7,
-)  # fmt: skip
+_TICKS = {
+    1e-6: "1 us", 1e-5: "10 us", 1e-4: "100 us", 1e-3: "1 ms", 1e-2: "10 ms", 0.1: "100 ms", 1.0: "1 s", 10.0: "10 s",
+    60.0: "1 min", 600.0: "10 min", 3600.0: "1 h", 86400.0: "1 d", 864000.0: "10 d", 8640000.0: "100 d",
+    8.64e7: "1000 d",
+}  # fmt: skip
 
 
 class Chart(Figure):
@@ -140,7 +142,7 @@ def time_axis(axis: Axis, name: str, low: float, high: float, log: bool = False)
     if log:
         axis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: scale([value], "time").text(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _TICKS.get(value, "")))
         axis.set_label_text(f"{name} (logarithmic)")
         return 1.0
     unit = scale([high / 2.0], "time")

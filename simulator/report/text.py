@@ -185,10 +185,14 @@ def _pick(row: tuple, columns: list[int]) -> tuple:  # type: ignore[type-arg]
     return tuple(row[column] for column in columns)
 
 
+def _numeric(grid: Grid, column: int) -> bool:
+    return all(row[column].text[:1] in "+-–$∞0123456789" for row in grid.rows)
+
+
 def _block(grid: Grid) -> str:
     table = _marked(grid)
     widths = [max(len(row[i]) for row in table) for i in range(len(grid.heads))]
-    numeric = [any(c.isdigit() for row in table[1:] for c in row[i]) for i in range(len(widths))]
+    numeric = [_numeric(grid, i) for i in range(len(widths))]
     lines = []
     for row in table:
         cells = [
@@ -222,8 +226,7 @@ def _rich(grid: Grid, out: IO[str], width: int) -> None:
     for part in split(grid, width - 2):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for i, head in enumerate(part.heads):
-            right = i > 0 and any(c.isdigit() for row in part.rows for c in row[i].text)
-            table.add_column(Text(head), justify="right" if right else "left", no_wrap=True)
+            table.add_column(Text(head), justify="right" if i and _numeric(part, i) else "left", no_wrap=True)
         for row, texts in zip(part.rows, _marked(part)[1:], strict=True):
             table.add_row(*(Text(text, style=styles[cell.mood]) for cell, text in zip(row, texts, strict=True)))
         console.print(table)

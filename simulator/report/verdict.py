@@ -17,6 +17,8 @@ PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exp
 """Columns that a completed job's JCT is the sum of, and what a sentence calls them."""
 NOTABLE = 0.1
 """Share of the mean JCT from which on a part is said to hold jobs back."""
+EQUAL = 0.001
+"""Relative difference below which two runs without an interval are called practically equal."""
 SCARCE = 0.9
 """Share of the accelerators allocated while jobs queue from which on accelerators are said to be scarce."""
 
@@ -90,7 +92,7 @@ def breakdown(windows: list[Window], seconds: bool = False) -> dict[str, float]:
 
 
 def _same(found: Difference) -> bool:
-    return found.verdict == NO_DIFFERENCE
+    return found.verdict == NO_DIFFERENCE or (found.verdict == NO_INTERVAL and abs(found.relative) < EQUAL)
 
 
 def _lead(results: Results) -> Measure | None:
@@ -124,14 +126,18 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
         ]
     elif found.verdict == NO_VALUE:
         said = [f"{winner} has the {most} {lead.label}, {value}; {second} has no value to compare."]
+    elif _same(found) and abs(found.relative) < EQUAL:
+        said = [f"{winner} and {second} are practically equal on {lead.label}: {value}."]
     elif found.verdict == NO_INTERVAL:
         said = [
             f"{winner} has the {most} {lead.label}: {value}, {_how_much(found)} than {second}. How sure that is cannot "
             f"be said from {found.basis}; ask for replications."
         ]
     else:
-        gap = f": {_how_much(found)}, {_sure(found)}" if found.interval.mean else ""
-        said = [f"{winner} has the {most} {lead.label}, {value}, but no difference from {second} is shown{gap}."]
+        said = [
+            f"{winner} has the {most} {lead.label}: {value}, {_how_much(found)} than {second}. The interval covers 0: "
+            f"no difference is shown beyond these runs ({_sure(found)})."
+        ]
     if baseline not in (winner, second):
         against = results.difference(winner, baseline, lead.name)
         if against.verdict == "better":

@@ -17,8 +17,8 @@ from simulator.workload.jobs import BatchJob, Job, Placement, State
 class Gangs:
     """Runs jobs on the accelerators they were given, and calls ``ended(job)`` when one is through.
 
-    ``restart`` is what a job loses, in seconds, each time it comes back after a preemption. Without ``contention`` a
-    job's traffic takes its time but shares nothing.
+    ``restart`` is what a job loses, in seconds, each time it comes back after a preemption. Without a ``fabric`` a job's
+    traffic takes its time but shares nothing. What a job takes alone is measured on links of their full capacity.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Gangs:
         restart: float,
     ) -> None:
         self._clock, self._nodes, self._restart = clock, nodes, restart
-        self._quiet = Fabric(clock, topology.capacity)
+        self._alone = Fabric(clock, topology.capacity)
         self._fabric = fabric
         self._ring = Rings(topology)
         self._exchanges: dict[Job, Exchange] = {}
@@ -75,41 +75,44 @@ class Gangs:
             elapsed -= lost
         job.done += elapsed * job.speed
 
-    def network_share(self, job: Job) -> float:
-        """Share of the job's time, alone, that is exposed communication on its last placement."""
-        exchange = self._exchanges.get(job)
+    def forget(self, job: Job) -> float:
+        """Drop what is kept about a job; return the share of its time, alone, that was exposed communication."""
+        exchange = self._exchanges.pop(job, None)
         return exchange.share if exchange else 0.0
 
-    def forget(self, job: Job) -> None:
-        """Drop what is kept about a job that has been recorded."""
-        self._exchanges.pop(job, None)
-
     def _take(self, job: Job, placement: Placement) -> None:
-        wanted = job.accelerators
+        if len(placement) == 1:
+            server, taken = placement[0]
+            job.devices = (self._nodes.take(server, taken, job.cores, job.memory),)
+            job.placement = placement
+            return
         devices: list[int] = []
         try:
             for server, taken in placement:
-                part = taken / wanted if wanted else 1.0
-                devices.append(self._nodes.take(server, taken, job.cores * part, job.memory * part))
+                devices.append(self._nodes.take(server, taken, *_part(job, taken)))
         except ValueError:
-            job.placement, job.devices = placement[: len(devices)], tuple(devices)
-            self._release(job)
+            for (server, taken), device in zip(placement, devices, strict=False):
+                self._nodes.give(server, taken, *_part(job, taken), device)
             raise
         job.placement, job.devices = placement, tuple(devices)
 
     def _release(self, job: Job) -> None:
+        if len(job.placement) == 1:
+            server, taken = job.placement[0]
+            self._nodes.give(server, taken, job.cores, job.memory, job.devices[0])
+            return
         for (server, taken), device in zip(job.placement, job.devices, strict=True):
-            part = taken / job.accelerators if job.accelerators else 1.0
-            self._nodes.give(server, taken, job.cores * part, job.memory * part, device)
+            self._nodes.give(server, taken, *_part(job, taken), device)
 
     def _connect(self, job: Job) -> None:
-        exchange = Exchange(job, self._ring(job.placement), self._fabric or self._quiet, lambda: self._changed(job))
+        exchange = Exchange(job, self._ring(job.placement), self._alone, lambda: self._changed(job))
         self._exchanges[job] = exchange
         before, job.work = job.work, exchange.work()
-        if before > 0 and before < math.inf:
+        if 0 < before < math.inf:
             job.done *= job.work / before
         job.speed = 1.0
         if exchange.stream is not None and self._fabric is not None:
+            job.speed = 0.0  # until the fabric gives a rate, at the end of this instant
             self._fabric.join(exchange.stream)
 
     def _leave(self, job: Job) -> None:
@@ -137,6 +140,11 @@ class Gangs:
         job.end = self._clock.now
         job.state = State.COMPLETED
         self.ended(job)
+
+
+def _part(job: Job, taken: float) -> tuple[float, float]:
+    """Cores and memory (bytes) that go with ``taken`` of the job's accelerators."""
+    return job.cores * taken / job.accelerators, job.memory * taken / job.accelerators
 
 
 def _nobody(job: Job) -> None:

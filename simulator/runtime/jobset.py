@@ -12,15 +12,18 @@ _Item = tuple[Any, int, int, Job]
 
 _KEEP = 8
 """Orders kept up to date at once; the one unused for longest goes first."""
+_SLACK = 64
+"""Gaps that are not worth closing."""
 
 
 class JobSet:
     """A set of jobs that keeps the order in which they came and any order by key that was asked for.
 
-    Adding and removing cost O(1) for the order of arrival and a bisection for each key. A loop sees no job that was
-    removed before it got there, and no job that was added after it began; a loop by key sees those that were there at
-    the last ``tidy``, which the engine calls before each scheduling pass.
+    Adding and removing cost O(1), and a bisection for each key when its order is next asked for. A loop sees the jobs
+    that were there when it began, less those that were removed before it got to them.
     """
+
+    __slots__ = ("_head", "_order", "_orders", "_tidied", "members")
 
     def __init__(self) -> None:
         self._order: list[Job | None] = []
@@ -28,6 +31,7 @@ class JobSet:
         """The jobs, in the order they came, each with its place in that order."""
         self._head = 0
         self._orders: dict[Callable[[Job], Any], _Order] = {}
+        self._tidied = 0
 
     def __len__(self) -> int:
         return len(self.members)
@@ -36,11 +40,7 @@ class JobSet:
         return job in self.members
 
     def __iter__(self) -> Iterator[Job]:
-        order = self._order
-        for index in range(self._head, len(order)):
-            job = order[index]
-            if job is not None:
-                yield job
+        return _present(self._order, self._head, len(self._order))
 
     def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
         """Loop in the order of ``key(job)``, ties in the order of submission."""
@@ -50,80 +50,108 @@ class JobSet:
             if len(self._orders) >= _KEEP:
                 del self._orders[next(iter(self._orders))]
         self._orders[key] = order
-        return iter(order)
+        return order.loop(self._tidied, self.members)
 
     def add(self, job: Job) -> None:
         """Put a job at the end."""
         self.members[job] = len(self._order)
         self._order.append(job)
         for order in self._orders.values():
-            order.add(job)
+            order.fresh[job] = None
 
     def remove(self, job: Job) -> None:
         """Take a job out."""
         self._order[self.members.pop(job)] = None
         for order in self._orders.values():
-            order.remove(job)
+            if order.entry.pop(job, None) is None:
+                del order.fresh[job]
 
     def tidy(self) -> None:
-        """Drop the gaps that removed jobs left; not to be called during a loop."""
+        """Drop the gaps that removed jobs left; no loop that began before may go on after."""
+        self._tidied += 1
+        order, head = self._order, self._head
         if not self.members:
-            self._order.clear()
-            self._head = 0
-        elif len(self._order) > 2 * len(self.members) + 64:
-            self._order = [job for job in self._order if job is not None]
+            order.clear()
+            head = 0
+        elif len(order) > 2 * len(self.members) + _SLACK:
+            self._order = [job for job in order if job is not None]
             self.members = {job: index for index, job in enumerate(self._order) if job is not None}
-            self._head = 0
+            head = 0
         else:
-            while self._order[self._head] is None:
-                self._head += 1
-        for sorted_order in self._orders.values():
-            sorted_order.tidy()
+            while order[head] is None:
+                head += 1
+        self._head = head
+
+
+def _present(order: list[Job | None], head: int, end: int) -> Iterator[Job]:
+    for index in range(head, end):
+        job = order[index]
+        if job is not None:
+            yield job
 
 
 class _Order:
     """Jobs sorted by (key, sequence); removed ones stay in the list, unseen, until it is tidied."""
 
+    __slots__ = ("_added", "_head", "_items", "_key", "_looped", "entry", "fresh")
+
     def __init__(self, key: Callable[[Job], Any], jobs: JobSet) -> None:
         self._key = key
         self._added = 0
-        self._entry: dict[Job, _Item] = {}
-        for job in jobs:
-            self._entry[job] = self._make(job)
-        self._items = sorted(self._entry.values())
+        self._items: list[_Item] = []
         self._head = 0
-        self._fresh: list[_Item] = []
+        self._looped = -1
+        self.entry: dict[Job, _Item] = {}
+        """The item that stands for each job that has been sorted in."""
+        self.fresh: dict[Job, None] = dict.fromkeys(jobs)
+        """Jobs that are yet to be sorted in."""
 
-    def _make(self, job: Job) -> _Item:
-        self._added += 1
-        return (self._key(job), job.sequence, self._added, job)
+    def loop(self, tidied: int, members: dict[Job, int]) -> Iterator[Job]:
+        """Loop over the jobs of now; ``tidied`` is the number of the last moment without loops."""
+        if self._looped != tidied:
+            self._looped = tidied
+            self._tidy()
+        elif self.fresh:
+            self._items = self._items[self._head :]  # a loop over the old list may be under way
+            self._head = 0
+        if self.fresh:
+            self._sort_in()
+        return self._present(self._items, self._head, members)
 
-    def __iter__(self) -> Iterator[Job]:
-        items, entry = self._items, self._entry
-        for index in range(self._head, len(items)):
+    def _present(self, items: list[_Item], head: int, members: dict[Job, int]) -> Iterator[Job]:
+        entry = self.entry
+        for index in range(head, len(items)):
             item = items[index]
-            if entry.get(item[3]) is item:
-                yield item[3]
+            job = item[3]
+            if job in members and entry.get(job) is item:  # an order that is no longer kept up has old entries
+                yield job
 
-    def add(self, job: Job) -> None:
-        item = self._entry[job] = self._make(job)
-        self._fresh.append(item)
+    def _sort_in(self) -> None:
+        items, few = self._items, len(self.fresh) <= 8
+        for job in self.fresh:
+            self._added += 1
+            item = self.entry[job] = (self._key(job), job.sequence, self._added, job)
+            if few:
+                insort(items, item, lo=self._head)
+            else:
+                items.append(item)
+        if not few:
+            items[:] = sorted(items[self._head :])
+            self._head = 0
+        self.fresh.clear()
 
-    def remove(self, job: Job) -> None:
-        del self._entry[job]
-
-    def tidy(self) -> None:
-        items, entry, head = self._items, self._entry, self._head
-        while head < len(items) and entry.get(items[head][3]) is not items[head]:
-            head += 1
-        for item in self._fresh:
-            if entry.get(item[3]) is item:
-                insort(items, item, lo=head)
-        self._fresh.clear()
-        if len(items) - head > 2 * len(entry) + 64:
-            items = self._items = [item for item in items if entry.get(item[3]) is item]
+    def _tidy(self) -> None:
+        items, entry, head = self._items, self.entry, self._head
+        if not entry:
+            items.clear()
             head = 0
-        elif head > 64 and 2 * head > len(items):
-            del items[:head]
+        elif len(items) - head > 2 * len(entry) + _SLACK:
+            items[:] = [item for item in items if entry.get(item[3]) is item]
             head = 0
+        else:
+            while entry.get(items[head][3]) is not items[head]:
+                head += 1
+            if head > _SLACK and 2 * head > len(items):
+                del items[:head]
+                head = 0
         self._head = head

@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
@@ -16,19 +17,20 @@ from simulator.metrics.recorder import Record, Recorder
 from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, Start
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.batch import Gangs
+from simulator.runtime.checks import checked, expected, fault
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.transfers import TransferLife
-from simulator.runtime.view import View
-from simulator.workload.jobs import BatchJob, Job, Placement, State, TrainingJob, Transfer
+from simulator.runtime.view import View, progress
+from simulator.workload.jobs import Job, Placement, State, Transfer
 
 Progress = Callable[[float, int], None]
 """Called now and then with the simulated time (s) and the jobs that have ended."""
 
 _PACK_EVERY = 2048
 """Ended jobs after which the recorded rows are packed and progress is reported."""
-_IDLE_TICKS = 1000
-"""Ticks in a row without any action, running job or arrival, after which a policy is not ticked again."""
+_PATIENCE = 100_000
+"""Ticks in a row that bring no job forward, after which the policy is not ticked again until something happens."""
 
 
 class Simulation:
@@ -82,12 +84,15 @@ class Simulation:
         self._sequence = 0
         self._finished = 0
         self._requeued: list[Job] = []
+        self._unplaced = 0
         self._ticking = False
-        self._idle_ticks = 0
-        self._name = getattr(scheduler, "name", type(scheduler).__name__)
-        self._on_submit: Callable[[Job], None] | None = getattr(scheduler, "on_submit", None)
-        self._on_finish: Callable[[Job], None] | None = getattr(scheduler, "on_finish", None)
-        self._on_tick: Callable[[float], None] | None = getattr(scheduler, "on_tick", None)
+        self._ticks = 0
+        self._progress_seen: tuple[float, ...] = ()
+        self._given_up: tuple[float, ...] | None = None
+        self._name = str(getattr(scheduler, "name", "") or type(scheduler).__name__)
+        self._on_submit = self._hook("on_submit")
+        self._on_finish = self._hook("on_finish")
+        self._on_tick = self._hook("on_tick")
         self._interval: float = getattr(scheduler, "interval", 0.0) or 0.0
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
@@ -102,14 +107,14 @@ class Simulation:
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
-        reset = getattr(self.scheduler, "reset", None)
+        reset = self._hook("reset")
         if reset is not None:
-            reset(stream(self._seed, "scheduler", self._replication))
+            reset(stream(int(self._facts["seed"]), "scheduler", int(self._facts["replication"])))
         for time, link, capacity in self._links:
             self._check_link(time, link, capacity)
             self.clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)
         self._flows.begin()
-        self._draw()
+        self._expect_next(next(self._jobs, None))
         self._note_series()
         with _fewer_collections():
             self.clock.run(self.until)
@@ -117,39 +122,41 @@ class Simulation:
 
     # -- arrivals -----------------------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
-        """Fetch the next job of the trace and wait for its time."""
-        self._next = next(self._jobs, None)
-        if self._next is not None and self._next.submit <= self.until:
-            if self._next.submit < self.clock.now:
-                raise InputError(
-                    f"job {self._next.id!r} is submitted at {self._next.submit:g} s, before its predecessor at "
-                    f"{self.clock.now:g} s: sort the jobs by submit"
-                )
-            self.clock.at(self._next.submit, self._arrive, phase=Phase.ARRIVALS)
+    def _expect_next(self, job: Job | None) -> None:
+        """Wait for the time of the next job of the trace."""
+        self._next = job
+        if job is None or job.submit > self.until:
+            return
+        if not self.clock.now <= job.submit < math.inf:
+            raise InputError(self._mistimed(job))
+        self.clock.at(job.submit, self._arrive, phase=Phase.ARRIVALS)
+
+    def _mistimed(self, job: Job) -> str:
+        if not 0 <= job.submit < math.inf:
+            return f"job {job.id!r}: submit is {job.submit!r} s; it must be a finite number, 0 or more"
+        return (
+            f"job {job.id!r} is submitted at {job.submit:g} s, before its predecessor at {self.clock.now:g} s: "
+            "sort the jobs by submit"
+        )
 
     def _arrive(self) -> None:
         now = self.clock.now
         job = self._next
         while job is not None and job.submit == now:
             self._submit(job, now)
-            job = self._next = next(self._jobs, None)
-        if job is not None and job.submit <= self.until:
-            if job.submit < now:
-                self._next = job
-                raise InputError(
-                    f"job {job.id!r} is submitted at {job.submit:g} s, before its predecessor at {now:g} s: "
-                    "sort the jobs by submit"
-                )
-            self.clock.at(job.submit, self._arrive, phase=Phase.ARRIVALS)
+            job = next(self._jobs, None)
+        self._expect_next(job)
         self.pass_soon()
 
     def _submit(self, job: Job, now: float) -> None:
+        if job.estimate < 0:
+            job.estimate = expected(job)
+        wrong = fault(job)
+        if wrong:
+            raise InputError(f"job {job.id!r}: {wrong}")
         job.sequence = self._sequence
         self._sequence += 1
         job.since = now
-        if job.estimate < 0:
-            job.estimate = _expected(job)
         self.note_event("submit", job.id, job.accelerators)
         if not self._can_ever_fit(job):
             self._turn_away(job, "larger than the cluster")
@@ -160,10 +167,11 @@ class Simulation:
             self._on_submit(job)
 
     def _can_ever_fit(self, job: Job) -> bool:
-        nodes = self.nodes
-        if nodes.plain and not job.accelerator_types:
+        if not (job.cores or job.memory or job.accelerator_types or job.max_servers):
             return job.accelerators <= self.topology.accelerators
-        return nodes.could_hold(job.accelerators, job.cores, job.memory, job.accelerator_types)
+        return self.nodes.could_hold(
+            job.accelerators, job.cores, job.memory, job.accelerator_types, job.max_servers
+        )
 
     # -- the scheduling pass ------------------------------------------------------------------------------------
 
@@ -173,14 +181,12 @@ class Simulation:
         if view.queue.members:
             view.queue.tidy()
             view.running.tidy()
-            acted = False
+            self._unplaced = 0
             for action in self._ask():
                 self._apply(action)
-                acted = True
             if self._requeued:
                 self._requeue()
-            if self._interval:
-                self._idle_ticks = 0 if acted else self._idle_ticks
+            if self._interval > 0:
                 self._wait_for_tick()
         self._note_series()
         if self.pool is not None:
@@ -190,49 +196,72 @@ class Simulation:
         """Yield the policy's actions; what goes wrong inside the policy is reported as the policy's."""
         try:
             yield from self.scheduler.schedule(self.view) or ()
-        except (SimulatorError, KeyboardInterrupt):
+        except SimulatorError:
             raise
         except Exception as error:
-            raise PolicyError(f"policy {self._name} at {self.clock.now:g} s: {type(error).__name__}: {error}") from error
+            raise self._failed("", error) from error
+
+    def _hook(self, name: str) -> Callable[[Any], None] | None:
+        """An optional method of the policy; what goes wrong inside is reported as the policy's."""
+        hook = getattr(self.scheduler, name, None)
+        if hook is None:
+            return None
+
+        def call(argument: Any) -> None:
+            try:
+                hook(argument)
+            except SimulatorError:
+                raise
+            except Exception as error:
+                raise self._failed(f" in {name}", error) from error
+
+        return call
+
+    def _failed(self, where: str, error: Exception) -> PolicyError:
+        return PolicyError(f"policy {self._name} at {self.clock.now:g} s{where}: {type(error).__name__}: {error}")
 
     def _apply(self, action: Action) -> None:
-        kind = type(action)
-        if kind not in (Start, Preempt, Reject) or not isinstance(action.job, Job):
+        if type(action) not in (Start, Preempt, Reject) or not isinstance(action.job, Job):
             raise PolicyError(
                 f"policy {self._name} at {self.clock.now:g} s: {action!r} is not an action; "
                 "yield Start(job), Preempt(job) or Reject(job)"
             )
-        if isinstance(action, Start):
+        if type(action) is Start:
             self._start(action.job, action.placement)
-        elif isinstance(action, Preempt):
+        elif type(action) is Preempt:
             self._preempt(action.job)
-        else:
-            self._expect(action.job, State.QUEUED, "Reject")
-            self.view.queue.remove(action.job)
-            self._turn_away(action.job, action.reason or "turned away by the policy")
+        elif type(action) is Reject:
+            self._reject(action.job, action.reason)
 
     def _start(self, job: Job, placement: Placement | None) -> None:
-        self._expect(job, State.QUEUED, "Start")
+        queue = self.view.queue
+        if job not in queue.members:
+            self._illegal("Start", job, self._absence(job, "queued"))
         if placement is None:
             placement = self.view.place(job)
             if placement is None:
-                free = self.view.free
-                if job.accelerators > max(free, 1):
-                    self._illegal("Start", job, f"it wants {job.accelerators:g} accelerators, {free:g} are free")
+                self._stay(job)
                 return
-        elif sum(taken for _, taken in placement) != job.accelerators:
-            given = sum(taken for _, taken in placement)
-            self._illegal("Start", job, f"placed on {given:g} accelerators, it wants {job.accelerators:g}")
         try:
-            self.gangs.start(job, placement)
-        except (ValueError, IndexError) as error:
+            self.gangs.start(job, checked(job, placement, self.nodes))
+        except ValueError as error:
             self._illegal("Start", job, str(error))
-        self.view.queue.remove(job)
+        queue.remove(job)
         self.view.running.add(job)
         self.note_event("start", job.id, job.accelerators)
 
+    def _stay(self, job: Job) -> None:
+        """Leave a job in the queue that has no place now; a policy that did not count, or does not stop, is told."""
+        free = self.nodes.capacity - self.nodes.used
+        if job.accelerators > free:
+            self._illegal("Start", job, f"it wants {job.accelerators:g} accelerators, {free:g} are free")
+        self._unplaced += 1
+        if self._unplaced > 1000 + 10 * len(self.view.queue):
+            self._illegal("Start", job, f"{self._unplaced} starts in one pass of jobs that cannot be placed now")
+
     def _preempt(self, job: Job) -> None:
-        self._expect(job, State.RUNNING, "Preempt")
+        if job not in self.view.running.members:
+            self._illegal("Preempt", job, self._absence(job, "running"))
         self.gangs.stop(job)
         self.view.running.remove(job)
         self._requeued.append(job)
@@ -245,28 +274,49 @@ class Simulation:
                 self._on_submit(job)
         self._requeued.clear()
 
-    def _expect(self, job: Job, state: State, action: str) -> None:
-        if job.state is not state or (state is State.QUEUED and job not in self.view.queue.members):
-            self._illegal(action, job, f"the job is {job.state.name.lower()}, not {state.name.lower()}")
+    def _reject(self, job: Job, reason: str) -> None:
+        if job not in self.view.queue.members:
+            self._illegal("Reject", job, self._absence(job, "queued"))
+        self.view.queue.remove(job)
+        job.waited += self.clock.now - job.since
+        self._turn_away(job, reason or "turned away by the policy")
 
-    def _illegal(self, action: str, job: Job, why: str) -> None:
+    def _absence(self, job: Job, wanted: str) -> str:
+        """Say why a job is not where an action wants it."""
+        if job in self._requeued:
+            return "it was preempted in this pass and can start from the next one on"
+        if job in self.view.queue or job in self.view.running or job.state not in (State.QUEUED, State.RUNNING):
+            return f"the job is {job.state.name.lower()}, not {wanted}"
+        return "it is no job of this run, perhaps a copy of one: give the very object that the view shows"
+
+    def _illegal(self, action: str, job: Job, why: str) -> NoReturn:
         raise PolicyError(f"policy {self._name} at {self.clock.now:g} s: illegal {action} of job {job.id!r}: {why}")
 
     # -- ticks --------------------------------------------------------------------------------------------------
 
     def _wait_for_tick(self) -> None:
-        if self._interval > 0 and not self._ticking and len(self.view.queue):
-            if not len(self.view.running) and self._next is None and self._idle_ticks >= _IDLE_TICKS:
-                return
+        if not self._ticking and self.view.queue.members and self._given_up != (self._sequence, self._finished):
+            self._given_up = None
             self._ticking = True
             self.clock.after(self._interval, self._tick, phase=Phase.TICKS)
 
     def _tick(self) -> None:
         self._ticking = False
-        self._idle_ticks += 1
+        self._ticks += 1
+        if self._ticks % _PATIENCE == 0:
+            before, self._progress_seen = self._progress_seen, self._work_so_far()
+            if before == self._progress_seen:
+                self._given_up = (self._sequence, self._finished)
+                return
         if self._on_tick is not None:
             self._on_tick(self.clock.now)
         self.pass_soon()
+
+    def _work_so_far(self) -> tuple[float, ...]:
+        """Numbers that stay equal only while nothing comes, nothing goes and no job gets on."""
+        now = self.clock.now
+        work = sum(progress(job, now) for job in (*self.view.queue, *self.view.running))
+        return (self._sequence, self._finished, work)
 
     # -- ends ---------------------------------------------------------------------------------------------------
 
@@ -289,7 +339,7 @@ class Simulation:
 
     def _record(self, job: Job) -> None:
         """Write the row of a job that has come to its end, whichever."""
-        share = self.gangs.network_share(job)
+        share = self.gangs.forget(job)
         completed = job.state is State.COMPLETED
         busy = job.ran - job.overhead
         compute = min(busy, job.done * (1.0 - share)) if share else busy
@@ -315,7 +365,6 @@ class Simulation:
             job.overhead,
         )
         self.recorder.jobs.add(row)
-        self.gangs.forget(job)
         self._finished += 1
         if self._finished % _PACK_EVERY == 0:
             self.recorder.pack()
@@ -391,16 +440,8 @@ class Simulation:
             raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be finite and >= 0")
 
     def _set_capacity(self, link: int, capacity: float) -> None:
-        self.note_event("capacity", str(link), capacity)
+        self._event_row((self.clock.now, "capacity", str(link), capacity))  # no work: it does not make the run longer
         self.fabric.set_capacity(link, capacity)
-
-
-def _expected(job: Job) -> float:
-    """What the scheduler is told when no estimate came with the job: what it takes alone, without the network."""
-    if isinstance(job, TrainingJob):
-        return job.iterations * job.compute
-    assert isinstance(job, BatchJob)
-    return job.duration
 
 
 @contextmanager

@@ -44,22 +44,46 @@ def read_source(source: str | os.PathLike[str]) -> Source:
 
 def resolve(source: str | os.PathLike[str]) -> Path:
     """Return the file that ``source`` means: a path, else the name of a shipped scenario."""
-    path = Path(source)
-    if path.is_file():
+    name, path = os.fspath(source), Path(source)
+    if not name.strip():
+        raise InputError(Problem("no scenario is named", hint="give a file or the name of a shipped scenario"))
+    if is_file(path):
         return path
-    if path.is_dir():
-        raise InputError(Problem(f"{str(path)!r} is a folder, not a scenario file"))
-    named_as_file = path.suffix.lower() in (".yaml", ".yml") and path.stem not in shipped.names("scenarios")
-    if named_as_file or path.parent != Path("."):
-        raise InputError(Problem(f"there is no file {str(path)!r}", hint=_nearby(path)))
-    return shipped.shipped("scenarios", str(source))
+    if path.parent == Path(".") and name.removesuffix(".yaml") in shipped.names("scenarios"):
+        return shipped.shipped("scenarios", name)
+    if _exists(path):
+        what = "a folder" if path.is_dir() else "not a regular file"
+        raise InputError(Problem(f"{name!r} is {what}", hint="a scenario is a YAML file"))
+    if path.suffix.lower() in (".yaml", ".yml") or path.parent != Path("."):
+        close = nearest(path.stem, shipped.names("scenarios"))
+        known = f"There is a shipped scenario {close!r}." if close else ""
+        raise InputError(Problem(f"there is no file {name!r}", hint=nearby(path) or known or None))
+    return shipped.shipped("scenarios", name)
 
 
-def _nearby(path: Path) -> str | None:
-    if not path.parent.is_dir():
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is simply not one."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def nearby(path: Path) -> str:
+    """Say which file that exists is nearest to ``path``, or what else is wrong with the folder; may be empty."""
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
         return f"there is no folder {str(path.parent)!r}"
-    close = nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))
-    return f"Did you mean {str(path.parent / close)!r}?" if close else None
+    close = nearest(path.name, names)
+    return f"Did you mean {str(path.with_name(close))!r}?" if close else ""
 
 
 def read_text(path: Path) -> str:
@@ -117,8 +141,8 @@ def _included(entry: Node, chain: tuple[Path, ...], problems: list[Problem], see
     seen.append(target)
     if len(seen) > MAX_FILES:
         raise InputError(entry.problem((), f"more than {MAX_FILES} included files"))
-    if not target.is_file():
-        raise InputError(entry.problem((), f"there is no file {shown!r} to include", _nearby(path)))
+    if not is_file(target):
+        raise InputError(entry.problem((), f"there is no file {shown!r} to include", nearby(Path(shown)) or None))
     root = parse(read_text(Path(shown)), shown, str(target.parent), problems)
     if not isinstance(root.value, dict):
         raise InputError(root.problem((), "an included file must be a mapping of scenario keys"))

@@ -68,7 +68,7 @@ def _setting(text: str) -> tuple[Path, Node]:
     try:
         parsed = parse(value)
     except InputError as error:
-        text = f"the value of --set is not YAML: {error.problems[0].text}"
+        text = f"the value of --set is not YAML: {error.problems[0].text.partition(' (')[0]}"
         raise InputError(Problem(text, source=mark.source)) from None
     return path_of(key.strip()), _moved(parsed, mark)
 

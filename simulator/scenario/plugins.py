@@ -116,10 +116,18 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
     except PydanticCustomError as error:
         raise (at(section.key, error, named) if isinstance(value, Mapping) else error) from None
     keys = _parameters(section, thing, ready, base).model_validate(mapping)
-    result = Plugin(section.name, kind, chosen(keys), thing, ready)
+    result = Plugin(section.name, kind, _placed(chosen(keys), section, context), thing, ready)
     if section.given:
         _try(result)
     return result, keys
+
+
+def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dict[str, Any]:
+    """Take paths relative to the file that they stand in."""
+    return {
+        name: Path(context.base(section.name, name)) / value if isinstance(value, Path) else value
+        for name, value in given.items()
+    }
 
 
 def _parameters(section: Section, thing: Any, ready: bool, base: type[Strict]) -> type[Strict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, Strict, WithJsonSchema
@@ -48,7 +49,7 @@ def dress(annotation: Any) -> Any:
             return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]
         return annotation
     if origin in (None, Literal):
-        return Annotated[annotation, Strict(False)] if annotation is tuple else annotation
+        return Annotated[annotation, Strict(False)] if annotation in (tuple, Path) else annotation
     dressed = tuple(part if part is ... else dress(part) for part in inner)
     if origin in (dict, Mapping) and inner[0] in (int, float):
         dressed = (Annotated[inner[0], Strict(False)], dressed[1])

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
-from simulator.scenario.loader import read_text
+from simulator.scenario.loader import is_file, read_text
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time
 from simulator.scenario.shipped import shipped
@@ -184,7 +184,7 @@ def _topology_file(name: str, context: Context, *path: str) -> TopologySource:
     """Read a topology file: beside the file that names it, or a shipped one."""
     beside = Path(context.base(*path)) / name
     try:
-        file = beside if beside.is_file() else shipped("topologies", name)
+        file = beside if is_file(beside) else shipped("topologies", name)
     except InputError as error:
         problem = complaint(error.problems[0].text, error.problems[0].hint or "")
         raise (at("file", problem, name) if len(path) > 1 else problem) from None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from simulator.core.errors import did_you_mean, nearest
 from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
+from simulator.scenario.loader import is_file, nearby
 from simulator.scenario.plugins import Context
 from simulator.scenario.quantities import Share, Size, Time
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
@@ -217,16 +218,9 @@ def _trace(name: str, value: Mapping[str, Any], context: Context) -> TraceWork:
     keys = model_of(read, ("path",), TraceKeys).model_validate(value)
     assert isinstance(keys, TraceKeys)
     path = Path(context.base("workload", name, "trace")) / keys.trace
-    if not path.is_file():
-        raise at("trace", complaint(f"there is no file {keys.trace!r}", _nearby(path)), keys.trace)
+    if not is_file(path):
+        raise at("trace", complaint(f"there is no file {keys.trace!r}", nearby(path)), keys.trace)
     return TraceWork(keys, path, read, chosen(keys))
-
-
-def _nearby(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"there is no folder {str(path.parent)!r}"
-    close = nearest(path.name, sorted(entry.name for entry in path.parent.iterdir()))
-    return f"Did you mean {close!r}?" if close else f"looked in {str(path.parent)!r}"
 
 
 def _generated(name: str, value: Mapping[str, Any], context: Context) -> GeneratedWork:

@@ -43,6 +43,8 @@ class _Frame:
     items: list[Node] = field(default_factory=list)
     key: str | None = None
     key_mark: Mark | None = None
+    merging: bool = False
+    """Whether the present key is a plain ``<<``."""
     size: int = 1
 
 
@@ -132,6 +134,7 @@ class _Reader:
         mark = self.mark(event.start_mark.line, event.start_mark.column)
         if frame is not None and frame.mapping and frame.key is None:
             frame.key, frame.key_mark = event.value, mark
+            frame.merging = event.value == "<<" and event.implicit[0]
             if event.anchor:
                 self.anchors[event.anchor] = (Node(event.value, mark), 1)
             return
@@ -166,7 +169,8 @@ class _Reader:
             return
         key, mark = frame.key, frame.key_mark
         frame.key = frame.key_mark = None
-        if key == "<<":
+        if frame.merging:
+            frame.merging = False
             self.merge_key(frame, node, mark)
         elif key in frame.pairs:
             first = frame.pairs[key].key

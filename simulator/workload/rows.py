@@ -22,6 +22,9 @@ class Problems:
         self._first: list[Problem] = []
         self._count = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._first)
+
     def add(self, text: str, line: int | None = None, path: str | None = None, hint: str | None = None) -> None:
         """Take note of one problem at ``line`` (from 1), in column ``path``."""
         self._count += 1
@@ -31,8 +34,9 @@ class Problems:
     def check(self) -> None:
         """Raise all of them as one ``InputError``, if there are any."""
         more = self._count - len(self._first)
+        rest = [f"{self._file}: ... and {more:,} more problems"] if more else []
         if self._first:
-            raise InputError(*self._first, *([f"{self._file}: ... and {more:,} more problems"] if more else []))
+            raise InputError(*sorted(self._first, key=lambda problem: problem.line or 0), *rest)
 
 
 class Book:

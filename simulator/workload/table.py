@@ -61,7 +61,7 @@ class Table:
     def gather(self, parse: Parse) -> Columns:
         """Apply ``parse`` to all rows and join what it returns; raise the problems that were found."""
         parts = [parse(rows) for rows in self._rows()]
-        if not parts:
+        if not parts and not self.book.problems:
             self.book.problems.add("there is a header, but no row below it")
         self.book.problems.check()
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -248,7 +248,7 @@ class Trace:
     def report(self) -> str:
         """Say how many rows were read, kept, and set aside for which reason, one line each."""
         aside = self.rows_read - len(self)
-        lines = [f"{self.name}: {self.rows_read:,} rows, {len(self):,} jobs kept, {aside:,} set aside"]
+        lines = [f"{self.name}: {self.rows_read:,} rows: {len(self):,} kept, {aside:,} set aside"]
         for part in self.set_aside:
             more = ", ..." if part.count > len(part.rows) else ""
             rows = f" (row{'s' * (part.count > 1)} {', '.join(map(str, part.rows))}{more})" if part.rows else ""

@@ -97,14 +97,20 @@ def _interval(case: str, measure: str, reference: float, source: str, values: li
 def _networks() -> Iterator[Row]:
     maxmin = "max-min fairness; Bertsekas and Gallager, Data Networks (1992), sec. 6.5.2"
     one = Topology.from_links([{"src": "a", "dst": "b", "capacity": 100.0, "latency": 0.5}])
-    ends = simulate_transfers(one, [Transfer(src="a", dst="b", bytes=100), Transfer(src="a", dst="b", bytes=300)])["end"]
+    ends = simulate_transfers(one, [Transfer(src="a", dst="b", bytes=100), Transfer(src="a", dst="b", bytes=300)])[
+        "end"
+    ]
     for index, end in enumerate((2.5, 4.5)):
-        yield row("theory", "two flows on one link", f"end of flow {index}", "s", end, maxmin, float(ends[index]), _EXACT)
+        yield row(
+            "theory", "two flows on one link", f"end of flow {index}", "s", end, maxmin, float(ends[index]), _EXACT
+        )
     hops = 5
     lot = Topology.from_links([{"src": str(i), "dst": str(i + 1), "capacity": 10.0} for i in range(hops)])
     cross = [Transfer(src=str(i), dst=str(i + 1), bytes=50, route=(i,)) for i in range(hops)]
     table = simulate_transfers(lot, [Transfer(src="0", dst=str(hops), bytes=100, route=tuple(range(hops))), *cross])
-    yield row("theory", "parking lot of 5 links", "end of short flows", "s", 10.0, maxmin, float(table["end"][1]), _EXACT)
+    yield row(
+        "theory", "parking lot of 5 links", "end of short flows", "s", 10.0, maxmin, float(table["end"][1]), _EXACT
+    )
     yield row("theory", "parking lot of 5 links", "end of long flow", "s", 15.0, maxmin, float(table["end"][0]), _EXACT)
     yield _bisection()
 

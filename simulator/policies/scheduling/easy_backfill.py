@@ -47,10 +47,8 @@ class EasyBackfill:
     def _fill(self, view: ClusterView, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
         at, spare = _reservation(view, head)
         for job in islice(waiting, self.depth or None):
-            if view.free <= 0 and job.accelerators >= 1:
-                if view.nodes.plain:
-                    return
-                continue
+            if view.free <= 0 and view.gangs_only:
+                return
             in_time = view.now + view.estimate(job) <= at
             if not (in_time or job.accelerators <= spare):
                 continue

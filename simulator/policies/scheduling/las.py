@@ -31,4 +31,8 @@ class Las:
         def level(job: Job) -> Any:
             return (view.attained(job) // self.quantum, job.state is State.QUEUED, job.sequence)
 
-        return preferring(view, sorted((*view.running, *view.queue), key=level))
+        return preferring(view, sorted(view.running, key=level), view.queue.by(self._level_in_queue), level)
+
+    def _level_in_queue(self, job: Job) -> Any:
+        """Level of a job that waits: it does not change until the job runs again."""
+        return (job.ran // self.quantum, job.sequence)

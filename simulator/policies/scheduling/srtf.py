@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import merge
 
 from simulator.policies.api import Action, ClusterView, schedulers
 from simulator.policies.order import preferring
@@ -32,4 +31,4 @@ class Srtf:
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Give the cluster to the jobs with the least left to do."""
-        return preferring(view, merge(view.running.by(expected_end), view.queue.by(remaining_in_queue), key=view.remaining))
+        return preferring(view, view.running.by(expected_end), view.queue.by(remaining_in_queue), view.remaining)

@@ -26,7 +26,7 @@ NUMBERS = {
 }  # fmt: skip
 TEXTS = ("id", "tenant", "state", "accelerator_types")
 TARGETS = (*NUMBERS, *TEXTS)
-COUNT_UNITS = {"": 1.0, "milli": 1e-3, "%": 1e-2}
+COUNT_UNITS = {"milli": 1e-3, "%": 1e-2}
 _EMPTY: dict[str, float | None] = {
     "estimate": -1.0, "cores": 0.0, "memory": 0.0, "priority": 0.0, "communication": 0.0, "accelerators": 0.0,
 }  # fmt: skip

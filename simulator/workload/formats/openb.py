@@ -84,7 +84,7 @@ def _gpus(rows: Rows) -> np.ndarray:
     count, milli = rows.numbers("num_gpu"), rows.numbers("gpu_milli")
     wrong = np.where(count > 1, milli != 1000, (count == 1) & ((milli == 0) | (milli > 1000)))
     for index in np.flatnonzero(wrong):
-        text = f"{milli[index]:g} for {count[index]:g} GPUs: it is 1 to 1000, and below 1000 for one GPU only"
+        text = f"{milli[index]:g} with num_gpu {count[index]:g}: it is 1 to 1000, and below 1000 for one GPU only"
         rows.problem(index, "gpu_milli", text)
     return rows.gangs("num_gpu", np.where(count == 1, milli / 1000, count))
 

@@ -1,0 +1,109 @@
+"""What the engine refuses: jobs that make no sense, and placements that do not add up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from simulator.cluster.allocation import Allocator
+from simulator.workload.jobs import BatchJob, Job, Placement, State, TrainingJob
+
+_INFINITE = math.inf
+
+
+class _Rule(NamedTuple):
+    holds: Callable[[float], bool]
+    wanted: str
+
+
+_NUMBER = _Rule(lambda value: 0 <= value < _INFINITE, "a finite number, 0 or more")
+_SHARE = _Rule(lambda value: 0 <= value < 1, "a share from 0 to below 1")
+_OVERLAP = _Rule(lambda value: 0 <= value <= 1, "a share from 0 to 1")
+_GANG = _Rule(
+    lambda value: 0 <= value < _INFINITE and (value < 1 or value == int(value)), "a whole number, or a share below 1"
+)
+_COMMON = {"accelerators": _GANG, "cores": _NUMBER, "memory": _NUMBER, "max_servers": _NUMBER}
+_KINDS: tuple[tuple[type[Job], dict[str, _Rule]], ...] = (
+    (BatchJob, {"duration": _NUMBER, "communication": _SHARE} | _COMMON | {"estimate": _NUMBER}),
+    (
+        TrainingJob,
+        {"iterations": _NUMBER, "compute": _NUMBER, "gradient": _NUMBER, "overlap": _OVERLAP}
+        | _COMMON
+        | {"estimate": _NUMBER},
+    ),
+)
+
+
+def expected(job: Job) -> float:
+    """Seconds that the scheduler is told when no estimate came with the job: what it takes alone, without the network.
+
+    NaN for a kind of job that has no such time.
+    """
+    if isinstance(job, BatchJob):
+        return job.duration
+    return job.iterations * job.compute if isinstance(job, TrainingJob) else math.nan
+
+
+def fault(job: Job) -> str:
+    """Say what is wrong with a job that is being submitted; empty when nothing is."""
+    try:
+        accelerators = job.accelerators
+        if (
+            type(job) is BatchJob
+            and job.state is State.PENDING
+            and 0 <= accelerators < _INFINITE
+            and (accelerators < 1 or accelerators == int(accelerators))
+            and 0 <= job.duration < _INFINITE
+            and 0 <= job.estimate < _INFINITE
+            and not (job.cores or job.memory or job.communication or job.max_servers)
+        ):
+            return ""  # most jobs of most traces, judged at once
+    except TypeError:
+        pass
+    return _first_fault(job)
+
+
+def _first_fault(job: Job) -> str:
+    if job.state is not State.PENDING:
+        return f"it is {job.state.name.lower()} already: a run needs fresh jobs"
+    rules = next((rules for kind, rules in _KINDS if isinstance(job, kind)), None)
+    if rules is None:
+        return f"{type(job).__name__} is neither a BatchJob nor a TrainingJob"
+    for name, rule in rules.items():
+        value = getattr(job, name)
+        try:
+            good = rule.holds(value)
+        except (TypeError, ValueError):
+            good = False
+        if not good:
+            return f"{name} is {value!r}; it must be {rule.wanted}"
+    return ""
+
+
+def checked(job: Job, placement: Placement, nodes: Allocator) -> Placement:
+    """Return the placement if it names right servers and adds up to the gang of the job; else raise ``ValueError``."""
+    if type(placement) is tuple and len(placement) == 1 and type(placement[0]) is tuple and len(placement[0]) == 2:
+        server, taken = placement[0]
+        if taken == job.accelerators and 0 <= server < len(nodes.jobs) and not job.accelerator_types:
+            return placement
+    try:
+        plain = tuple((int(server), float(taken)) for server, taken in placement)
+    except (TypeError, ValueError):
+        raise ValueError(f"placement {placement!r} is not ((server index, accelerators), ...)") from None
+    for server, _ in plain:
+        if not 0 <= server < len(nodes):
+            raise ValueError(f"placed on server {server}, servers are 0 to {len(nodes) - 1}")
+        if job.accelerator_types and nodes.types[server] not in job.accelerator_types:
+            name, wanted = nodes.servers[server].name, " or ".join(map(repr, job.accelerator_types))
+            raise ValueError(f"server {name!r} has accelerators {nodes.types[server]!r}, it wants {wanted}")
+    if len({server for server, _ in plain}) < len(plain):
+        raise ValueError(f"placement {plain!r} names a server twice")
+    if len(plain) > 1 and any(taken < 1 or taken != int(taken) for _, taken in plain):
+        raise ValueError(f"placement {plain!r} splits the gang into other than whole accelerators")
+    given = sum(taken for _, taken in plain)
+    if given != job.accelerators or not plain:
+        raise ValueError(f"placed on {given:g} accelerators, it wants {job.accelerators:g}")
+    if job.max_servers and len(plain) > job.max_servers:
+        raise ValueError(f"placed on {len(plain)} servers, it takes at most {job.max_servers}")
+    return plain
