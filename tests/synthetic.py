@@ -110,7 +110,7 @@ def manifest(**more: Any) -> dict[str, Any]:
 
 
 def results(replications: int = 1, alternatives: Mapping[str, Mapping[str, Any]] | None = None, **more: Any) -> Results:
-    """A comparison of ``alternatives`` (name -> arguments of ``record``), first-come first-served against shortest first."""
+    """A comparison of ``alternatives`` (name -> arguments of ``record``); fifo against sjf unless given."""
     chosen = alternatives or {"fifo": {"order": "fifo"}, "sjf": {"order": "sjf"}}
     about = {key: more.pop(key) for key in ("name", "scenario", "measures", "expect", "versions") if key in more}
     records = {

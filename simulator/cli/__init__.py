@@ -33,7 +33,7 @@ class _Doors(click.Group):
             raise
         except (Exception, KeyboardInterrupt) as error:
             status, message = _explain(error)
-            click.echo(traceback.format_exc() if ctx.meta.get("debug") else message, err=True)
+            click.echo(traceback.format_exc().rstrip() if ctx.meta.get("debug") else message, err=True)
             sys.exit(status)
 
 

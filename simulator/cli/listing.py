@@ -225,4 +225,4 @@ def list_(kind: str | None, as_json: bool) -> None:
     if as_json:
         write_json([dict(zip(found[0], row, strict=True)) for row in found[1]])
     else:
-        click.echo(table(found[1], found[0]))
+        click.echo(table(found[1], found[0]) if found[1] else "none")

@@ -34,7 +34,7 @@ _UNITS: dict[str, dict[str, float]] = {
     "energy": {p + "Wh": f * 3600.0 for p, f in _SI.items()} | {p + "J": f for p, f in _SI.items()},
     "compute": {p + "FLOP/s": f for p, f in _SI.items()} | {p + "FLOPS": f for p, f in _SI.items()},
     "frequency": {"/s": 1.0, "/min": 1 / 60.0, "/h": 1 / 3600.0, "/d": 1 / 86400.0, "Hz": 1.0},
-    "money": {"$": 1.0, "USD": 1.0},
+    "money": {"$": 1.0, "USD": 1.0} | {f"${p}": _SI[p] for p in "kM"},
     "price": _PER_HOUR | {"$/y": 1 / 31557600.0, "$/s": 1.0},
     "energy price": {"$/kWh": 1 / 3.6e6, "USD/kWh": 1 / 3.6e6, "$/MWh": 1 / 3.6e9, "$/J": 1.0},
     "carbon": {"g/kWh": 1 / 3.6e9, "kg/kWh": 1 / 3.6e6, "gCO2e/kWh": 1 / 3.6e9},

@@ -133,7 +133,7 @@ def _include_entries(node: Node) -> list[Node]:
 
 def _included(entry: Node, chain: tuple[Path, ...], problems: list[Problem], seen: list[Path]) -> Node:
     path = Path(entry.mark.base) / entry.value
-    shown = _shown(entry.mark, entry.value)
+    name = shown(entry.mark, entry.value)
     target = path.resolve()
     if target in chain:
         circle = " -> ".join(part.name for part in (*chain[chain.index(target) :], target))
@@ -142,13 +142,13 @@ def _included(entry: Node, chain: tuple[Path, ...], problems: list[Problem], see
     if len(seen) > MAX_FILES:
         raise InputError(entry.problem((), f"more than {MAX_FILES} included files"))
     if not is_file(target):
-        raise InputError(entry.problem((), f"there is no file {shown!r} to include", nearby(Path(shown)) or None))
-    root = parse(read_text(Path(shown)), shown, str(target.parent), problems)
+        raise InputError(entry.problem((), f"there is no file {name!r} to include", nearby(Path(name)) or None))
+    root = parse(read_text(Path(name)), name, str(target.parent), problems)
     if not isinstance(root.value, dict):
         raise InputError(root.problem((), "an included file must be a mapping of scenario keys"))
     return _with_includes(root, (*chain, target), problems, seen)
 
 
-def _shown(mark: Mark, name: str) -> str:
+def shown(mark: Mark, name: str) -> str:
     """Name an included file as seen from where the user stands."""
     return os.path.normpath(os.path.join(os.path.dirname(mark.file or ""), name))

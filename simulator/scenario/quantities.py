@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,19 @@ def _schema(dimension: str) -> WithJsonSchema:
     )
 
 
+def _number(value: Any) -> Any:
+    """Take ``1e3`` for a number where one is wanted; YAML gives it as text."""
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+
+
+def _whole(value: Any) -> Any:
+    number = _number(value)
+    return int(number) if isinstance(number, float) and number.is_integer() and number is not value else value
+
+
+_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]{1,2}")
+Number = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Time = Annotated[float, _parser("time"), _schema("time")]
 Size = Annotated[float, _parser("bytes"), _schema("bytes")]
 Bandwidth = Annotated[float, _parser("bandwidth"), _schema("bandwidth")]
@@ -38,16 +52,18 @@ Share = Annotated[float, _parser("ratio"), _schema("ratio")]
 def dress(annotation: Any) -> Any:
     """Return a type that reads what ``annotation`` means from a scenario file.
 
-    ``Annotated[float, Dimension("time")]`` reads "5 min"; this holds inside ``list[...]``, ``X | None`` and so on. A
+    ``Annotated[float, Dimension("time")]`` reads "5 min", ``float`` and ``int`` read ``1e3``; this holds inside ``list[...]``, ``X | None`` and so on. A
     tuple reads a list, and a key of a mapping may be a number. Everything else stays as it is.
     """
+    if annotation in (int, float):
+        return Whole if annotation is int else Number
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         marks = [mark for mark in inner[1:] if isinstance(mark, Dimension)]
         if marks:
             others = tuple(mark for mark in inner[1:] if not isinstance(mark, Dimension))
             return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]
-        return annotation
+        return Annotated[(dress(inner[0]), *inner[1:])]
     if origin in (None, Literal):
         return Annotated[annotation, Strict(False)] if annotation in (tuple, Path) else annotation
     dressed = tuple(part if part is ... else dress(part) for part in inner)

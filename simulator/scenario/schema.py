@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
-from simulator.scenario.loader import is_file, read_text
+from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
-from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time
+from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time, Whole
 from simulator.scenario.shipped import shipped
 from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
 from simulator.scenario.workloads import Name, Work, work
@@ -38,7 +38,7 @@ class CapacityEvent(Strict):
     """From ``time`` on, the link with this index has this capacity."""
 
     time: Time
-    link: Annotated[int, Field(ge=0)]
+    link: Annotated[Whole, Field(ge=0)]
     capacity: Bandwidth
 
 
@@ -65,7 +65,7 @@ class CloudKeys(Strict):
 def _capex(value: Any) -> Any:
     if isinstance(value, str) and not re.search(r"\d", value):
         if value not in ("catalog", "none"):
-            raise complaint(f"{value!r} is not a capex", "write catalog, none, or an amount such as $2,500,000")
+            raise complaint(f"{value!r} is not a capex", "write catalog, none, or an amount such as $2.5 M")
         return value
     return parse(value, "money")
 
@@ -103,8 +103,8 @@ class RunKeys(Strict):
         None, description="end of the simulated time; default: when all work is done"
     )
     warmup: Time = Field(0.0, description="jobs submitted before this are simulated but not measured")
-    replications: Annotated[int, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
-    workers: Annotated[int, Field(ge=1)] | None = Field(None, description="processes; the results do not depend on it")
+    replications: Annotated[Whole, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
+    workers: Annotated[Whole, Field(ge=1)] | None = Field(None, description="processes; the results do not depend on it")
     restart: Time = Field(0.0, description="time lost whenever a preempted job resumes")
 
     @model_validator(mode="after")
@@ -132,9 +132,9 @@ class PoolKeys:
 
 
 class _PoolKeys(Strict):
-    min: Annotated[int, Field(ge=0)] = Field(0, description="nodes that are always up")
-    max: Annotated[int, Field(ge=1)] | None = Field(None, description="most nodes; default: all of the topology")
-    initial: Annotated[int, Field(ge=0)] | None = Field(None, description="nodes up at the start; default: min")
+    min: Annotated[Whole, Field(ge=0)] = Field(0, description="nodes that are always up")
+    max: Annotated[Whole, Field(ge=1)] | None = Field(None, description="most nodes; default: all of the topology")
+    initial: Annotated[Whole, Field(ge=0)] | None = Field(None, description="nodes up at the start; default: min")
     provision: Time = Field(
         210.0,
         description="from asking for a node until it takes jobs (default: 3 to 4 minutes on GCE, Kubernetes "
@@ -188,19 +188,20 @@ def _topology_file(name: str, context: Context, *path: str) -> TopologySource:
     except InputError as error:
         problem = complaint(error.problems[0].text, error.problems[0].hint or "")
         raise (at("file", problem, name) if len(path) > 1 else problem) from None
+    node = context.root.find(path)
     try:
-        return read_topology(file)
+        return read_topology(file, shown(node.mark, name) if node is not None and file is beside else None)
     except InputError as error:
         raise elsewhere(error.problems) from None
 
 
-def read_topology(file: Path) -> TopologySource:
+def read_topology(file: Path, name: str | None = None) -> TopologySource:
     """Read a topology file: ``build: NAME`` and the parameters of that builder, ``name``, ``description``.
 
-    Raises ``InputError`` with every problem, each with file, line and column.
+    ``name`` is what messages call the file. Raises ``InputError`` with every problem, each with file, line and column.
     """
     problems: list[Problem] = []
-    root = parse_yaml(read_text(file), str(file), str(file.resolve().parent), problems)
+    root = parse_yaml(read_text(file), name or str(file), str(file.resolve().parent), problems)
     value = root.plain()
     if not isinstance(value, Mapping):
         raise InputError(*problems, root.problem((), "a topology file is a mapping", "start with build: NAME"))
@@ -272,7 +273,7 @@ class ScenarioKeys(Strict):
 
     name: Annotated[str, Field(min_length=1, max_length=120)] = Field(description="title of the scenario")
     description: str = Field("", description="what it is about, for the report")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="root of all random numbers")
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="root of all random numbers")
     topology: Annotated[Any, PlainValidator(_topology)]
     workload: Annotated[Any, PlainValidator(_workloads)]
     scheduler: Annotated[Any, PlainValidator(_section)] = Field("fifo", validate_default=True)

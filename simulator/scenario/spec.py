@@ -281,9 +281,7 @@ def _completed(root: Node) -> Node:
 def _chosen(root: Node, choice: Mapping[str, str]) -> Node:
     """Return the scenario in which each axis of ``choice`` has taken the alternative named there."""
     for axis, name in choice.items():
-        node = root.find(("compare", axis, name)) or root.find(("compare", axis))
-        assert node is not None
-        value = node if not isinstance(node.value, tuple) else replace(_named_item(node, name), key=node.key)
+        value = _alternative(root, axis, name)
         if axis in REPLACED:
             root = replace(root, value={**root.value, axis: replace(value, key=value.key)})
         elif isinstance(value.value, dict):
@@ -295,9 +293,16 @@ def _chosen(root: Node, choice: Mapping[str, str]) -> Node:
     return root
 
 
-def _named_item(node: Node, name: str) -> Node:
+def _alternative(root: Node, axis: str, name: str) -> Node:
+    """Return what stands under one name of an axis; in a list of names, the name itself."""
+    node = root.find(("compare", axis))
+    assert node is not None
+    if not isinstance(node.value, tuple):
+        found = node.child(name)
+        assert found is not None
+        return found
     items: tuple[Node, ...] = node.value
-    return next(item for item in items if item.value == name)
+    return replace(next(item for item in items if item.value == name), key=node.key)
 
 
 def _without_comparison(root: Node) -> Node:

@@ -129,7 +129,7 @@ def _words(detail: ErrorDetails, path: Path) -> tuple[str, str | None, bool]:
     """Say what is wrong, what to do, and whether the caret belongs under the key."""
     kind, context, value = detail["type"], dict(detail.get("ctx") or {}), detail["input"]
     if kind in (_UNKNOWN, _FORBIDDEN):
-        return f"unknown key {str(path[-1])!r}", did_you_mean(str(path[-1]), context.get("known", ()), limit=20), True
+        return f"unknown key {str(path[-1])!r}", _choices(str(path[-1]), context.get("known", ())), True
     if kind in _OWN:
         return str(context["text"]), str(context["hint"]).strip() or None, bool(context["at_key"])
     if kind == "missing":
@@ -139,6 +139,12 @@ def _words(detail: ErrorDetails, path: Path) -> tuple[str, str | None, bool]:
     if kind == "literal_error":
         return f"{show(value)} is not one of {context['expected']}", _near(value, context["expected"]), False
     return _expected(kind, context, value), None, False
+
+
+def _choices(key: str, known: Iterable[str]) -> str:
+    if key[:1].isdigit():
+        return "inside { } a comma ends a value: put a number that has commas in quotes"
+    return did_you_mean(key, known, limit=20)
 
 
 def _near(value: Any, expected: str) -> str | None:

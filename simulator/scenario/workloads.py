@@ -15,7 +15,7 @@ from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.loader import is_file, nearby
 from simulator.scenario.plugins import Context
-from simulator.scenario.quantities import Share, Size, Time
+from simulator.scenario.quantities import Number, Share, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
 KINDS = ("trace", "generate", "jobs", "transfers")
@@ -59,7 +59,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, Field(min_length=1)]
 Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
 PartBelowOne = Annotated[Share, AfterValidator(_below_one)]
-Accelerators = Annotated[float, AfterValidator(_whole_or_part)]
+Accelerators = Annotated[Number, AfterValidator(_whole_or_part)]
 
 
 class Common(Strict):
@@ -79,10 +79,10 @@ class Cut(Common):
     estimates: Literal["trace", "exact"] = Field(
         "trace", description="what schedulers are told: the trace's own estimates where it has them, or the truth"
     )
-    scale_arrivals: Annotated[float, Field(gt=0)] | None = Field(
+    scale_arrivals: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="divide submission times by this: above 1 the jobs come closer together"
     )
-    limit: Annotated[int, Field(ge=1)] | None = Field(None, description="only the first so many jobs")
+    limit: Annotated[Whole, Field(ge=1)] | None = Field(None, description="only the first so many jobs")
 
 
 class TraceKeys(Cut):
@@ -113,9 +113,9 @@ class BatchKeys(Strict):
     duration: Time
     communication: PartBelowOne = 0.0
     tenant: Text = ""
-    priority: float = 0.0
+    priority: Number = 0.0
     estimate: Time | None = None
-    cores: Annotated[float, Field(ge=0)] = 0.0
+    cores: Annotated[Number, Field(ge=0)] = 0.0
     memory: Size = 0.0
     accelerator_types: list[Name] = Field(default_factory=list)
 
@@ -127,14 +127,14 @@ class TrainingKeys(Strict):
     id: Name | None = None
     submit: Time = 0.0
     accelerators: Accelerators
-    iterations: Annotated[int, Field(ge=1)]
+    iterations: Annotated[Whole, Field(ge=1)]
     compute: Time
     gradient: Size
     overlap: Annotated[Share, Field(le=1)] = 0.0
     tenant: Text = ""
-    priority: float = 0.0
+    priority: Number = 0.0
     estimate: Time | None = None
-    cores: Annotated[float, Field(ge=0)] = 0.0
+    cores: Annotated[Number, Field(ge=0)] = 0.0
     memory: Size = 0.0
     accelerator_types: list[Name] = Field(default_factory=list)
 
@@ -147,7 +147,7 @@ class TransferKeys(Strict):
     dst: Name | None = None
     bytes: Size
     start: Time = 0.0
-    route: list[Annotated[int, Field(ge=0)]] | None = None
+    route: list[Annotated[Whole, Field(ge=0)]] | None = None
 
     @model_validator(mode="after")
     def _has_ends(self) -> TransferKeys:

@@ -1,8 +1,9 @@
 """YAML text -> marked tree, safely: no code, no exploding aliases, no deep nesting, no silently repeated keys.
 
 Built on the events of PyYAML's C parser rather than on its composer: the composer recurses in C and dies of a
-stack overflow on a few kilobytes of ``[``. Scalars follow the YAML 1.2 core schema instead of YAML 1.1, so that
-``1e3`` is a number, ``010`` is ten, and ``no``, ``12:30:45`` and ``2017-10-03`` are text.
+stack overflow on a few kilobytes of ``[``. Fewer scalars than in YAML 1.1 are anything but text: ``no``, ``12:30:45``
+and ``2017-10-03`` are what they look like, and ``6214e9`` and ``007`` stay text because they may be names; where a
+number is wanted, ``1e3`` is read as one (see ``quantities``).
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ MAX_ALIASED = 100_000
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)")
-_INT = re.compile(r"[-+]?[0-9][0-9_]*")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
 _BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_NUMBER = 300
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -198,7 +199,7 @@ class _Reader:
 
 
 def resolve(text: str) -> Any:
-    """Return what a plain scalar means: None, bool, int, float or text (YAML 1.2 core schema, ``1_000`` allowed)."""
+    """Return what a plain scalar means: None, bool, int (``1_000``), float (with a point) or text."""
     if not text or text[0] in "~nN":
         return None if _NULL.fullmatch(text) else text
     if text[0] in "tTfF":

@@ -8,7 +8,7 @@ to a public trace is a YAML file in ``simulator/workload/data`` and no code.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,9 +56,9 @@ def rate_for_load(load: float | None, accelerators: float | None, mean_size: flo
     Offered load = rate x mean_size / accelerators, ``mean_size`` being the mean of accelerators x seconds of a job.
     """
     if load is not None and rate is not None:
-        raise InputError(f"load {load:g} and rate {rate:g} contradict each other: give one of them")
+        raise InputError(f"load {load!r} and rate {rate!r} contradict each other: give one of them")
     if load is not None and accelerators is None:
-        raise InputError(f"load: {load:g} of how many accelerators? Give accelerators too")
+        raise InputError(f"load: {load!r} of how many accelerators? Give accelerators too")
     chosen = rate
     if load is not None and accelerators is not None:
         _above_zero("load", load)
@@ -79,15 +79,14 @@ def load_note(rate: float, mean_size: float, accelerators: float | None) -> str:
 
 
 def _above_zero(what: str, value: float) -> float:
-    if not 0 < value < math.inf:
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
         raise InputError(f"{what}: {value!r} is not a number above 0")
     return float(value)
 
 
-def weights(what: str, shares: Any) -> dict[Any, float]:
+def weights(what: str, shares: Mapping[Any, float]) -> dict[Any, float]:
     """Return shares as a dictionary of floats; ``InputError`` unless they are 0 or more and not all 0."""
-    values = {key: float(value) for key, value in dict(shares).items()}
-    total = np.sum(list(values.values())) if values else 0.0
-    if not (0 < total < math.inf and all(value >= 0 for value in values.values())):
+    numbers = [value for value in shares.values() if isinstance(value, int | float) and 0 <= value < math.inf]
+    if len(numbers) < len(shares) or not sum(numbers):
         raise InputError(f"{what}: {dict(shares)!r} are not weights: numbers of 0 or more, not all 0")
-    return values
+    return {key: float(value) for key, value in shares.items()}

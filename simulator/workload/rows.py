@@ -113,28 +113,30 @@ class Rows:
     def times(self, column: str, hint: str | None = None) -> np.ndarray:
         """Return a column of ISO dates and times as seconds after the ``base`` of the table (its first time)."""
         cells = self.texts(column)
-        if not cells:
-            return np.zeros(0)
+        moments: list[datetime | None]
         try:
             moments = [datetime.fromisoformat(cell) for cell in cells]
         except ValueError:
             moments = [self._moment(index, column, cell, hint) for index, cell in enumerate(cells)]
-        base = self._book.base = self._book.base or moments[0].replace(microsecond=0)
+        if self._book.base is None:
+            first = next(filter(None, moments), None)
+            self._book.base = first and first.replace(microsecond=0)
+        base = self._book.base
         try:
-            return np.array([(moment - base).total_seconds() for moment in moments])
+            return np.array([(moment - base).total_seconds() if moment and base else 0.0 for moment in moments])
         except TypeError:
             for index, moment in enumerate(moments):
-                if (moment.tzinfo is None) != (base.tzinfo is None):
+                if moment and base and (moment.tzinfo is None) != (base.tzinfo is None):
                     self.problem(index, column, f"{cells[index]!r}: some times have a zone and some have none", hint)
             return np.zeros(len(self))
 
-    def _moment(self, index: int, column: str, cell: str, hint: str | None) -> datetime:
+    def _moment(self, index: int, column: str, cell: str, hint: str | None) -> datetime | None:
         try:
             return datetime.fromisoformat(cell)
         except ValueError:
             text = f"{cell!r} is not a time such as 2017-10-01 09:30:00" if cell else "the cell is empty"
             self.problem(index, column, text, hint)
-            return self._book.base or datetime(1970, 1, 1)
+            return None
 
     def gangs(self, column: str, values: np.ndarray) -> np.ndarray:
         """Return ``values`` after checking that each is a whole number of accelerators or a share of one."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
@@ -146,9 +146,3 @@ def _swings(draws: Draws, rhythm: Rhythm, steps: int) -> np.ndarray:
     for index, swing in enumerate(rhythm.swings):
         total += swing.share * gamma_swing(draws.stream(f"swing-{index}"), swing, rhythm.step, steps)
     return total
-
-
-def first_monday(year: int = 2024) -> datetime:
-    """Return the first Monday of a year, where generated dates begin."""
-    day = datetime(year, 1, 1)
-    return day + timedelta(days=-day.weekday() % 7)

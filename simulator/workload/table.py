@@ -139,8 +139,10 @@ class Table:
     def _check_header(self, required: Collection[str], known: Collection[str] | None) -> None:
         missing = [name for name in required if name not in self.header]
         unknown = [name for name in self.header if known is not None and name not in known]
+        if (missing or unknown) and known is not None:
+            self._suspect_other_format()
         if missing or unknown:
-            self._refuse_other_format()
+            self._suspect_other_delimiter()
         if len(missing) + len(unknown) > _WRONG_COLUMNS_SHOWN:
             text = f"these are not the columns of format {self._format!r}"
             lists = [("missing", missing), ("unknown", unknown), ("known", sorted(known or ()))]
@@ -158,20 +160,22 @@ class Table:
     def _wrong_header(self, text: str, hint: str | None = None) -> None:
         self.book.problems.add(text, line=self._lines.line_num, hint=hint)
 
-    def _refuse_other_format(self) -> None:
+    def _suspect_other_format(self) -> None:
         from simulator.workload.formats import looks_like
 
-        line = self._delimiter.join(self.header)
-        other = looks_like(line)
+        other = looks_like(self._delimiter.join(self.header))
         if other not in (None, self._format):
             self._wrong_header(f"this looks like a trace of format {other!r}, not {self._format!r}", f"Use {other!r}.")
-        elif len(self.header) == 1:
-            used = next((mark for mark in _DELIMITERS if mark != self._delimiter and mark in line), None)
-            if used:
-                cut = _DELIMITERS.get(self._delimiter, repr(self._delimiter))
-                text = f"cut at {cut}, the header is a single column: {line[:60]!r}"
-                self._wrong_header(text, f"The delimiter of this file looks like {_DELIMITERS[used]}.")
-        self.book.problems.check()
+            self.book.problems.check()
+
+    def _suspect_other_delimiter(self) -> None:
+        line = self.header[0]
+        used = next((mark for mark in _DELIMITERS if mark != self._delimiter and mark in line), None)
+        if used and len(self.header) == 1:
+            cut = _DELIMITERS.get(self._delimiter, repr(self._delimiter))
+            text = f"cut at {cut}, the header is a single column: {line[:60]!r}"
+            self._wrong_header(text, f"The delimiter of this file looks like {_DELIMITERS[used]}.")
+            self.book.problems.check()
 
 
 def _name_apart(columns: Columns) -> list[str]:

@@ -25,7 +25,6 @@ from simulator.workload.sampling import (
     Rhythm,
     Swing,
     choose,
-    first_monday,
     from_quantiles,
     modulated_times,
     pick,
@@ -33,6 +32,8 @@ from simulator.workload.sampling import (
 from simulator.workload.trace import Columns, Trace
 
 DATA = Path(__file__).parent.parent / "data"
+MONDAY = datetime(2024, 1, 1)
+"""Second 0 of a generated workload unless another start is given."""
 _MIB = 2.0**20
 
 
@@ -82,7 +83,7 @@ def numbers(path: Path) -> dict[str, Any]:
 
 def _begin(start: str | None) -> datetime:
     if start is None:
-        return first_monday()
+        return MONDAY
     try:
         return datetime.fromisoformat(str(start))
     except ValueError:
@@ -115,7 +116,7 @@ def _tenants(draws: Draws, jobs: int, fit: Mapping[str, Any], tenants: Any) -> t
     if isinstance(tenants, Mapping):
         shares = weights("tenants", tenants)
     elif tenants is not None:
-        if isinstance(tenants, bool) or int(tenants) != tenants or tenants < 0:
+        if not isinstance(tenants, int) or isinstance(tenants, bool) or tenants < 0:
             raise InputError(f"tenants: {tenants!r} is neither a number of tenants nor weights by name")
         shares = {f"tenant-{number}": 1.0 for number in range(1, int(tenants) + 1)}
     else:
