@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-test ## style, format, types and the walls between pack
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'."; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports | tail -n 3
+	@found=$$($(BIN)/lint-imports) || { echo "$$found"; exit 1; }; echo "$$found" | tail -n 1
 
 bench: $(VENV)/.installed-test ## how fast: CPU seconds beside bare SimPy
 	@$(BIN)/python -m pytest benchmarks -m benchmark -q -s

@@ -389,6 +389,14 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     assert running.wait(30) in (0, 1)
 
 
+def test_a_terminal_that_knows_ascii_only_is_served() -> None:
+    written(TINY.replace("a tiny queue", "a tiny queue in µs"))
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*PROGRAM, "run", "file.yaml"], env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"a tiny queue in ?s\n")
+
+
 def test_progress_is_drawn_on_a_terminal_only() -> None:
     reader, terminal = pty.openpty()
     done = subprocess.run([*PROGRAM, "run", "tiny.yaml"], stdout=subprocess.PIPE, stderr=terminal, check=True)

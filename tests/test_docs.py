@@ -53,6 +53,10 @@ def slug(heading: str) -> str:
     return kept.replace(" ", "-")
 
 
+def anchors(page: Path) -> list[str]:
+    return [slug(heading) for heading in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -68,8 +72,7 @@ def test_links(page: Path) -> None:
             continue
         file, _, anchor = target.partition("#")
         path = page if not file else page.parent / file
-        headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE) if path.suffix == ".md" else []
-        if not path.exists() or (anchor and anchor not in map(slug, headings)):
+        if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(target)
     assert broken == []
 

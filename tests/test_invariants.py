@@ -44,7 +44,7 @@ def broken(table: str, column: str, row: int, value, **more) -> Record:
     ("table", "column", "row", "value", "message"),
     [
         ("jobs", "state", 7, "LOST", "job 'job-7' ended as 'LOST', not as one of COMPLETED"),
-        ("jobs", "state", 7, "REJECTED", "reject events, but"),
+        ("jobs", "state", 3, "REJECTED", "reject events, but"),
         ("jobs", "preemptions", 7, 3, "0 preempt events, but 3 preemptions in the job table"),
         ("events", "event", 0, "end", "99 submit events, but 100 jobs in the table"),
         ("jobs", "submit", 3, math.nan, "job 'job-3': submit nan"),

@@ -89,7 +89,7 @@ plain = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=("C",))),
+    | st.text(st.characters(exclude_categories=["C"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text("abc<_1", max_size=3), inner),
     max_leaves=15,
 )

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
-from simulator.experiment import store
+from simulator.experiment import estimates, store
 from simulator.experiment.results import DIFFERENCE, Results
 from simulator.metrics import measures
 from simulator.metrics.recorder import TABLES, Record
-from simulator.metrics.statistics import paired, replicated
+from simulator.metrics.statistics import Interval, paired, replicated
 from tests.synthetic import manifest, record, results
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def several() -> Results:
-    return results(replications=4, jobs=300)
+    return results(replications=8, jobs=300)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_table_that_no_run_recorded_is_empty():
 def test_one_alternative_can_be_taken_out(several):
     fifo = several["fifo"]
     assert fifo.alternatives == ("fifo",)
-    assert fifo.replications == several.replications == (0, 1, 2, 3)
+    assert fifo.replications == several.replications == tuple(range(8))
     assert list(several) == ["fifo", "sjf"]
     assert (len(several), "sjf" in several, "las" in several) == (2, True, False)
     assert set(fifo.jobs.alternative) == {"fifo"}
@@ -92,7 +92,7 @@ def test_wrong_names_are_refused_with_the_nearest(several):
 
 def test_a_summary_has_means_over_replications(several):
     summary = several.summary(["jct.mean", "utilization"])
-    values = [measures.measure(several.records["sjf", r], "jct.mean") for r in range(4)]
+    values = [measures.measure(several.records["sjf", r], "jct.mean") for r in range(8)]
     assert summary.index.name == "alternative"
     assert list(summary.columns) == ["jct.mean", "utilization"]
     assert summary.loc["sjf", "jct.mean"] == pytest.approx(np.mean(values))
@@ -100,7 +100,7 @@ def test_a_summary_has_means_over_replications(several):
 
 def test_intervals_come_beside_the_means(several):
     frame = several.summary("wait.mean", intervals=True)
-    values = [measures.measure(several.records["fifo", r], "wait.mean") for r in range(4)]
+    values = [measures.measure(several.records["fifo", r], "wait.mean") for r in range(8)]
     expected = replicated(values)
     assert frame["wait.mean"].loc["fifo"].to_dict() == pytest.approx(
         {"mean": expected.mean, "half_width": expected.half_width}
@@ -129,9 +129,9 @@ def test_a_summary_shows_what_the_scenario_asks_for():
 
 def test_differences_are_paired_over_replications(several):
     row = several.diff(measures=["jct.mean"]).iloc[0]
-    ours, theirs = ([measures.measure(several.records[a, r], "jct.mean") for r in range(4)] for a in ("sjf", "fifo"))
+    ours, theirs = ([measures.measure(several.records[a, r], "jct.mean") for r in range(8)] for a in ("sjf", "fifo"))
     expected = paired(ours, theirs)
-    assert (row.alternative, row.measure, row.basis) == ("sjf", "jct.mean", "4 paired replications")
+    assert (row.alternative, row.measure, row.basis) == ("sjf", "jct.mean", "8 paired replications")
     assert (row.difference, row.half_width) == pytest.approx((expected.mean, expected.half_width))
     assert row.difference == pytest.approx(row.value - row.baseline)
     assert row.relative == pytest.approx(row.difference / row.baseline)
@@ -145,13 +145,29 @@ def test_a_difference_has_its_declared_columns(several):
 
 
 def test_the_direction_that_is_better_depends_on_the_measure():
-    more = results(3, {"eight": {}, "six": {"accelerators": 6}}, jobs=300)
-    verdicts = (
-        more.diff(measures=["jct.mean", "utilization", "cost.total", "allocated.mean"]).set_index("measure").verdict
-    )
-    assert verdicts.to_dict() == {
-        "jct.mean": "worse", "utilization": "better", "cost.total": "better", "allocated.mean": "no difference shown",
-    }  # fmt: skip
+    more = results(16, {"eight": {}, "twelve": {"accelerators": 12}}, jobs=300, until=20000.0)
+    verdicts = more.diff(measures=["jct.mean", "utilization", "cost.total"]).set_index("measure").verdict
+    assert verdicts.to_dict() == {"jct.mean": "better", "utilization": "worse", "cost.total": "worse"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "interval", "expected"),
+    [
+        ("jct.mean", (-2.0, 1.0), "better"),
+        ("jct.mean", (2.0, 1.0), "worse"),
+        ("utilization", (2.0, 1.0), "better"),
+        ("utilization", (-2.0, 1.0), "worse"),
+        ("allocated.mean", (2.0, 1.0), "higher"),
+        ("allocated.mean", (-2.0, 1.0), "lower"),
+        ("jct.mean", (-2.0, 2.0), "no difference shown"),
+        ("jct.mean", (0.0, 0.0), "no difference shown"),
+        ("jct.mean", (0.0, math.nan), "no difference shown"),
+        ("jct.mean", (-2.0, math.nan), "no interval"),
+        ("jct.mean", (math.nan, math.nan), "no value"),
+    ],
+)
+def test_a_verdict_says_what_the_interval_shows(measure, interval, expected):
+    assert estimates.verdict(measures.get(measure), Interval(*interval, 5)) == expected
 
 
 def test_equal_alternatives_show_no_difference():
@@ -238,7 +254,7 @@ def test_plain_data_is_json_and_holds_the_summary(several):
     ]  # fmt: skip
     assert plain["differences"][0]["verdict"] == "better"
     assert plain["measures"]["jct.mean"]["unit"] == "s"
-    assert (plain["baseline"], plain["replications"]) == ("fifo", 4)
+    assert (plain["baseline"], plain["replications"]) == ("fifo", 8)
 
 
 # -- on disk --------------------------------------------------------------------------------------------------------
@@ -264,7 +280,7 @@ def test_results_come_back_exactly(several, tmp_path):
     again = Results.load(folder)
     same(several, again)
     pd.testing.assert_frame_equal(several.summary("all"), again.summary("all"))
-    assert again.to_html() == several.to_html() == (folder / "report.html").read_text("utf-8")
+    assert again.to_html() == (folder / "report.html").read_text("utf-8")
 
 
 floats = st.floats(allow_nan=True, allow_infinity=False, width=64)
@@ -398,3 +414,18 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def test_older_pandas_is_told_to_read_floats_exactly():
     assert store._exact_floats("2.1.4") == store._exact_floats("3.0.2") == {"float_precision": "round_trip"}
     assert store._exact_floats("3.1.1") == store._exact_floats("4.0.0") == {}
+
+
+# -- the page that describes it all ---------------------------------------------------------------------------------
+
+
+def test_the_docs_list_every_column_and_every_measure():
+    page = (ROOT / "docs" / "results.md").read_text("utf-8")
+    for table, columns in TABLES.items():
+        section = page.partition(f"### `{table}`")[2].partition("\n#")[0]
+        rows = [f"| `{c.name}` | {c.unit or '–'} | {c.meaning} |" for c in columns]
+        assert [line for line in section.splitlines() if line.startswith("| `")] == rows
+    section = page.partition("## Measures")[2].partition("\n#")[0]
+    declared = [measures.get(name) for name in measures.names()]
+    rows = [f"| `{m.name}` | {m.unit or '–'} | {m.better or 'neither'} | {m.meaning} |" for m in declared]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from typing import Any
@@ -25,6 +26,9 @@ class _Doors(click.Group):
     """A command group that turns errors into messages and exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that cannot show a sign gets a question mark
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

@@ -130,9 +130,9 @@ def _bill_text(bill: Sequence[BillLine]) -> str:
         )
         for line in bill
     ]
-    dollars = sum(line.count * line.unit_price for line in bill if line.unit_price is not None)
-    watts = sum(line.count * line.power for line in bill if line.power is not None)
-    rows.append(("total", "", "", "", f"${dollars:,.0f}", _watts(watts)))
+    prices = [line.count * line.unit_price for line in bill if line.unit_price is not None]
+    watts = [line.count * line.power for line in bill if line.power is not None]
+    rows.append(("total", "", "", "", _dollars(sum(prices) if prices else None), _watts(sum(watts) if watts else None)))
     text = table(rows, head, numbers=(2, 3, 4, 5))
     unknown = [line.item or f"unnamed {line.kind}" for line in bill if line.unit_price is None]
     return text + (f"\nnot priced, so not in the total: {', '.join(unknown)}" if unknown else "")

@@ -35,7 +35,7 @@ class Plan:
     """A graph under construction; links are numbered as they are laid."""
 
     def __init__(self, node: str, link: str = "") -> None:
-        self.graph = nx.MultiDiGraph()
+        self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         self._links = 0
         self.node = catalog.server(node)
         self.port = Port(self.node, catalog.link(link)) if link else None
@@ -65,18 +65,16 @@ class Plan:
 
     def add_switch(self, name: str, tier: int, ports: int) -> None:
         """Add a switch with ``ports`` physical ports in use at the rate of the link."""
-        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=self._switch())
+        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=self.wired().link.switch or "")
 
     def plug(self, server: str, switch: str) -> None:
         """Connect all network cards of a server to a switch."""
-        port = self._port()
-        self.lay(
-            server, switch, port.trunk, port.link.end_latency / 2, port.link.id, port.nics, into_switch=port.link.latency
-        )
+        port, link = self.wired(), self.wired().link
+        self.lay(server, switch, port.trunk, link.end_latency / 2, link.id, port.nics, into_switch=link.latency)
 
     def join(self, lower: str, upper: str, capacity: float, cables: int) -> None:
         """Connect two switches by ``cables`` parallel cables of ``capacity`` bytes/s together."""
-        port = self._port()
+        port = self.wired()
         self.lay(lower, upper, capacity, port.link.latency, port.link.id, cables)
 
     def lay(
@@ -95,13 +93,11 @@ class Plan:
             )
             self._links += 1
 
-    def _port(self) -> Port:
+    def wired(self) -> Port:
+        """How servers meet the network; raise ``InputError`` when no link was named."""
         if self.port is None:
-            raise InputError(f"servers {self.node.id!r} without a link cannot be connected")
+            raise InputError(f"servers {self.node.id!r} without a link cannot be connected: name one")
         return self.port
-
-    def _switch(self) -> str:
-        return self._port().link.switch or ""
 
 
 def _inside(accelerator: records.Accelerator | None) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 
 from simulator.core.errors import InputError
 
@@ -46,10 +47,6 @@ class Routes:
         """Hops from ``src`` to ``dst``; raise ``InputError`` when there is no way."""
         return len(self.path(src, dst))
 
-    def parent(self, vertex: str) -> str:
-        """The one neighbour that ``vertex`` hangs off, or ``vertex`` itself when it has several."""
-        return self._parent.get(vertex, vertex)
-
     def _walk(self, src: str, dst: str, label: int) -> Iterator[int]:
         up, down = self._climb(src), self._climb(dst)
         if up[-1] == down[-1]:
@@ -64,7 +61,7 @@ class Routes:
             hops = away.get(here, 0) - 1
             choices = [
                 link
-                for onward, links in self._links[here].items()
+                for onward, links in self._links.get(here, {}).items()
                 if onward not in self._parent and away.get(onward) == hops
                 for link in links
             ]
@@ -76,8 +73,8 @@ class Routes:
         yield from self._follow(down[::-1], src, dst, label)
 
     def _follow(self, stations: list[str], src: str, dst: str, label: int) -> Iterator[int]:
-        for here, onward in zip(stations, stations[1:], strict=False):
-            choices = self._links[here].get(onward)
+        for here, onward in pairwise(stations):
+            choices = self._links.get(here, {}).get(onward)
             if not choices:
                 raise InputError(f"there is no route from {src!r} to {dst!r}")
             yield _pick(choices, src, dst, label, here)
@@ -105,7 +102,18 @@ class Routes:
 def _pick(choices: list[int], src: str, dst: str, label: int, here: str) -> int:
     if len(choices) == 1:
         return choices[0]
-    return choices[zlib.crc32(f"{src}|{dst}|{label}|{here}".encode()) % len(choices)]
+    return choices[_mixed(zlib.crc32(f"{src}|{dst}|{label}|{here}".encode())) % len(choices)]
+
+
+def _mixed(value: int) -> int:
+    """Spread 32 bits over one another: the finaliser of MurmurHash3 (Appleby).
+
+    CRC is linear: without this, two vertices of equally long names would pick alike, and of many equal-cost paths only
+    a few would ever be used.
+    """
+    value = (value ^ (value >> 16)) * 0x85EBCA6B & 0xFFFFFFFF
+    value = (value ^ (value >> 13)) * 0xC2B2AE35 & 0xFFFFFFFF
+    return value ^ (value >> 16)
 
 
 def _peel(links: dict[str, dict[str, list[int]]]) -> dict[str, str]:

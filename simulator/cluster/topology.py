@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 
 from simulator.cluster.routing import Routes
 from simulator.core.errors import InputError, Problem, did_you_mean
-from simulator.core.units import UnitError, parse
 
 SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
 
@@ -57,23 +57,26 @@ class Topology:
 
     ``graph`` is a ``networkx.MultiDiGraph``. A vertex has ``kind``: ``server`` (with ``accelerators`` and the other
     fields of ``Server``), ``accelerator``, or ``switch``. An edge is one directed link with ``capacity`` (bytes/s of
-    goodput), ``latency`` (s), ``index`` (its number), and if known ``item`` (catalog id) and ``cables`` (parallel
-    cables that it stands for). A bidirectional cable is two links.
+    goodput), ``latency`` (s, default 0), ``index`` (its number; without any, links are numbered in the order of the
+    graph), and if known ``item`` (catalog id) and ``cables`` (parallel cables that it stands for). A bidirectional
+    cable is two links.
 
-    Raises ``InputError`` naming the link when a capacity or latency is negative, NaN or infinite.
+    Raises ``InputError`` naming the link when a capacity is missing, or a capacity or latency is negative, NaN or
+    infinite, and for a graph that is not directed, has vertices that are not text, servers without ``accelerators``,
+    or links that are not numbered from 0.
 
     >>> line = Topology.from_links([{"src": "a", "dst": "b", "capacity": 1e9, "latency": 1e-6}])
     >>> line.path("a", "b")
     (0,)
     """
 
-    def __init__(self, graph: nx.MultiDiGraph, name: str = "") -> None:
+    def __init__(self, graph: nx.MultiDiGraph[str], name: str = "") -> None:
         self.graph = graph
         self.name = name
-        edges = sorted(graph.edges(data=True), key=lambda edge: int(edge[2]["index"]))
+        edges = _numbered(graph)
         self.ends: tuple[tuple[str, str], ...] = tuple((src, dst) for src, dst, _ in edges)
         self.capacity = np.array([edge["capacity"] for _, _, edge in edges], dtype=float)
-        self.latency = np.array([edge["latency"] for _, _, edge in edges], dtype=float)
+        self.latency = np.array([edge.get("latency", 0.0) for _, _, edge in edges], dtype=float)
         self._check(edges)
         self.servers: tuple[Server, ...] = tuple(
             Server(name=vertex, **{key: data[key] for key in _SERVER_FIELDS if key in data})
@@ -91,22 +94,12 @@ class Topology:
         """Make a topology of explicit directed links, numbered by position.
 
         Each link has ``src``, ``dst``, ``capacity`` (bytes/s, or text as "100 Gb/s") and ``latency`` (s, or text;
-        default 0). ``servers`` maps vertices that jobs may run on to their ``Server`` fields; a vertex that no one
-        calls a server is a switch.
+        default 0). ``servers`` maps vertices that jobs may run on to their ``Server`` fields, ``accelerators`` among
+        them; a vertex that no one calls a server is a switch. Raises ``InputError`` with all problems.
         """
-        graph = nx.MultiDiGraph()
-        for vertex, data in (servers or {}).items():
-            graph.add_node(vertex, kind=SERVER, **data)
-        problems: list[Problem] = []
-        for index, link in enumerate(links):
-            try:
-                _add_explicit(graph, index, link)
-            except (UnitError, KeyError, TypeError, ValueError) as error:
-                what = f"has no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
-                problems.append(Problem(f"link {index}: {what}", hint="a link has src, dst, capacity and latency"))
-        if problems:
-            raise InputError(*problems)
-        return cls(graph, name)
+        from simulator.cluster.explicit import explicit_graph
+
+        return cls(explicit_graph(links, servers), name)
 
     @classmethod
     def load(cls, path: str | Path) -> Topology:
@@ -152,11 +145,16 @@ class Topology:
         return self.routes.path(src, dst, label)
 
     def check_route(self, route: Sequence[int], src: str = "", dst: str = "") -> tuple[int, ...]:
-        """Return ``route`` if its links exist, hang together and join ``src`` to ``dst``; else raise ``InputError``."""
+        """Return ``route`` if its links exist, hang together and join ``src`` to ``dst``; else raise ``InputError``.
+
+        An end that is not given ("") is not checked. A route may cross a link more than once.
+        """
         for link in route:
-            if not 0 <= link < len(self.ends):
+            if isinstance(link, bool) or not isinstance(link, int | np.integer) or not 0 <= link < len(self.ends):
                 raise InputError(f"route {list(route)}: there is no link {link}; links are 0 to {len(self.ends) - 1}")
-        for first, second in zip(route, route[1:], strict=False):
+        if not route and src and dst and src != dst:
+            raise InputError(f"route [] does not lead from {src!r} to {dst!r}")
+        for first, second in pairwise(route):
             if self.ends[first][1] != self.ends[second][0]:
                 raise InputError(
                     f"route {list(route)} is not connected: link {first} ends at {self.ends[first][1]!r}, "
@@ -175,13 +173,25 @@ class Topology:
 
     def neighbourhood(self, server: str) -> str:
         """The switch that a server hangs off; the server itself when it has several, or none."""
-        return self.routes.parent(server) if self.has_network else server
+        return self._neighbourhoods.get(server, server)
+
+    @cached_property
+    def _neighbourhoods(self) -> dict[str, str]:
+        kinds = self.graph.nodes
+        near: dict[str, dict[str, None]] = {}
+        for src, dst in self.ends:
+            for server, other in ((src, dst), (dst, src)):
+                if kinds[server].get("kind") == SERVER and kinds[other].get("kind") != ACCELERATOR:
+                    near.setdefault(server, {})[other] = None
+        hanging = {server: next(iter(others)) for server, others in near.items() if len(others) == 1}
+        return {server: other for server, other in hanging.items() if kinds[other].get("kind", SWITCH) == SWITCH}
 
     @cached_property
     def has_network(self) -> bool:
         """Whether any link leaves a server."""
-        kinds = self.graph.nodes
-        return any(SERVER in (kinds[a].get("kind"), kinds[b].get("kind")) and not _inside(kinds, a, b) for a, b in self.ends)
+        kinds = {vertex: data.get("kind", SWITCH) for vertex, data in self.graph.nodes(data=True)}
+        pairs = ((kinds[src], kinds[dst]) for src, dst in self.ends)
+        return any(SERVER in pair and ACCELERATOR not in pair for pair in pairs)
 
     def bisection(self) -> float:
         """Bandwidth (bytes/s, one direction) between the first and the second half of the servers, by max flow.
@@ -191,7 +201,7 @@ class Topology:
         """
         if not self.has_network or len(self.servers) < 2:
             return 0.0
-        flat = nx.DiGraph()
+        flat: nx.DiGraph[Hashable] = nx.DiGraph()
         for (src, dst), capacity in zip(self.ends, self.capacity.tolist(), strict=True):
             before = flat.edges[src, dst]["capacity"] if flat.has_edge(src, dst) else 0.0
             flat.add_edge(src, dst, capacity=before + capacity)
@@ -222,9 +232,32 @@ class Topology:
     def __repr__(self) -> str:
         """One line with the counts."""
         counts = self.summary()
-        return "Topology({name}: {servers} servers, {accelerators} accelerators, {switches} switches, {links} links)".format(
-            **counts
-        )
+        name = counts.pop("name")
+        return f"Topology({name}: {', '.join(f'{count} {what}' for what, count in counts.items())})"
+
+
+def _numbered(graph: nx.MultiDiGraph[str]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the edges of a graph by index."""
+    if not graph.is_directed():
+        raise InputError("the graph is not directed; a cable is two links: use graph.to_directed()")
+    odd = next((vertex for vertex in graph if not isinstance(vertex, str)), None)
+    if odd is not None:
+        raise InputError(f"vertex {odd!r} is not text; use networkx.relabel_nodes(graph, str)")
+    edges = list(graph.edges(data=True))
+    bare = [f"link {src} -> {dst} has no capacity" for src, dst, data in edges if "capacity" not in data]
+    bare += [
+        f"server {vertex!r} has no accelerators"
+        for vertex, data in graph.nodes(data=True)
+        if data.get("kind") == SERVER and "accelerators" not in data
+    ]
+    if bare:
+        raise InputError(*bare)
+    if not any("index" in data for _, _, data in edges):
+        for index, (_, _, data) in enumerate(edges):
+            data["index"] = index
+    if sorted(data.get("index", -1) for _, _, data in edges) != list(range(len(edges))):
+        raise InputError(f"the indices of the {len(edges)} links must be 0 to {len(edges) - 1}, each once")
+    return sorted(edges, key=lambda edge: int(edge[2]["index"]))
 
 
 _SERVER_FIELDS = tuple(field for field in Server.__dataclass_fields__ if field != "name")
@@ -233,17 +266,3 @@ _SOURCE, _SINK = ("source",), ("sink",)
 
 def _inside(kinds: Mapping[str, Mapping[str, Any]], a: str, b: str) -> bool:
     return ACCELERATOR in (kinds[a].get("kind"), kinds[b].get("kind"))
-
-
-def _add_explicit(graph: nx.MultiDiGraph, index: int, link: Mapping[str, Any]) -> None:
-    unknown = [key for key in link if key not in ("src", "dst", "capacity", "latency")]
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r}. {did_you_mean(unknown[0], ('src', 'dst', 'capacity', 'latency'))}")
-    values = [
-        parse(value, dimension) if isinstance(value, str) else float(value)
-        for value, dimension in ((link["capacity"], "bandwidth"), (link.get("latency", 0.0), "time"))
-    ]
-    for vertex in (str(link["src"]), str(link["dst"])):
-        if vertex not in graph:
-            graph.add_node(vertex, kind=SWITCH)
-    graph.add_edge(str(link["src"]), str(link["dst"]), index=index, capacity=values[0], latency=values[1])

@@ -85,7 +85,12 @@ class Clock:
         self.at(self.now + delay, function, *arguments, phase=phase)
 
     def run(self, until: float = float("inf")) -> None:
-        """Run until nothing is left to happen, or through the instant ``until`` (s), which becomes ``now``."""
+        """Run until nothing is left to happen, or through the instant ``until`` (s), which becomes ``now``.
+
+        Raises ``InvariantError`` when ``until`` lies in the past or is not a number.
+        """
+        if not until >= self.now:
+            raise InvariantError(f"cannot run until {until} s: the clock shows {self.now} s")
         if until < float("inf"):
             self._environment.schedule_at(until, Phase.STOP, _Call(_stop, ()))
         self._environment.run()

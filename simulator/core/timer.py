@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 from simulator.core.clock import Clock, Phase
+from simulator.core.errors import InvariantError
 
 Owner = TypeVar("Owner", bound=Hashable)
 _NEVER = float("inf")
+_SLACK = 64
+"""Outdated pushes that a heap may hold beyond two for each owner, before they are thrown out."""
 
 
 class Timer:
@@ -25,11 +28,16 @@ class Timer:
         self._deadline = self._armed = _NEVER
 
     def set(self, deadline: float) -> None:
-        """Move the deadline to ``deadline`` (s); infinity takes it away."""
+        """Move the deadline to ``deadline`` (s); infinity takes it away.
+
+        Raises ``InvariantError`` for a deadline that lies in the past or is not a number.
+        """
+        if deadline != deadline:
+            raise InvariantError("a deadline is not a number")
         self._deadline = deadline
         if deadline < self._armed:
-            self._armed = deadline
             self._clock.at(deadline, self._wake, deadline, phase=self._phase)
+            self._armed = deadline
 
     def _wake(self, armed: float) -> None:
         if armed != self._armed:
@@ -43,14 +51,14 @@ class Timer:
 
 
 class _Entry(Generic[Owner]):
-    """The deadline of one owner, and which push on the heap stands for it."""
+    """The deadline of one owner, when it was set, and which push on the heap stands for it."""
 
-    __slots__ = ("deadline", "owner", "push", "pushed")
+    __slots__ = ("deadline", "order", "owner", "push", "pushed")
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
         self.deadline = self.pushed = _NEVER
-        self.push = 0
+        self.order = self.push = 0
 
 
 class Deadlines(Generic[Owner]):
@@ -63,15 +71,21 @@ class Deadlines(Generic[Owner]):
         self._clock, self._due, self._phase = clock, due, phase
         self._entries: dict[Owner, _Entry[Owner]] = {}
         self._heap: list[tuple[float, int, _Entry[Owner]]] = []
-        self._pushes = 0
+        self._sets = 0
         self._armed = _NEVER
 
     def set(self, owner: Owner, deadline: float) -> None:
-        """Give ``owner`` a deadline (s), or move the one it has; infinity means never."""
+        """Give ``owner`` a deadline (s), or move the one it has; infinity means never.
+
+        Raises ``InvariantError`` for a deadline that lies in the past or is not a number.
+        """
+        if deadline != deadline:
+            raise InvariantError(f"the deadline of {owner!r} is not a number")
         entry = self._entries.get(owner)
         if entry is None:
             entry = self._entries[owner] = _Entry(owner)
-        entry.deadline = deadline
+        self._sets += 1
+        entry.deadline, entry.order = deadline, self._sets
         if deadline < entry.pushed:
             self._push(entry)
             if deadline < self._armed:
@@ -84,13 +98,16 @@ class Deadlines(Generic[Owner]):
             entry.push = 0
 
     def _push(self, entry: _Entry[Owner]) -> None:
-        self._pushes += 1
-        entry.push, entry.pushed = self._pushes, entry.deadline
-        heappush(self._heap, (entry.deadline, self._pushes, entry))
+        entry.push, entry.pushed = entry.order, entry.deadline
+        heap = self._heap
+        if len(heap) > 2 * len(self._entries) + _SLACK:
+            heap[:] = [item for item in heap if item[1] == item[2].push]
+            heapify(heap)
+        heappush(heap, (entry.deadline, entry.order, entry))
 
     def _arm(self, time: float) -> None:
-        self._armed = time
         self._clock.at(time, self._ring, time, phase=self._phase)
+        self._armed = time
 
     def _ring(self, armed: float) -> None:
         if armed != self._armed:
@@ -98,15 +115,17 @@ class Deadlines(Generic[Owner]):
         heap = self._heap
         while heap and heap[0][0] <= armed:
             _, push, entry = heappop(heap)
-            if push != entry.push:
-                continue
-            if entry.deadline <= armed:
-                del self._entries[entry.owner]
-                self._due(entry.owner)
-            elif entry.deadline < _NEVER:
-                self._push(entry)
-            else:
-                entry.push, entry.pushed = 0, _NEVER
+            if push == entry.push:
+                self._reach(entry, armed)
         self._armed = _NEVER
         if heap:
             self._arm(heap[0][0])
+
+    def _reach(self, entry: _Entry[Owner], now: float) -> None:
+        if entry.deadline <= now and entry.order == entry.push:
+            del self._entries[entry.owner]
+            self._due(entry.owner)
+        elif entry.deadline < _NEVER:
+            self._push(entry)
+        else:
+            entry.push, entry.pushed = 0, _NEVER

@@ -75,7 +75,7 @@ def _causal(window: Window) -> None:
     slack = CLOCK * max(abs(window.end), 1.0) if np.isfinite(window.end) else 0.0
 
     def tell(row: int) -> str:
-        return f"job {names[row]!r}: submit {submit[row]!r}, start {start[row]!r}, end {end[row]!r} s ({state[row]})"
+        return f"job {names[row]!r}: submit {submit[row]}, start {start[row]}, end {end[row]} s ({state[row]})"
 
     _require(np.isfinite(submit), tell)
     _require(~done | (np.isfinite(start) & np.isfinite(end)), tell)
@@ -83,9 +83,7 @@ def _causal(window: Window) -> None:
     _require(np.isnan(start) | (start >= submit), tell)
     _require(np.isnan(end) | ((end >= submit) & ~(end < start)), tell)
     if np.isfinite(window.end):
-        _require(
-            np.isnan(end) | (end <= window.end + slack), lambda row: f"{tell(row)}, the run ended at {window.end!r}"
-        )
+        _require(np.isnan(end) | (end <= window.end + slack), lambda row: f"{tell(row)}, the run ended at {window.end}")
 
 
 def _attributed(window: Window) -> None:
@@ -97,8 +95,8 @@ def _attributed(window: Window) -> None:
     sojourn = end - window.column("jobs", "submit")
 
     def tell(row: int) -> str:
-        told = ", ".join(f"{name} {values[row]!r}" for name, values in parts.items())
-        return f"job {names[row]!r}: {told} s sum to {total[row]!r}; jct {jct[row]!r}, end - submit {sojourn[row]!r} s"
+        told = ", ".join(f"{name} {values[row]}" for name, values in parts.items())
+        return f"job {names[row]!r}: {told} s sum to {total[row]}; jct {jct[row]}, end - submit {sojourn[row]} s"
 
     _require(~done | (np.abs(sojourn - jct) <= slack), tell)
     _require(~done | (np.abs(total - jct) <= slack), tell)
@@ -114,8 +112,8 @@ def _within_capacity(window: Window) -> None:
 
     def tell(row: int) -> str:
         return (
-            f"at {time[row]!r} s: {allocated[row]!r} accelerators allocated, {capacity[row]!r} up, "
-            f"{provisioned[row]!r} paid for"
+            f"at {time[row]} s: {allocated[row]} accelerators allocated, {capacity[row]} up, "
+            f"{provisioned[row]} paid for"
         )
 
     _require(allocated >= -slack, tell)
@@ -124,7 +122,7 @@ def _within_capacity(window: Window) -> None:
     queued, running = window.column("series", "queued"), window.column("series", "running")
     _require(
         (queued >= 0) & (running >= 0),
-        lambda row: f"at {time[row]!r} s: {queued[row]} jobs queued, {running[row]} running",
+        lambda row: f"at {time[row]} s: {queued[row]} jobs queued, {running[row]} running",
     )
 
 
@@ -137,7 +135,7 @@ def _held(window: Window) -> None:
     expected = float(window.column("jobs", "accelerators") @ running) if state.size else 0.0
     found = window.integral("allocated", since=min(0.0, float(window.column("series", "time")[0])))
     if np.isfinite(found) and abs(found - expected) > 1e-6 * max(expected, found):
-        raise InvariantError(f"the series hold {found!r} accelerator-seconds, the jobs held {expected!r}")
+        raise InvariantError(f"the series hold {found} accelerator-seconds, the jobs held {expected}")
 
 
 def _forward(window: Window) -> None:
@@ -146,14 +144,14 @@ def _forward(window: Window) -> None:
 
 
 def _monotone(table: str, time: np.ndarray) -> None:
-    _require(np.diff(time) >= 0, lambda row: f"{table}: {time[row + 1]!r} s comes after {time[row]!r} s")
+    _require(np.diff(time) >= 0, lambda row: f"{table}: {time[row + 1]} s comes after {time[row]} s")
 
 
 def _flows_end(window: Window) -> None:
     names, start, end, size = (window.column("flows", name) for name in ("id", "start", "end", "bytes"))
 
     def tell(row: int) -> str:
-        return f"transfer {names[row]!r}: start {start[row]!r}, end {end[row]!r} s, {size[row]!r} bytes"
+        return f"transfer {names[row]!r}: start {start[row]}, end {end[row]} s, {size[row]} bytes"
 
     _require(np.isfinite(start) & (size >= 0), tell)
     _require(np.isnan(end) | (end >= start), tell)
@@ -164,9 +162,9 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("every job that was submitted ends in exactly one state", _one_end),
     ("submit <= start <= end for every job, within the run", _causal),
     ("wait + compute + network + overhead = jct = end - submit for every completed job", _attributed),
+    ("time never runs backwards", _forward),
     ("0 <= accelerators allocated <= accelerators up <= accelerators paid for, at all times", _within_capacity),
     ("accelerator-seconds held by the jobs = accelerator-seconds allocated over time", _held),
-    ("time never runs backwards", _forward),
     ("no transfer ends before it starts", _flows_end),
 )
 """Statement and test of each. Accelerator-seconds are balanced only where every job that started has completed."""

@@ -38,19 +38,19 @@ class Plot:
 def jct_cdf(results: Results) -> Figure:
     """Share of completed jobs by job completion time, replications pooled."""
     values = _pooled(results, lambda w: w.jobs["jct"][w.jobs["completed"]])
-    return _cdf(values, "How long jobs take", "Job completion time", "completed jobs")
+    return _cdf(values, _titled(results, "How long jobs take"), "Job completion time", "completed jobs")
 
 
 def wait_cdf(results: Results) -> Figure:
     """Share of jobs (all but rejected ones) by time in the queue, replications pooled."""
     values = _pooled(results, lambda w: w.jobs["wait"][~w.jobs["rejected"]])
-    return _cdf(values, "How long jobs wait", "Time in the queue", "jobs")
+    return _cdf(values, _titled(results, "How long jobs wait"), "Time in the queue", "jobs")
 
 
 def flows_cdf(results: Results) -> Figure:
     """Share of transfers by duration, replications pooled."""
     values = _pooled(results, lambda w: w.column("flows", "end") - w.column("flows", "start"))
-    return _cdf(values, "How long transfers take", "Transfer time", "transfers that ended")
+    return _cdf(values, _titled(results, "How long transfers take"), "Transfer time", "transfers that ended")
 
 
 def utilization(results: Results) -> Figure:
@@ -140,6 +140,13 @@ FIGURES: dict[str, Plot] = {
 """The figures of a page, in order."""
 
 
+def _titled(results: Results, title: str) -> str:
+    """The title, saying so when not every alternative fits."""
+    if len(results) <= style.SHOWN:
+        return title
+    return f"{title} (first {style.SHOWN} of {len(results)} alternatives)"
+
+
 def _has(results: Results, test: Callable[[Window], Any]) -> bool:
     return any(test(window) for alternative in results for window in results.windows(alternative).values())
 
@@ -208,7 +215,7 @@ def _timeline(results: Results, title: str, ratio: tuple[str, str | None]) -> tu
     shown = results.alternatives[: style.SHOWN]
     replications = len(results.replications)
     about = f"{title} (mean of {replications} replications)" if replications > 1 else title
-    figure, axes = style.new(about)
+    figure, axes = style.new(_titled(results, about))
     windows = {name: list(results.windows(name).values()) for name in shown}
     end = max(window.end for group in windows.values() for window in group)
     unit = style.time_axis(axes.xaxis, "Time", 0.0, end)
@@ -235,7 +242,7 @@ def _curve(group: list[Window], upper: str, lower: str | None) -> tuple[np.ndarr
     if len(group) == 1 and times.size <= POINTS:
         top = first.column("series", upper).astype(float)
         y = _share(top, first.column("series", lower)) if lower else top
-        return np.append(times, first.end), np.append(y, y[-1:]), "steps-post"
+        return np.append(times, [first.end] * bool(times.size)), np.append(y, y[-1:]), "steps-post"
     edges = np.linspace(0.0, min(window.end for window in group), BINS + 1)
     means = [_binned(window, upper, edges) for window in group]
     if lower:
@@ -261,7 +268,7 @@ def _binned(window: Window, column: str, edges: np.ndarray) -> np.ndarray:
 def _bars(results: Results, title: str, name: str, bars: dict[str, list[float]], dimension: str, unit: float) -> Figure:
     shown = results.alternatives[: style.SHOWN]
     with style.styled():
-        figure, axes = style.new(title, 1.5 + 0.36 * len(shown))
+        figure, axes = style.new(_titled(results, title), 1.5 + 0.36 * len(shown))
         left = np.zeros(len(shown))
         used = {
             part: np.nan_to_num(values[: len(shown)]) for part, values in bars.items() if np.any(np.nan_to_num(values))

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from simulator.models.cost import capex, cloud, electricity
 from simulator.models.energy import energy
 
@@ -45,6 +47,15 @@ class Meter:
         self._held += self._allocated * elapsed
         self._paid += self._provisioned * elapsed
         self._time, self._allocated, self._provisioned = now, allocated, provisioned
+
+    def follow(self, time: np.ndarray, allocated: np.ndarray, provisioned: np.ndarray) -> None:
+        """Do as ``advance`` does at each of many instants in order; arrays of one length."""
+        if len(time):
+            self.advance(float(time[0]), float(allocated[0]), float(provisioned[0]))
+            steps = np.diff(time)
+            self._held += float(np.sum(allocated[:-1] * steps))
+            self._paid += float(np.sum(provisioned[:-1] * steps))
+            self._time, self._allocated, self._provisioned = float(time[-1]), float(allocated[-1]), float(provisioned[-1])
 
     def facts(self, end: float) -> dict[str, Any]:
         """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``."""

@@ -20,18 +20,15 @@ class JobSet:
     """A set of jobs that keeps the order in which they came and any order by key that was asked for.
 
     Adding and removing cost O(1), and a bisection for each key when its order is next asked for. A loop sees the jobs
-    that were there when it began, less those that were removed before it got to them.
+    that were there when it began, less those that are gone when it gets to them.
     """
 
-    __slots__ = ("_head", "_order", "_orders", "_tidied", "members")
+    __slots__ = ("_orders", "members")
 
     def __init__(self) -> None:
-        self._order: list[Job | None] = []
-        self.members: dict[Job, int] = {}
-        """The jobs, in the order they came, each with its place in that order."""
-        self._head = 0
+        self.members: dict[Job, None] = {}
+        """The jobs, in the order they came."""
         self._orders: dict[Callable[[Job], Any], _Order] = {}
-        self._tidied = 0
 
     def __len__(self) -> int:
         return len(self.members)
@@ -40,118 +37,76 @@ class JobSet:
         return job in self.members
 
     def __iter__(self) -> Iterator[Job]:
-        return _present(self._order, self._head, len(self._order))
+        return self._present(tuple(self.members))
+
+    def _present(self, jobs: tuple[Job, ...]) -> Iterator[Job]:
+        members = self.members
+        for job in jobs:
+            if job in members:
+                yield job
 
     def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
         """Loop in the order of ``key(job)``, ties in the order of submission."""
         order = self._orders.pop(key, None)
         if order is None:
-            order = _Order(key, self)
+            order = _Order(key, self.members)
             if len(self._orders) >= _KEEP:
                 del self._orders[next(iter(self._orders))]
         self._orders[key] = order
-        return order.loop(self._tidied, self.members)
+        if order.fresh:
+            order.sort_in()
+        return order.loop(self.members)
 
     def add(self, job: Job) -> None:
         """Put a job at the end."""
-        self.members[job] = len(self._order)
-        self._order.append(job)
+        self.members[job] = None
         for order in self._orders.values():
             order.fresh[job] = None
 
     def remove(self, job: Job) -> None:
         """Take a job out."""
-        self._order[self.members.pop(job)] = None
+        del self.members[job]
         for order in self._orders.values():
             if order.entry.pop(job, None) is None:
                 del order.fresh[job]
 
-    def tidy(self) -> None:
-        """Drop the gaps that removed jobs left; no loop that began before may go on after."""
-        self._tidied += 1
-        order, head = self._order, self._head
-        if not self.members:
-            order.clear()
-            head = 0
-        elif len(order) > 2 * len(self.members) + _SLACK:
-            self._order = [job for job in order if job is not None]
-            self.members = {job: index for index, job in enumerate(self._order) if job is not None}
-            head = 0
-        else:
-            while order[head] is None:
-                head += 1
-        self._head = head
-
-
-def _present(order: list[Job | None], head: int, end: int) -> Iterator[Job]:
-    for index in range(head, end):
-        job = order[index]
-        if job is not None:
-            yield job
-
 
 class _Order:
-    """Jobs sorted by (key, sequence); removed ones stay in the list, unseen, until it is tidied."""
+    """Jobs sorted by (key, sequence); removed ones stay in the list, unseen, until new ones are sorted in."""
 
-    __slots__ = ("_added", "_head", "_items", "_key", "_looped", "entry", "fresh")
+    __slots__ = ("_added", "_items", "_key", "_loops", "entry", "fresh")
 
-    def __init__(self, key: Callable[[Job], Any], jobs: JobSet) -> None:
+    def __init__(self, key: Callable[[Job], Any], jobs: dict[Job, None]) -> None:
         self._key = key
         self._added = 0
         self._items: list[_Item] = []
-        self._head = 0
-        self._looped = -1
+        self._loops = 0
+        """Loops under way over ``_items``, which must not change under them."""
         self.entry: dict[Job, _Item] = {}
         """The item that stands for each job that has been sorted in."""
         self.fresh: dict[Job, None] = dict.fromkeys(jobs)
         """Jobs that are yet to be sorted in."""
 
-    def loop(self, tidied: int, members: dict[Job, int]) -> Iterator[Job]:
-        """Loop over the jobs of now; ``tidied`` is the number of the last moment without loops."""
-        if self._looped != tidied:
-            self._looped = tidied
-            self._tidy()
-        elif self.fresh:
-            self._items = self._items[self._head :]  # a loop over the old list may be under way
-            self._head = 0
-        if self.fresh:
-            self._sort_in()
-        return self._present(self._items, self._head, members)
-
-    def _present(self, items: list[_Item], head: int, members: dict[Job, int]) -> Iterator[Job]:
+    def loop(self, members: dict[Job, None]) -> Iterator[Job]:
+        """Loop over the jobs that are sorted in."""
         entry = self.entry
-        for index in range(head, len(items)):
-            item = items[index]
-            job = item[3]
-            if job in members and entry.get(job) is item:  # an order that is no longer kept up has old entries
-                yield job
+        self._loops += 1
+        try:
+            for item in self._items:
+                job = item[3]
+                if job in members and entry.get(job) is item:  # orders that are no longer kept up have old entries
+                    yield job
+        finally:
+            self._loops -= 1
 
-    def _sort_in(self) -> None:
-        items, few = self._items, len(self.fresh) <= 8
+    def sort_in(self) -> None:
+        """Give every fresh job its place."""
+        items, entry = self._items, self.entry
+        if self._loops or len(items) > 2 * len(entry) + _SLACK:
+            items = self._items = [item for item in items if entry.get(item[3]) is item]
+            self._loops = 0
+        fresh = []
         for job in self.fresh:
             self._added += 1
-            item = self.entry[job] = (self._key(job), job.sequence, self._added, job)
-            if few:
-                insort(items, item, lo=self._head)
-            else:
-                items.append(item)
-        if not few:
-            items[:] = sorted(items[self._head :])
-            self._head = 0
+            fresh.append((self._key(job), job.sequence, self._added, job))
         self.fresh.clear()
-
-    def _tidy(self) -> None:
-        items, entry, head = self._items, self.entry, self._head
-        if not entry:
-            items.clear()
-            head = 0
-        elif len(items) - head > 2 * len(entry) + _SLACK:
-            items[:] = [item for item in items if entry.get(item[3]) is item]
-            head = 0
-        else:
-            while entry.get(items[head][3]) is not items[head]:
-                head += 1
-            if head > _SLACK and 2 * head > len(items):
-                del items[:head]
-                head = 0
-        self._head = head

@@ -13,22 +13,18 @@ from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import InputError, PolicyError, SimulatorError
 from simulator.core.rng import stream
-from simulator.metrics.recorder import Record, Recorder
+from simulator.metrics.recorder import Record
 from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, Start
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
+from simulator.runtime.journal import Journal, Progress
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View, progress
 from simulator.workload.jobs import Job, Placement, State, Transfer
 
-Progress = Callable[[float, int], None]
-"""Called now and then with the simulated time (s) and the jobs that have ended."""
-
-_PACK_EVERY = 2048
-"""Ended jobs after which the recorded rows are packed and progress is reported."""
 _PATIENCE = 100_000
 """Ticks in a row that bring no job forward, after which the policy is not ticked again until something happens."""
 
@@ -69,26 +65,26 @@ class Simulation:
         self._facts: dict[str, object] = {"seed": seed, "replication": replication, "set_aside": dict(set_aside or {})}
         self._seed, self._replication = seed, replication
         self._notes = list(notes)
-        self._progress = progress
-        self.recorder = Recorder()
+        self.journal = Journal(self.clock, progress)
+        self._last_event = 0.0
+        self._event = self.journal.event
         self.nodes = Allocator(topology.servers)
         self.fabric = Fabric(self.clock, topology.capacity)
         self.gangs = Gangs(self.clock, topology, self.nodes, self.fabric if contention else None, restart)
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
-        self._flows = TransferLife(self.clock, self.fabric, topology, self.recorder.flows, transfers)
+        self._flows = TransferLife(self.clock, self.fabric, topology, self.journal.recorder.flows, transfers)
         self._links = sorted(capacity_events, key=lambda event: event[0])
         self._jobs = iter(jobs)
         self._next: Job | None = None
         self._sequence = 0
-        self._finished = 0
         self._requeued: list[Job] = []
         self._unplaced = 0
         self._ticking = False
         self._ticks = 0
-        self._progress_seen: tuple[float, ...] = ()
-        self._given_up: tuple[float, ...] | None = None
+        self._seen: tuple[float, ...] = ()
+        self._given_up: tuple[int, int] | None = None
         self._name = str(getattr(scheduler, "name", "") or type(scheduler).__name__)
         self._on_submit = self._hook("on_submit")
         self._on_finish = self._hook("on_finish")
@@ -99,23 +95,18 @@ class Simulation:
         self.pool = pool
         if pool is not None:
             pool.attach(self)
-        self._series = self.recorder.series.add
-        self._state: tuple[float, ...] = ()
-        self._state_since = -1.0
-        self._last_event = 0.0
-        self._event_row = self.recorder.events.add
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
         reset = self._hook("reset")
         if reset is not None:
-            reset(stream(int(self._facts["seed"]), "scheduler", int(self._facts["replication"])))
+            reset(stream(self._seed, "scheduler", self._replication))
         for time, link, capacity in self._links:
             self._check_link(time, link, capacity)
             self.clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)
         self._flows.begin()
         self._expect_next(next(self._jobs, None))
-        self._note_series()
+        self.note_capacity()
         with _fewer_collections():
             self.clock.run(self.until)
         return self._close()
@@ -140,7 +131,7 @@ class Simulation:
         )
 
     def _arrive(self) -> None:
-        now = self.clock.now
+        now = self._last_event = self.clock.now
         job = self._next
         while job is not None and job.submit == now:
             self._submit(job, now)
@@ -157,7 +148,9 @@ class Simulation:
         job.sequence = self._sequence
         self._sequence += 1
         job.since = now
-        self.note_event("submit", job.id, job.accelerators)
+        self._event((now, "submit", job.id, job.accelerators))
+        if job.accelerators < 1:
+            self.view.gangs_only = False
         if not self._can_ever_fit(job):
             self._turn_away(job, "larger than the cluster")
             return
@@ -188,7 +181,6 @@ class Simulation:
                 self._requeue()
             if self._interval > 0:
                 self._wait_for_tick()
-        self._note_series()
         if self.pool is not None:
             self.pool.watch()
 
@@ -248,7 +240,7 @@ class Simulation:
             self._illegal("Start", job, str(error))
         queue.remove(job)
         self.view.running.add(job)
-        self.note_event("start", job.id, job.accelerators)
+        self._event((job.since, "start", job.id, job.accelerators))
 
     def _stay(self, job: Job) -> None:
         """Leave a job in the queue that has no place now; a policy that did not count, or does not stop, is told."""
@@ -295,7 +287,7 @@ class Simulation:
     # -- ticks --------------------------------------------------------------------------------------------------
 
     def _wait_for_tick(self) -> None:
-        if not self._ticking and self.view.queue.members and self._given_up != (self._sequence, self._finished):
+        if not self._ticking and self.view.queue.members and self._given_up != self.counts():
             self._given_up = None
             self._ticking = True
             self.clock.after(self._interval, self._tick, phase=Phase.TICKS)
@@ -304,97 +296,51 @@ class Simulation:
         self._ticking = False
         self._ticks += 1
         if self._ticks % _PATIENCE == 0:
-            before, self._progress_seen = self._progress_seen, self._work_so_far()
-            if before == self._progress_seen:
-                self._given_up = (self._sequence, self._finished)
+            before, self._seen = self._seen, self.work_so_far()
+            if before == self._seen:
+                self._given_up = self.counts()
                 return
         if self._on_tick is not None:
             self._on_tick(self.clock.now)
         self.pass_soon()
 
-    def _work_so_far(self) -> tuple[float, ...]:
-        """Numbers that stay equal only while nothing comes, nothing goes and no job gets on."""
-        now = self.clock.now
-        work = sum(progress(job, now) for job in (*self.view.queue, *self.view.running))
-        return (self._sequence, self._finished, work)
-
     # -- ends ---------------------------------------------------------------------------------------------------
 
     def _ended(self, job: Job) -> None:
         self.view.running.remove(job)
-        self.note_event("end", job.id, job.accelerators)
-        self._record(job)
+        self._last_event = job.end
+        self._event((job.end, "end", job.id, job.accelerators))
+        self.journal.job(job, self.gangs.forget(job))
         if self._on_finish is not None:
             self._on_finish(job)
         if self.view.queue.members or self.pool is not None:
             self.pass_soon()
-        else:
-            self._note_series()
 
     def _turn_away(self, job: Job, reason: str) -> None:
         job.state = State.REJECTED
         self.note_event("reject", job.id, job.accelerators)
         self._rejected[reason] = self._rejected.get(reason, 0) + 1
-        self._record(job)
-
-    def _record(self, job: Job) -> None:
-        """Write the row of a job that has come to its end, whichever."""
-        share = self.gangs.forget(job)
-        completed = job.state is State.COMPLETED
-        busy = job.ran - job.overhead
-        compute = min(busy, job.done * (1.0 - share)) if share else busy
-        jct = job.end - job.submit if completed else math.nan
-        row = (
-            job.id,
-            job.workload,
-            job.tenant,
-            job.row,
-            job.submit,
-            job.start,
-            job.end,
-            job.waited,
-            jct,
-            jct / job.work if completed and job.work > 0 else math.nan,
-            job.accelerators,
-            len(job.placement),
-            job.state.name,
-            job.preemptions,
-            job.work if job.start == job.start else math.nan,
-            compute,
-            busy - compute,
-            job.overhead,
-        )
-        self.recorder.jobs.add(row)
-        self._finished += 1
-        if self._finished % _PACK_EVERY == 0:
-            self.recorder.pack()
-            if self._progress is not None:
-                self._progress(self.clock.now, self._finished)
+        self.journal.job(job, self.gangs.forget(job))
 
     def _close(self) -> Record:
         """Settle what is unfinished and hand over the record."""
-        now = self._end()
+        stopped = self.until < math.inf or len(self.view.running) > 0
+        now = self.clock.now if stopped else max(self._last_event, self._flows.last_end)
         for job in (*self.view.running, *self.view.queue):
             if job.state is State.RUNNING:
                 self.gangs.settle(job)
             else:
                 job.waited += now - job.since
             job.state = State.UNFINISHED
-            self._record(job)
+            self.journal.job(job, self.gangs.forget(job))
         self._flows.close()
-        self._note_series()
-        self._flush_series()
         self._note_left_over()
+        tables = self.journal.tables()
+        self.meter.follow(*(tables["series"][name] for name in ("time", "allocated", "provisioned")))
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
         facts |= {"topology": self.topology.name, "scheduler": self._name, "notes": self._notes}
         facts |= self.meter.facts(now)
-        return Record(self.recorder.tables(), facts)
-
-    def _end(self) -> float:
-        """When the run was over: its horizon, or else the last thing that happened in it."""
-        if self.until < math.inf or len(self.view.running):
-            return self.clock.now
-        return max(self._last_event, self._flows.last_end)
+        return Record(tables, facts)
 
     def _note_left_over(self) -> None:
         for reason, count in self._rejected.items():
@@ -403,34 +349,39 @@ class Simulation:
         if waiting or running:
             self._notes.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
 
+    # -- the rest -----------------------------------------------------------------------------------------------
+
     def note_event(self, event: str, subject: str, amount: float) -> None:
         """Write a row of the events table."""
         self._last_event = now = self.clock.now
-        self._event_row((now, event, subject, amount))
+        self._event((now, event, subject, amount))
 
-    # -- the rest -----------------------------------------------------------------------------------------------
+    def note_capacity(self) -> None:
+        """Write down how many accelerators are up, and how many are paid for, from now on."""
+        capacity = float(self.nodes.capacity)
+        self.journal.level(capacity, capacity if self.pool is None else self.pool.provisioned)
 
-    def _note_series(self) -> None:
-        view, nodes = self.view, self.nodes
-        capacity = nodes.capacity
-        provisioned = capacity if self.pool is None else self.pool.provisioned
-        state = (len(view.queue.members), len(view.running.members), nodes.used, capacity, provisioned)
-        if state != self._state:
-            now = self.clock.now
-            if now > self._state_since:
-                self._flush_series()
-                self._state_since = now
-            self.meter.advance(now, state[2], provisioned)
-            self._state = state
-
-    def _flush_series(self) -> None:
-        """Write the state that held until now: what changes within an instant leaves one row."""
-        if self._state:
-            self._series((self._state_since, *self._state))
+    def over(self) -> bool:
+        """Whether the run ends here: no work is left, and no horizon is set."""
+        return self.until == math.inf and not self.work_left()
 
     def work_left(self) -> bool:
         """Whether anything is running, waiting or still to arrive."""
         return bool(self.view.running.members or self.view.queue.members or self._next is not None)
+
+    def to_come(self) -> bool:
+        """Whether more jobs arrive."""
+        return self._next is not None
+
+    def counts(self) -> tuple[int, int]:
+        """Jobs that came so far, and jobs that have come to their end."""
+        return (self._sequence, self.journal.ended)
+
+    def work_so_far(self) -> tuple[float, ...]:
+        """``counts``, and a number that stays the same only while no job gets on."""
+        now = self.clock.now
+        work = sum(progress(job, now) for job in (*self.view.queue, *self.view.running))
+        return (*self.counts(), work)
 
     def _check_link(self, time: float, link: int, capacity: float) -> None:
         count = len(self.fabric.capacity)
@@ -440,7 +391,7 @@ class Simulation:
             raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be finite and >= 0")
 
     def _set_capacity(self, link: int, capacity: float) -> None:
-        self._event_row((self.clock.now, "capacity", str(link), capacity))  # no work: it does not make the run longer
+        self._event((self.clock.now, "capacity", str(link), capacity))  # alone, it does not prolong the run
         self.fabric.set_capacity(link, capacity)
 
 

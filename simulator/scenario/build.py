@@ -12,9 +12,11 @@ import numpy as np
 
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
+from simulator.core.rng import stream
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
-from simulator.runtime.simulation import Progress, Simulation
+from simulator.runtime.journal import Progress
+from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
@@ -117,7 +119,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         else:
             streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks(streams)
-    notes += [note for stream in streams for note in _oversize(scenario, stream, topology)]
+    notes += [note for made in streams for note in _oversize(scenario, made, topology)]
     return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
 
 
@@ -175,6 +177,8 @@ def _stream(
         trace = cut(whole, work.keys)
         if not len(trace):
             raise InputError(f"no job of {whole.name!r} is left")
+        if isinstance(work, TraceWork) and work.keys.resample is not None:
+            trace = trace.resample(work.keys.resample, stream(seed, f"resample:{name}", replication))
     exact = {"estimate": -1.0} if work.keys.estimates == "exact" else {}
     return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **exact), trace)
 
@@ -260,11 +264,11 @@ def _remarks(streams: Sequence[Stream]) -> tuple[list[str], dict[str, int]]:
     """Collect what traces say about themselves: notes, and rows set aside by workload and reason."""
     notes: list[str] = []
     set_aside: dict[str, int] = {}
-    for stream in streams:
-        if stream.trace is None:
+    for made in streams:
+        if made.trace is None:
             continue
-        notes.extend(f"Workload {stream.name}: {note}." for note in stream.trace.notes)
-        for part in stream.trace.set_aside:
-            key = f"{stream.name}: {part.reason}"
+        notes.extend(f"Workload {made.name}: {note}." for note in made.trace.notes)
+        for part in made.trace.set_aside:
+            key = f"{made.name}: {part.reason}"
             set_aside[key] = set_aside.get(key, 0) + part.count
     return notes, set_aside

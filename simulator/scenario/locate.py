@@ -33,11 +33,13 @@ def _place(problem: Problem, root: Node, path: Path) -> Problem:
 
 
 def _culprit(problem: Problem, node: Node | None, path: Path) -> Path:
-    """Return the path of the value that the problem quotes, of the key that it starts with, or ``path`` itself."""
+    """Return the path of the value that the problem quotes last, of the key that it starts with, or ``path`` itself."""
     if node is None or not isinstance(node.value, dict):
         return path
-    for key, child in node.value.items():
-        if isinstance(child.value, str) and repr(child.value) in problem.text:
-            return (*path, key)
+    text = problem.text.partition("Did you mean")[0].partition("Known:")[0]
+    quoted = {key: text.rfind(repr(child.value)) for key, child in node.value.items() if isinstance(child.value, str)}
+    last = max(quoted, key=lambda key: quoted[key], default=None)
+    if last is not None and quoted[last] >= 0:
+        return (*path, last)
     first = problem.text.split(" ", 1)[0].strip(":'\"")
     return (*path, first) if first in node.value else path

@@ -52,8 +52,9 @@ Share = Annotated[float, _parser("ratio"), _schema("ratio")]
 def dress(annotation: Any) -> Any:
     """Return a type that reads what ``annotation`` means from a scenario file.
 
-    ``Annotated[float, Dimension("time")]`` reads "5 min", ``float`` and ``int`` read ``1e3``; this holds inside ``list[...]``, ``X | None`` and so on. A
-    tuple reads a list, and a key of a mapping may be a number. Everything else stays as it is.
+    ``Annotated[float, Dimension("time")]`` reads "5 min", ``float`` and ``int`` read ``1e3``; this holds inside
+    ``list[...]``, ``X | None`` and so on. A tuple reads a list, and a key of a mapping may be a number. Everything else
+    stays as it is.
     """
     if annotation in (int, float):
         return Whole if annotation is int else Number

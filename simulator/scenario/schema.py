@@ -104,7 +104,7 @@ class RunKeys(Strict):
     )
     warmup: Time = Field(0.0, description="jobs submitted before this are simulated but not measured")
     replications: Annotated[Whole, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
-    workers: Annotated[Whole, Field(ge=1)] | None = Field(None, description="processes; the results do not depend on it")
+    workers: Annotated[Whole, Field(ge=1)] | None = Field(None, description="processes; they change no result")
     restart: Time = Field(0.0, description="time lost whenever a preempted job resumes")
 
     @model_validator(mode="after")

@@ -95,6 +95,9 @@ class TraceKeys(Cut):
     )
     from_: Moment | None = Field(None, alias="from", description="leave out what was submitted before")
     until: Moment | None = Field(None, description="leave out what was submitted at this time or later")
+    resample: Annotated[Time, Field(gt=0)] | None = Field(
+        None, description="put each replication together at random from blocks of this length of the trace"
+    )
 
 
 class GenerateKeys(Cut):

@@ -26,6 +26,7 @@ _DEFAULTS: dict[str, Any] = {
     "communication": 0.0,
     "tenant": "",
     "accelerator_types": (),
+    "max_servers": 0,
 }
 _CHUNK = 8192
 _ROWS_NAMED = 5
@@ -135,13 +136,13 @@ class Trace:
             rows = self._rows()[part].tolist()
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
             values = [self._values(name, part, over) for name in names]
-            for id, row, submit, duration, accelerators, estimate, cores, memory, priority, share, tenant, types in zip(
-                ids, rows, *values, strict=False
-            ):
+            for (
+                id, row, submit, duration, accelerators, estimate, cores, memory, priority, share, tenant, types, servers
+            ) in zip(ids, rows, *values, strict=False):  # fmt: skip
                 yield BatchJob(
                     id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, estimate=estimate,
                     cores=cores, memory=memory, priority=priority, communication=share, tenant=tenant,
-                    accelerator_types=types, workload=workload,
+                    accelerator_types=types, max_servers=servers, workload=workload,
                 )  # fmt: skip
 
     def _values(self, name: str, part: slice, over: Mapping[str, Any]) -> Iterable[Any]:
@@ -231,6 +232,28 @@ class Trace:
         _check(factor, 0 < factor < math.inf, "scale_arrivals", "a number above 0")
         note = f"arrivals scaled by {factor:g}: submission times divided by it"
         columns = self.columns | {"submit": self.columns["submit"] / factor}
+        return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
+
+    def resample(self, block: float, generator: np.random.Generator) -> Trace:
+        """Return a trace of the same length in time, put together from randomly drawn blocks of this one.
+
+        Time is cut into blocks of ``block`` seconds; as many blocks are drawn, with replacement, and laid end to end, each
+        job keeping its place within its block (the block bootstrap; Carlstein 1986, Annals of Statistics 14(3)). It turns
+        one trace into replications: what repeats within a block stays, what links blocks is lost. Dates mean nothing
+        afterwards. A job that is drawn twice appears twice, with the row it came from.
+        """
+        _check(block, 0 < block < math.inf, "resample", "a time above 0")
+        if not len(self):
+            return self
+        submit = self.columns["submit"] - self.columns["submit"][0]
+        borders = np.searchsorted(submit, block * np.arange(math.floor(submit[-1] / block) + 2))
+        drawn = generator.integers(len(borders) - 1, size=len(borders) - 1)
+        rows = np.concatenate([np.arange(borders[index], borders[index + 1]) for index in drawn])
+        place = np.repeat(np.arange(len(drawn)), np.diff(borders)[drawn])
+        moved = submit[rows] - block * drawn[place] + block * place
+        columns = {name: column[rows] for name, column in (self.columns | {"row": self._rows()}).items()}
+        note = f"put together at random from blocks of {format_quantity(block, 'time')} of the trace"
+        columns["submit"] = np.maximum.accumulate(moved)
         return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
 
     def limit(self, jobs: int) -> Trace:

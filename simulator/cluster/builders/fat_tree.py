@@ -33,8 +33,7 @@ def fat_tree(
     if not 1 <= count <= places:
         raise InputError(f"nodes is {count}; a fat-tree of k = {k} has places for 1 to {places} servers")
     plan = Plan(node, link)
-    assert plan.port is not None
-    port = plan.port
+    port = plan.wired()
     up = port.trunk / oversubscription
     cables = max(1, math.ceil(port.nics / oversubscription - 1e-9))
     for core in range(half * half):

@@ -31,8 +31,7 @@ def leaf_spine(
     ):
         at_least(name, value, least)
     plan = Plan(node, link)
-    assert plan.port is not None
-    port = plan.port
+    port = plan.wired()
     leaves = math.ceil(nodes / nodes_per_leaf)
     up = nodes_per_leaf * port.trunk / oversubscription / spines
     cables = max(1, math.ceil(nodes_per_leaf * port.nics / oversubscription / spines - 1e-9))

@@ -22,7 +22,7 @@ def node_list(nodes: Path) -> Topology:
     Source of the format: Alibaba cluster trace 2023 (cluster-trace-gpu-v2023), ``openb_node_list_*.csv``. A row is one
     server; its ``model`` is what jobs that ask for an accelerator type are matched against.
     """
-    graph = nx.MultiDiGraph()
+    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     problems: list[Problem] = []
     try:
         with nodes.open(encoding="utf-8", newline="") as lines:
@@ -53,7 +53,7 @@ def _check_header(found: object, file: Path) -> None:
         raise InputError(*problems)
 
 
-def _add(graph: nx.MultiDiGraph, row: dict[str, str]) -> str | None:
+def _add(graph: nx.MultiDiGraph[str], row: dict[str, str]) -> str | None:
     """Add one server; return what is wrong with its row, if anything."""
     name = row["sn"]
     if not name or name in graph:

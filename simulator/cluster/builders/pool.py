@@ -13,6 +13,6 @@ from simulator.cluster.topology import SERVER, Topology
 def pool(accelerators: int, accelerator: str = "") -> Topology:
     """So many accelerators in one place, with no servers to fit into and no network."""
     at_least("accelerators", accelerators, 1)
-    graph = nx.MultiDiGraph()
+    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     graph.add_node("pool", kind=SERVER, accelerators=accelerators, accelerator=accelerator)
     return Topology(graph, f"pool of {accelerators}")

@@ -12,9 +12,9 @@ def single_switch(nodes: int, node: str = "dgx-h100", link: str = "infiniband-nd
     """All servers on one switch that never blocks: only the servers' own network cards can be full."""
     at_least("nodes", nodes, 1)
     plan = Plan(node, link)
-    assert plan.port is not None
-    plan.add_switch("switch", 1, nodes * plan.port.nics)
+    port = plan.wired()
+    plan.add_switch("switch", 1, nodes * port.nics)
     for index in range(nodes):
         plan.add_server(f"node-{index}")
         plan.plug(f"node-{index}", "switch")
-    return Topology(plan.graph, f"{nodes} x {plan.node.short} on one switch, {plan.port.link.short}")
+    return Topology(plan.graph, f"{nodes} x {plan.node.short} on one switch, {port.link.short}")

@@ -34,6 +34,10 @@ class TargetTracking:
             raise ValueError(f"interval is {interval:g} s; it must be above 0")
         self.target, self.metric, self.interval = target, metric, interval
         self._out, self._in = scale_out_cooldown, scale_in_cooldown
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget earlier changes: a new run begins."""
         self._last_out = self._last_change = -math.inf
 
     def step(self, now: float, observation: PoolObservation) -> int:

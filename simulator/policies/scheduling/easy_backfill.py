@@ -46,10 +46,11 @@ class EasyBackfill:
 
     def _fill(self, view: ClusterView, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
         at, spare = _reservation(view, head)
+        now = view.now
         for job in islice(waiting, self.depth or None):
             if view.free <= 0 and view.gangs_only:
                 return
-            in_time = view.now + view.estimate(job) <= at
+            in_time = now + view.remaining(job) <= at
             if not (in_time or job.accelerators <= spare):
                 continue
             placement = view.place(job)

@@ -28,8 +28,12 @@ class Las:
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Give the cluster to the jobs with the fewest quanta behind them."""
 
+        now, quantum, waiting = view.now, self.quantum, State.QUEUED
+
         def level(job: Job) -> Any:
-            return (view.attained(job) // self.quantum, job.state is State.QUEUED, job.sequence)
+            if job.state is waiting:
+                return (job.ran // quantum, True, job.sequence)
+            return ((job.ran + now - job.since) // quantum, False, job.sequence)
 
         return preferring(view, sorted(view.running, key=level), view.queue.by(self._level_in_queue), level)
 

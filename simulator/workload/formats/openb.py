@@ -67,6 +67,7 @@ def _parse(rows: Rows, keep_pending: bool) -> Columns:
         "accelerator_types": as_objects(tuple(spec.split("|")) if spec else () for spec in rows.texts("gpu_spec")),
         "cores": rows.numbers("cpu_milli", scale=1e-3),
         "memory": rows.numbers("memory_mib", scale=_MIB),
+        "max_servers": np.ones(len(rows), dtype=np.int64),
         "qos": rows.objects("qos"),
         "state": phase,
     }

@@ -1,0 +1,115 @@
+"""What happened in a run, written down as it happens; what was the case in between, worked out at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from simulator.core.clock import Clock
+from simulator.metrics.recorder import Recorder
+from simulator.workload.jobs import Job, State
+
+Progress = Callable[[float, int], None]
+"""Called now and then with the simulated time (s) and the jobs that have ended."""
+Arrays = dict[str, np.ndarray]
+
+_PACK_EVERY = 2048
+"""Ended jobs after which the recorded rows are packed and progress is reported."""
+_MILLI = 1000
+"""Accelerators are summed in thousandths, as they are handed out, so that the sums are exact."""
+_MOVES = {"submit": (1, 0), "start": (-1, 1), "preempt": (1, -1), "end": (0, -1), "reject": (-1, 0)}
+"""What each event adds to the jobs that wait and to the jobs that run."""
+
+
+class Journal:
+    """The record of one run while it grows.
+
+    ``event`` takes a row (time, event, subject, amount); it is the ``append`` of a list, for the sake of the hot path.
+    """
+
+    def __init__(self, clock: Clock, progress: Progress | None) -> None:
+        self._clock, self._progress = clock, progress
+        self.recorder = Recorder()
+        self.event = self.recorder.events.add
+        self._levels: list[tuple[float, float, float]] = []
+        self.ended = 0
+        """Jobs whose row is written."""
+
+    def level(self, capacity: float, provisioned: float) -> None:
+        """From now on ``capacity`` accelerators are up and ``provisioned`` are paid for."""
+        self._levels.append((self._clock.now, capacity, provisioned))
+
+    def job(self, job: Job, share: float) -> None:
+        """Write the row of a job that has come to its end; ``share`` of its work was exposed communication."""
+        completed = job.state is State.COMPLETED
+        jct = job.end - job.submit if completed else math.nan
+        busy = job.ran - job.overhead
+        compute = min(busy, job.done * (1.0 - share)) if share else busy
+        self.recorder.jobs.add(
+            (
+                job.id,
+                job.workload,
+                job.tenant,
+                job.row,
+                job.submit,
+                job.start,
+                job.end,
+                job.waited,
+                jct,
+                jct / job.work if completed and job.work > 0 else math.nan,
+                job.accelerators,
+                len(job.placement),
+                job.state.name,
+                job.preemptions,
+                job.work if job.start == job.start else math.nan,
+                compute,
+                busy - compute,
+                job.overhead,
+            )
+        )
+        self.ended += 1
+        if self.ended % _PACK_EVERY == 0:
+            self.recorder.pack()
+            if self._progress is not None:
+                self._progress(self._clock.now, self.ended)
+
+    def tables(self) -> dict[str, Arrays]:
+        """All tables as arrays."""
+        tables = self.recorder.tables()
+        return tables | {"series": series(tables["events"], self._levels)}
+
+
+def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
+    """Return how many jobs waited and ran and how many accelerators were held, up and paid for, change by change.
+
+    ``events`` is the table of that name in order of time; ``levels`` are (time, accelerators up, accelerators paid
+    for). The columns are those of ``recorder.SERIES``; what changes within an instant leaves one row.
+    """
+    waits, runs = np.zeros(len(events["time"]), np.int64), np.zeros(len(events["time"]), np.int64)
+    for kind, (waiting, running) in _MOVES.items():
+        chosen = np.asarray(events["event"] == kind, dtype=bool)
+        waits[chosen], runs[chosen] = waiting, running
+    held = np.rint(events["amount"] * _MILLI).astype(np.int64) * runs if len(runs) else runs
+    last = np.flatnonzero(np.diff(events["time"], append=math.inf))
+    steps = events["time"][last]
+    since, up, paid = (np.array(column, dtype=float) for column in zip(*levels, strict=True))
+    time = np.union1d(steps, since)
+    row = np.searchsorted(steps, time, "right")
+    before = np.zeros(1, np.int64)
+    queued, running, milli = (np.append(before, np.cumsum(moves)[last])[row] for moves in (waits, runs, held))
+    level = np.searchsorted(since, time, "right") - 1
+    columns: Arrays = {
+        "time": time,
+        "queued": queued,
+        "running": running,
+        "allocated": milli / _MILLI,
+        "capacity": up[level],
+        "provisioned": paid[level],
+    }
+    changed = np.zeros(len(time), dtype=bool)
+    changed[:1] = True
+    for name in list(columns)[1:]:
+        changed[1:] |= np.diff(columns[name]) != 0
+    return {name: values[changed] for name, values in columns.items()}
