@@ -304,8 +304,10 @@ def test_a_pool_of_nodes() -> None:
     )
     jobs = build(Scenario.load(text)).run().tables["jobs"]
     assert jobs["start"].tolist() == [360.0]
-    said = message(text, "autoscaler.max=9")
-    assert "max (9)" in said
+    assert message(text, "autoscaler.max=9") == (
+        "autoscaler.max: max is 9 nodes; the topology has 4 servers\n    --set autoscaler.max=9"
+    )
+    assert message(text.replace("min: 1", "min: 5")).startswith("<text>:4:42 autoscaler.min: min is 5 nodes; ")
 
 
 def small(link: str = "infiniband-ndr") -> Topology:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import tomllib
 import types
 from pathlib import Path
 
@@ -51,3 +52,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 def test_star_import_gives_the_public_names() -> None:
     assert set(importlib.import_module("simulator").__all__) <= set(dir(simulator))
+
+
+@pytest.mark.parametrize("kind", ["scenarios", "topologies"])
+def test_shipped_files_are_found_in_a_checkout_and_go_into_the_wheel(kind: str) -> None:
+    from simulator.scenario import shipped
+
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert kind in wheel["only-include"]
+    assert wheel["sources"][kind] == f"simulator/_shipped/{kind}"
+    assert shipped.folder(kind) == ROOT / kind

@@ -275,3 +275,37 @@ def test_the_windows_of_the_philly_reference(shared: Path) -> None:
         assert cut.accelerator_seconds / (int(gpus) * 61 * 86400) == pytest.approx(float(load), abs=5e-5)
         seen += 1
     assert seen == 24
+
+
+def test_resample_keeps_the_place_within_a_block() -> None:
+    submit = [0.0, 5.0, 12.0, 25.0, 27.0]
+    made = trace(submit).resample(10.0, np.random.default_rng(1))
+    drawn = {(row, at % 10.0) for row, at in zip(made.columns["row"].tolist(), made.columns["submit"].tolist(), strict=True)}
+    assert drawn <= {(1, 0.0), (2, 5.0), (3, 2.0), (4, 5.0), (5, 7.0)}
+    assert made.columns["submit"].max() < 30.0
+    assert np.all(np.diff(made.columns["submit"]) >= 0)
+    assert made.origin is None
+    assert made.notes == ("put together at random from blocks of 10 s of the trace",)
+
+
+def test_resample_keeps_what_a_row_belongs_together() -> None:
+    made = trace().resample(600.0, np.random.default_rng(3))
+    source = trace().columns
+    for name in ("duration", "accelerators", "tenant"):
+        assert made.columns[name].tolist() == source[name][made.columns["row"] - 1].tolist()
+
+
+def test_resample_in_one_block_is_the_trace() -> None:
+    made = trace().resample(1e6, np.random.default_rng(0))
+    assert made.columns["submit"].tolist() == trace().columns["submit"].tolist()
+
+
+def test_resample_draws_what_the_generator_says() -> None:
+    one, same, other = (trace([float(i) for i in range(100)]).resample(7.0, np.random.default_rng(s)) for s in (1, 1, 2))
+    assert one.columns["row"].tolist() == same.columns["row"].tolist() != other.columns["row"].tolist()
+
+
+@pytest.mark.parametrize("block", [0.0, -1.0, float("nan"), float("inf")])
+def test_resample_refuses(block: float) -> None:
+    with pytest.raises(InputError, match=r"^resample: .* is not a time above 0"):
+        trace().resample(block, np.random.default_rng(0))

@@ -172,4 +172,5 @@ def _work_text(name: str, work: Trace | int) -> str:
         ("work", f"{about['accelerator_seconds'] / 3600:,.0f} accelerator-hours"),
         ("demand", f"{about['demand']:,.4g} accelerators busy on average, if nothing waited"),
     ]
-    return f"workload {name}: {work.report()}\n" + table(rows)
+    head = "trace" if name == work.name else f"workload {name}:"
+    return f"{head} {work.report()}\n" + table(rows)

@@ -60,7 +60,7 @@ def _parse(text: str) -> Any:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:  # the C loader would end the process
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+            raise yaml.YAMLError(f"nested deeper than {_DEEPEST} levels")
     return yaml.load(text, Loader=_Loader)
 
 

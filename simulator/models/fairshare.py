@@ -9,7 +9,7 @@ plain Python, quicker for few classes, and numpy, which freezes every local bott
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
@@ -17,8 +17,10 @@ import numpy as np
 
 _TOLERANCE = 1e-12
 """Relative: links whose fair shares differ by less count as equally full."""
-_FEW = 96
+_FEW = 48
 """Up to so many classes the plain loop is quicker than numpy (measured by benchmarks/bench_fairshare.py)."""
+LIMIT = -1
+"""Stands for the number of a link where a class is held back by its own limit."""
 
 
 class FlowClass(Protocol):
@@ -29,12 +31,12 @@ class FlowClass(Protocol):
     usage: tuple[float, ...]
     """How many bytes cross each of ``links`` for one byte of the flow: 1, or more for a collective."""
     count: float
-    """Number of flows."""
+    """Number of flows, above 0."""
     limit: float
     """Bytes/s that one flow can reach at most, however free the links are."""
 
 
-def max_min(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+def max_min(classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]) -> list[float]:
     """Return the rate (bytes/s) of one flow of each class.
 
     ``capacity`` gives bytes/s by link index. A class without links gets its limit. The rates are the max-min fair ones:
@@ -45,32 +47,47 @@ def max_min(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[flo
     >>> max_min([one, two], [8.0])
     [2.0, 2.0]
     """
+    return fill(classes, capacity)[0]
+
+
+def fill(
+    classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]
+) -> tuple[list[float], list[int]]:
+    """Return the rates of ``max_min``, and for each class its bottleneck: a full link where no flow is faster.
+
+    The bottleneck is ``LIMIT`` where the class has reached its own limit.
+    """
     return _by_heap(classes, capacity) if len(classes) <= _FEW else _by_rounds(classes, capacity)
 
 
-def _by_heap(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+def _by_heap(
+    classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]
+) -> tuple[list[float], list[int]]:
     members: dict[int, list[int]] = {}
     demand: dict[int, float] = {}
     for index, flow in enumerate(classes):
+        count = flow.count
         for link, usage in zip(flow.links, flow.usage, strict=True):
             if link in members:
                 members[link].append(index)
-                demand[link] += usage * flow.count
+                demand[link] += usage * count
             else:
                 members[link] = [index]
-                demand[link] = usage * flow.count
+                demand[link] = usage * count
     room = {link: float(capacity[link]) for link in members}
     left = {link: len(indices) for link, indices in members.items()}
     # a limit is a link of one's own: it is told from real links by its negative number
-    heap = [(room[link] / demand[link], link) for link in members]
+    heap = [(max(room[link], 0.0) / demand[link], link) for link in members]
     heap += [(flow.limit, -1 - index) for index, flow in enumerate(classes) if flow.limit < math.inf or not flow.links]
     heapify(heap)
-    rates = [-1.0] * len(classes)
-    while heap:
+    rates, held = [-1.0] * len(classes), [LIMIT] * len(classes)
+    todo = len(classes)
+    while todo:
         level, link = heappop(heap)
         if link < 0:
             if rates[-1 - link] < 0:
                 _freeze(-1 - link, level, classes, rates, room, demand, left)
+                todo -= 1
             continue
         if not left[link]:
             continue
@@ -81,7 +98,9 @@ def _by_heap(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[fl
         for index in members[link]:
             if rates[index] < 0:
                 _freeze(index, share, classes, rates, room, demand, left)
-    return rates
+                held[index] = link
+                todo -= 1
+    return rates, held
 
 
 def _freeze(
@@ -102,7 +121,9 @@ def _freeze(
         left[link] -= 1
 
 
-def _by_rounds(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[float]:
+def _by_rounds(
+    classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]
+) -> tuple[list[float], list[int]]:
     lengths = np.array([len(flow.links) for flow in classes])
     limits = np.array([flow.limit for flow in classes])
     counts = np.array([flow.count for flow in classes], dtype=float)
@@ -110,8 +131,8 @@ def _by_rounds(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[
     used, entry_link = np.unique(links, return_inverse=True)
     entry_class = np.repeat(np.arange(len(classes)), lengths)
     weight = np.array([usage for flow in classes for usage in flow.usage]) * counts[entry_class]
-    room = np.asarray(capacity, dtype=float)[used]
-    rates = np.where(lengths == 0, limits, -1.0)
+    room = np.array([capacity[link] for link in used.tolist()], dtype=float)
+    rates, held = np.where(lengths == 0, limits, -1.0), np.full(len(classes), LIMIT)
     while len(entry_class):
         demand = np.bincount(entry_link, weight, len(used))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -124,11 +145,12 @@ def _by_rounds(classes: Sequence[FlowClass], capacity: Sequence[float]) -> list[
         lowest = np.full(len(used), np.inf)
         sizes = np.diff(np.r_[starts, len(entry_class)])
         np.minimum.at(lowest, entry_link, np.repeat(level, sizes))
-        bottleneck = (demand > 0) & (lowest >= share * (1 - _TOLERANCE))
-        stuck = np.maximum.reduceat(bottleneck[entry_link], starts) | (limits[active] <= tightest)
+        full = ((demand > 0) & (lowest >= share * (1 - _TOLERANCE)))[entry_link]
+        stuck = np.maximum.reduceat(full, starts) | (limits[active] <= tightest)
         rates[active[stuck]] = level[stuck]
+        held[entry_class[full]] = used[entry_link[full]]
         gone = np.repeat(stuck, sizes)
         room -= np.bincount(entry_link[gone], (weight * rates[entry_class])[gone], len(used))
         entry_link, entry_class, weight = entry_link[~gone], entry_class[~gone], weight[~gone]
-    result: list[float] = rates.tolist()
+    result: tuple[list[float], list[int]] = (rates.tolist(), held.tolist())
     return result

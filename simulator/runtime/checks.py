@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import index
 from typing import NamedTuple
 
 from simulator.cluster.allocation import Allocator
@@ -48,12 +49,11 @@ def expected(job: Job) -> float:
 def fault(job: Job) -> str:
     """Say what is wrong with a job that is being submitted; empty when nothing is."""
     try:
-        accelerators = job.accelerators
         if (
             type(job) is BatchJob
             and job.state is State.PENDING
-            and 0 <= accelerators < _INFINITE
-            and (accelerators < 1 or accelerators == int(accelerators))
+            and job.accelerators >= 0
+            and job.accelerators % 1 == 0
             and 0 <= job.duration < _INFINITE
             and 0 <= job.estimate < _INFINITE
             and not (job.cores or job.memory or job.communication or job.max_servers)
@@ -83,12 +83,12 @@ def _first_fault(job: Job) -> str:
 
 def checked(job: Job, placement: Placement, nodes: Allocator) -> Placement:
     """Return the placement if it names right servers and adds up to the gang of the job; else raise ``ValueError``."""
-    if type(placement) is tuple and len(placement) == 1 and type(placement[0]) is tuple and len(placement[0]) == 2:
-        server, taken = placement[0]
-        if taken == job.accelerators and 0 <= server < len(nodes.jobs) and not job.accelerator_types:
-            return placement
     try:
-        plain = tuple((int(server), float(taken)) for server, taken in placement)
+        if len(placement) == 1:
+            ((server, taken),) = placement
+            if taken == job.accelerators and 0 <= server < len(nodes.jobs) and not job.accelerator_types:
+                return ((server, taken),)
+        plain = tuple((index(server), float(taken)) for server, taken in placement)
     except (TypeError, ValueError):
         raise ValueError(f"placement {placement!r} is not ((server index, accelerators), ...)") from None
     for server, _ in plain:

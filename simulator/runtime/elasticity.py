@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
+from operator import index
 from typing import TYPE_CHECKING
 
 from simulator.core.clock import Phase
@@ -101,9 +101,12 @@ class NodePool:
             wanted = self.autoscaler.step(now, self._observe())
         except Exception as error:
             raise PolicyError(f"autoscaler {name} at {now:g} s: {type(error).__name__}: {error}") from error
-        if not isinstance(wanted, Integral) or isinstance(wanted, bool):
-            raise PolicyError(f"autoscaler {name} at {now:g} s: step returned {wanted!r}, not a number of nodes")
-        return int(wanted)
+        try:
+            return index(wanted)
+        except TypeError:
+            raise PolicyError(
+                f"autoscaler {name} at {now:g} s: step returned {wanted!r}, not a number of nodes"
+            ) from None
 
     def _observe(self) -> PoolObservation:
         nodes, view = self._nodes, self._simulation.view

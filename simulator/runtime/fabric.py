@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Deadlines
-from simulator.models.fairshare import max_min
+from simulator.models.fairshare import LIMIT
+from simulator.runtime.refill import Refill
 
 _SAME = 1e-12
 """Relative: a rate that changes by less has not changed."""
@@ -20,11 +21,11 @@ _FULL = 1 - 1e-9
 class Stream:
     """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
 
-    ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` after it has set a new one;
-    ``limit`` caps it.
+    ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` when the stream gets its first rate
+    and after each new one; ``limit`` caps it. ``held`` is the link that holds the stream back, or ``LIMIT``.
     """
 
-    __slots__ = ("changed", "count", "limit", "links", "rate", "usage")
+    __slots__ = ("changed", "count", "held", "limit", "links", "rate", "usage")
 
     def __init__(
         self,
@@ -38,20 +39,23 @@ class Stream:
         self.usage = tuple(usage) or (1.0,) * len(self.links)
         self.count, self.limit, self.changed = count, limit, changed
         self.rate = 0.0
+        self.held = LIMIT
 
 
 class Fabric:
     """Max-min fair sharing of the links by the streams on them, solved once per instant.
 
-    Only the connected component that a change can reach is solved again, and not even that when the change cannot move
-    another rate: a stream that leaves links with room to spare, or joins without filling one.
+    Only the streams that a change moves are filled again (see ``refill``), and none when the change cannot move another
+    rate: a stream that leaves links with room to spare, or joins without filling one.
     """
 
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
         self.capacity = [float(value) for value in capacity]
+        self._nominal = tuple(self.capacity)
         self._load = [0.0] * len(self.capacity)
         self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
+        self._population = 0
         self._joined: dict[Stream, None] = {}
         self._dirty: dict[int, None] = {}
         self.solves = 0
@@ -62,12 +66,14 @@ class Fabric:
         for link, usage in zip(stream.links, stream.usage, strict=True):
             self._on[link][stream] = usage
         self._joined[stream] = None
+        self._population += 1
         self._soon()
 
     def leave(self, stream: Stream) -> None:
         """Take a stream off; the others take over its share at the end of this instant."""
         fresh = stream in self._joined
         self._joined.pop(stream, None)
+        self._population -= 1
         for link, usage in zip(stream.links, stream.usage, strict=True):
             del self._on[link][stream]
             if self._load[link] >= self.capacity[link] * _FULL:
@@ -94,57 +100,58 @@ class Fabric:
         self._soon()
 
     def alone(self, stream: Stream) -> float:
-        """Rate that one flow of the stream would have with the fabric to itself."""
+        """Rate that one flow of the stream would have with the fabric to itself and all links as they were built."""
         shares = (
-            self.capacity[link] / (usage * stream.count)
+            self._nominal[link] / (usage * stream.count)
             for link, usage in zip(stream.links, stream.usage, strict=True)
         )
         return min(shares, default=math.inf) if stream.limit == math.inf else min((stream.limit, *shares))
 
     def _settle(self) -> None:
-        for stream in self._joined:
-            if self._fits(stream):
-                self._set_rate(stream, stream.limit)
-            else:
-                self._dirty.update(dict.fromkeys(stream.links))
-        self._joined.clear()
-        if not self._dirty:
-            return
-        streams = self._component()
+        joined, self._joined = self._joined, {}
+        start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
+        full = [link for stream in start for link in stream.links if self._load[link] >= self.capacity[link] * _FULL]
+        for link in dict.fromkeys((*self._dirty, *full)):
+            start.update(dict.fromkeys(self._affected(link)))
         self._dirty.clear()
+        if not start:
+            return
         self.solves += 1
-        for stream, rate in zip(streams, max_min(streams, self.capacity), strict=True):
-            if abs(rate - stream.rate) > _SAME * stream.rate:
-                self._set_rate(stream, rate)
+        refill = Refill(self._on, self.capacity, start, self._population)
+        for link, load in refill.loads.items():
+            self._load[link] = load
+        moved: list[Stream] = []
+        for stream, rate, held in zip(refill.streams, refill.rates, refill.held, strict=True):
+            stream.held = held
+            if abs(rate - stream.rate) > _SAME * stream.rate or stream in joined:
+                stream.rate = rate
+                moved.append(stream)
+        for stream in moved:
+            stream.changed()
 
-    def _fits(self, stream: Stream) -> bool:
+    def _take_up(self, stream: Stream) -> bool:
+        """Let a new stream run at its limit if that fits beside the others; return whether it does."""
         if stream.limit == math.inf and stream.links:
             return False
         wanted = stream.limit * stream.count
-        return all(
-            self._load[link] + usage * wanted <= self.capacity[link]
-            for link, usage in zip(stream.links, stream.usage, strict=True)
-        )
-
-    def _component(self) -> list[Stream]:
-        links = dict.fromkeys(self._dirty)
-        streams: dict[Stream, None] = {}
-        todo = list(links)
-        while todo:
-            for stream in self._on[todo.pop()]:
-                if stream not in streams:
-                    streams[stream] = None
-                    for link in stream.links:
-                        if link not in links:
-                            links[link] = None
-                            todo.append(link)
-        return list(streams)
-
-    def _set_rate(self, stream: Stream, rate: float) -> None:
-        for link, usage in zip(stream.links, stream.usage, strict=True):
-            self._load[link] += usage * stream.count * (rate - stream.rate)
-        stream.rate = rate
+        loads = [usage * wanted for usage in stream.usage]
+        if any(self._load[link] + load > self.capacity[link] for link, load in zip(stream.links, loads, strict=True)):
+            return False
+        for link, load in zip(stream.links, loads, strict=True):
+            self._load[link] += load
+        stream.rate, stream.held = stream.limit, LIMIT
         stream.changed()
+        return True
+
+    def _affected(self, link: int) -> Iterator[Stream]:
+        """Streams that a change of ``link`` itself can move: those it held back, and the fast ones if it overflows."""
+        there = self._on[link]
+        level = math.inf
+        if self._load[link] > self.capacity[link]:
+            level = self.capacity[link] / sum(usage * stream.count for stream, usage in there.items())
+        for stream in there:
+            if stream.held == link or stream.rate > level:
+                yield stream
 
 
 class Flow:

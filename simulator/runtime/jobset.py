@@ -53,8 +53,7 @@ class JobSet:
             if len(self._orders) >= _KEEP:
                 del self._orders[next(iter(self._orders))]
         self._orders[key] = order
-        if order.fresh:
-            order.sort_in()
+        order.refresh()
         return order.loop(self.members)
 
     def add(self, job: Job) -> None:
@@ -72,16 +71,17 @@ class JobSet:
 
 
 class _Order:
-    """Jobs sorted by (key, sequence); removed ones stay in the list, unseen, until new ones are sorted in."""
+    """Jobs sorted by (key, sequence); removed ones stay in the list, unseen, until it is tidied."""
 
-    __slots__ = ("_added", "_items", "_key", "_loops", "entry", "fresh")
+    __slots__ = ("_added", "_head", "_items", "_key", "_loops", "entry", "fresh")
 
     def __init__(self, key: Callable[[Job], Any], jobs: dict[Job, None]) -> None:
         self._key = key
         self._added = 0
         self._items: list[_Item] = []
+        self._head = 0
         self._loops = 0
-        """Loops under way over ``_items``, which must not change under them."""
+        """Loops under way: the list must not change under them."""
         self.entry: dict[Job, _Item] = {}
         """The item that stands for each job that has been sorted in."""
         self.fresh: dict[Job, None] = dict.fromkeys(jobs)
@@ -89,24 +89,48 @@ class _Order:
 
     def loop(self, members: dict[Job, None]) -> Iterator[Job]:
         """Loop over the jobs that are sorted in."""
-        entry = self.entry
+        items, entry = self._items, self.entry
         self._loops += 1
         try:
-            for item in self._items:
+            for index in range(self._head, len(items)):
+                item = items[index]
                 job = item[3]
-                if job in members and entry.get(job) is item:  # orders that are no longer kept up have old entries
+                if job in members and entry.get(job) is item:  # an order that is no longer kept up has old entries
                     yield job
         finally:
             self._loops -= 1
 
-    def sort_in(self) -> None:
-        """Give every fresh job its place."""
-        items, entry = self._items, self.entry
-        if self._loops or len(items) > 2 * len(entry) + _SLACK:
-            items = self._items = [item for item in items if entry.get(item[3]) is item]
-            self._loops = 0
-        fresh = []
+    def refresh(self) -> None:
+        """Drop what is gone from the head, and sort in what came."""
+        items, entry, head = self._items, self.entry, self._head
+        if self._loops:
+            if self.fresh:
+                items = self._items = [item for item in items if entry.get(item[3]) is item]
+                head = 0
+        elif not entry:
+            items.clear()
+            head = 0
+        else:
+            while entry.get(items[head][3]) is not items[head]:
+                head += 1
+            if len(items) > 2 * len(entry) + _SLACK:
+                items[:] = [item for item in items if entry.get(item[3]) is item]
+                head = 0
+        self._head = head
+        if self.fresh:
+            self._sort_in(items, head)
+
+    def _sort_in(self, items: list[_Item], head: int) -> None:
+        added, entry, few = self._added, self.entry, len(self.fresh) <= 8
         for job in self.fresh:
-            self._added += 1
-            fresh.append((self._key(job), job.sequence, self._added, job))
+            added += 1
+            item = entry[job] = (self._key(job), job.sequence, added, job)
+            if few:
+                insort(items, item, head)
+            else:
+                items.append(item)
+        if not few:
+            items.sort()
+            self._head = 0
+        self._added = added
         self.fresh.clear()

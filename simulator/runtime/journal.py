@@ -88,10 +88,10 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
     for). The columns are those of ``recorder.SERIES``; what changes within an instant leaves one row.
     """
     waits, runs = np.zeros(len(events["time"]), np.int64), np.zeros(len(events["time"]), np.int64)
-    for kind, (waiting, running) in _MOVES.items():
+    for kind, (wait, run) in _MOVES.items():
         chosen = np.asarray(events["event"] == kind, dtype=bool)
-        waits[chosen], runs[chosen] = waiting, running
-    held = np.rint(events["amount"] * _MILLI).astype(np.int64) * runs if len(runs) else runs
+        waits[chosen], runs[chosen] = wait, run
+    held = np.rint(events["amount"] * _MILLI).astype(np.int64) * runs
     last = np.flatnonzero(np.diff(events["time"], append=math.inf))
     steps = events["time"][last]
     since, up, paid = (np.array(column, dtype=float) for column in zip(*levels, strict=True))

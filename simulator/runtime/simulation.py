@@ -172,8 +172,6 @@ class Simulation:
         """Ask the scheduler once for this instant, and apply what it wants."""
         view = self.view
         if view.queue.members:
-            view.queue.tidy()
-            view.running.tidy()
             self._unplaced = 0
             for action in self._ask():
                 self._apply(action)

@@ -91,7 +91,7 @@ def build(
         placer=scenario.keys.placement.make(),
         jobs=made.jobs(),
         transfers=made.transfers,
-        pool=None if pool is None else _pool(pool),
+        pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
         contention=scenario.network.contention != "none",
         restart=run.restart,
@@ -149,7 +149,12 @@ def capacity_events(scenario: Scenario, topology: Topology) -> list[tuple[float,
     return [(event.time, event.link, event.capacity) for event in scenario.network.capacity_events]
 
 
-def _pool(keys: PoolKeys) -> NodePool:
+def _pool(scenario: Scenario, keys: PoolKeys, topology: Topology) -> NodePool:
+    count = len(topology.servers)
+    for name, value in (("max", keys.maximum), ("initial", keys.initial), ("min", keys.minimum)):
+        if value is not None and value > count:
+            text = f"{name} is {value} nodes; the topology has {count} servers"
+            raise InputError(scenario.root.problem(("autoscaler", name), text))
     return NodePool(keys.autoscaler.make(), keys.minimum, keys.maximum, keys.provision, keys.initial)
 
 

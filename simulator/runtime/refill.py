@@ -1,0 +1,128 @@
+"""Max-min fairness kept up to date: after a change, only the streams that it moves are filled again.
+
+A max-min allocation is known by this: every stream has reached its limit, or has a bottleneck, a full link across which
+nothing is faster (Bertsekas and Gallager, Data Networks, section 6.5.2). So it is enough to fill a few streams again
+into what the others leave, and to look at the links they cross: a stream that they have robbed of its bottleneck, or
+that is faster than one of theirs, joins them, until there is no such stream. The result is the one and only max-min
+allocation; most changes move a few streams out of hundreds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from simulator.models.fairshare import FlowClass, fill
+
+_SLACK = 1e-11
+"""Relative: rates and loads that differ by less are equal."""
+_ROUNDS = 8
+"""Rounds of growing after which everything that is connected is filled at once."""
+_FEW = 16
+
+
+class Shared(FlowClass, Protocol):
+    """A class of flows with the rate and the bottleneck that it has now."""
+
+    rate: float
+    held: int
+
+    def __hash__(self) -> int: ...
+
+
+class Refill:
+    """One repair of the rates. ``streams`` are those filled again, with new ``rates`` and bottlenecks (``held``).
+
+    ``loads`` are the bytes/s that all streams then put on each link that was looked at. ``on`` gives the streams of
+    each link with their usage of it; ``start`` must hold every stream that the change itself can move.
+    """
+
+    def __init__(
+        self,
+        on: Sequence[Mapping[Shared, float]],
+        capacity: Sequence[float],
+        start: Iterable[Shared],
+        population: int,
+    ) -> None:
+        self._on, self._capacity = on, capacity
+        self._work: dict[Shared, None] = {}
+        self._others: dict[int, float] = {}
+        self._include(dict.fromkeys(start))
+        most = max(_FEW, population // 8)
+        for step in range(_ROUNDS + 1):
+            if len(self._work) > most or step == _ROUNDS:
+                self._include_all()
+            self.streams: list[Shared] = list(self._work)
+            room = {link: capacity[link] - load for link, load in self._others.items()}
+            self.rates, self.held = fill(self.streams, room)
+            moved = self._moved()
+            if not moved:
+                break
+            self._include(moved)
+
+    def _include(self, streams: Mapping[Shared, None]) -> None:
+        """Take ``streams`` among those to fill; count for each of their links what the streams left out put on it."""
+        others, work = self._others, self._work
+        work.update(streams)
+        for stream in streams:
+            load = stream.count * stream.rate
+            for link, usage in zip(stream.links, stream.usage, strict=True):
+                if link in others:
+                    others[link] = max(0.0, others[link] - usage * load)
+        for stream in streams:
+            for link in stream.links:
+                if link not in others:
+                    there = self._on[link].items()
+                    others[link] = sum([usage * o.count * o.rate for o, usage in there if o not in work])
+
+    def _include_all(self) -> None:
+        """Take everything that shares a link with a stream taken, and so on."""
+        todo = list(self._others)
+        self._others = dict.fromkeys(todo, 0.0)
+        while todo:
+            for stream in self._on[todo.pop()]:
+                if stream not in self._work:
+                    self._work[stream] = None
+                    for link in stream.links:
+                        if link not in self._others:
+                            self._others[link] = 0.0
+                            todo.append(link)
+
+    def _moved(self) -> dict[Shared, None]:
+        """Streams left out that cannot stay as they are beside the new rates; note the loads on the way."""
+        self.loads = dict(self._others)
+        level: dict[int, float] = {}
+        fastest: dict[int, float] = {}
+        count: dict[int, int] = dict.fromkeys(self._others, 0)
+        for stream, rate, held in zip(self.streams, self.rates, self.held, strict=True):
+            level[held] = rate
+            load = stream.count * rate
+            for link, usage in zip(stream.links, stream.usage, strict=True):
+                self.loads[link] += usage * load
+                count[link] += 1
+                if rate > fastest.get(link, -1.0):
+                    fastest[link] = rate
+        moved: dict[Shared, None] = {}
+        for link, number in count.items():
+            if number < len(self._on[link]):
+                moved.update(self._moved_on(link, level.get(link, math.inf), fastest.get(link, 0.0)))
+        return moved
+
+    def _moved_on(self, link: int, level: float, fastest: float) -> dict[Shared, None]:
+        """Streams left out that lie above the ``level`` at which the link is full, or that it no longer holds back."""
+        moved: dict[Shared, None] = {}
+        held: dict[Shared, None] = {}
+        weight = 0.0
+        for stream, usage in self._on[link].items():
+            if stream in self._work:
+                continue
+            if stream.rate > level * (1 + _SLACK):
+                moved[stream] = None
+            elif stream.held == link:
+                held[stream] = None
+                weight += usage * stream.count * stream.rate
+                if fastest > stream.rate * (1 + _SLACK):
+                    moved[stream] = None
+        free = self._capacity[link] - self.loads[link]
+        return moved | held if free > _SLACK * weight else moved
