@@ -73,10 +73,12 @@ def compare(
     if not alternatives:
         raise InputError("nothing to compare: give at least one alternative")
     chosen = next(iter(_scenario(scenario, allow_code).alternatives().values()))
-    made = {
-        name: chosen.with_(what if isinstance(what, Mapping) and "kind" not in what else {"scheduler": what})
-        for name, what in alternatives.items()
-    }
+    made = chosen.variants(
+        {
+            name: what if isinstance(what, Mapping) and "kind" not in what else {"scheduler": what}
+            for name, what in alternatives.items()
+        }
+    )
     return _execute(chosen, made, seed, replications, workers, progress)
 
 

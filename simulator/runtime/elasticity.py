@@ -6,6 +6,8 @@ import math
 from operator import index
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulator.core.clock import Phase
 from simulator.core.errors import InputError, PolicyError
 from simulator.policies.api import Autoscaler, PoolObservation
@@ -46,6 +48,8 @@ class NodePool:
         reset = getattr(self.autoscaler, "reset", None)
         if reset is not None:
             reset()
+        self.largest = int(np.sort(self._nodes.total)[::-1][: self.maximum].sum())
+        """Accelerators of the largest pool that may be up."""
         for server in range(self._initial, len(self._nodes)):
             self._nodes.set_up(server, False)
 

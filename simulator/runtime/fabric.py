@@ -52,7 +52,6 @@ class Fabric:
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
         self.capacity = [float(value) for value in capacity]
-        self._nominal = tuple(self.capacity)
         self._load = [0.0] * len(self.capacity)
         self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
         self._population = 0
@@ -100,10 +99,9 @@ class Fabric:
         self._soon()
 
     def alone(self, stream: Stream) -> float:
-        """Rate that one flow of the stream would have with the fabric to itself and all links as they were built."""
+        """Rate that one flow of the stream would have with the fabric to itself."""
         shares = (
-            self._nominal[link] / (usage * stream.count)
-            for link, usage in zip(stream.links, stream.usage, strict=True)
+            self.capacity[link] / (usage * stream.count) for link, usage in zip(stream.links, stream.usage, strict=True)
         )
         return min(shares, default=math.inf) if stream.limit == math.inf else min((stream.limit, *shares))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from simulator.models.fairshare import FlowClass, fill
 
@@ -31,7 +31,10 @@ class Shared(FlowClass, Protocol):
     def __hash__(self) -> int: ...
 
 
-class Refill:
+S = TypeVar("S", bound=Shared)
+
+
+class Refill(Generic[S]):
     """One repair of the rates. ``streams`` are those filled again, with new ``rates`` and bottlenecks (``held``).
 
     ``loads`` are the bytes/s that all streams then put on each link that was looked at. ``on`` gives the streams of
@@ -40,20 +43,20 @@ class Refill:
 
     def __init__(
         self,
-        on: Sequence[Mapping[Shared, float]],
+        on: Sequence[Mapping[S, float]],
         capacity: Sequence[float],
-        start: Iterable[Shared],
+        start: Iterable[S],
         population: int,
     ) -> None:
         self._on, self._capacity = on, capacity
-        self._work: dict[Shared, None] = {}
+        self._work: dict[S, None] = {}
         self._others: dict[int, float] = {}
         self._include(dict.fromkeys(start))
         most = max(_FEW, population // 8)
         for step in range(_ROUNDS + 1):
             if len(self._work) > most or step == _ROUNDS:
                 self._include_all()
-            self.streams: list[Shared] = list(self._work)
+            self.streams: list[S] = list(self._work)
             room = {link: capacity[link] - load for link, load in self._others.items()}
             self.rates, self.held = fill(self.streams, room)
             moved = self._moved()
@@ -61,7 +64,7 @@ class Refill:
                 break
             self._include(moved)
 
-    def _include(self, streams: Mapping[Shared, None]) -> None:
+    def _include(self, streams: Mapping[S, None]) -> None:
         """Take ``streams`` among those to fill; count for each of their links what the streams left out put on it."""
         others, work = self._others, self._work
         work.update(streams)
@@ -89,7 +92,7 @@ class Refill:
                             self._others[link] = 0.0
                             todo.append(link)
 
-    def _moved(self) -> dict[Shared, None]:
+    def _moved(self) -> dict[S, None]:
         """Streams left out that cannot stay as they are beside the new rates; note the loads on the way."""
         self.loads = dict(self._others)
         level: dict[int, float] = {}
@@ -103,16 +106,16 @@ class Refill:
                 count[link] += 1
                 if rate > fastest.get(link, -1.0):
                     fastest[link] = rate
-        moved: dict[Shared, None] = {}
+        moved: dict[S, None] = {}
         for link, number in count.items():
             if number < len(self._on[link]):
                 moved.update(self._moved_on(link, level.get(link, math.inf), fastest.get(link, 0.0)))
         return moved
 
-    def _moved_on(self, link: int, level: float, fastest: float) -> dict[Shared, None]:
+    def _moved_on(self, link: int, level: float, fastest: float) -> dict[S, None]:
         """Streams left out that lie above the ``level`` at which the link is full, or that it no longer holds back."""
-        moved: dict[Shared, None] = {}
-        held: dict[Shared, None] = {}
+        moved: dict[S, None] = {}
+        held: dict[S, None] = {}
         weight = 0.0
         for stream, usage in self._on[link].items():
             if stream in self._work:

@@ -27,6 +27,8 @@ from simulator.workload.jobs import Job, Placement, State, Transfer
 
 _PATIENCE = 100_000
 """Ticks in a row that bring no job forward, after which the policy is not ticked again until something happens."""
+_COLLECT_EVERY = 500_000
+"""Objects made and kept between two looks of the cycle collector."""
 
 
 class Simulation:
@@ -93,8 +95,10 @@ class Simulation:
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
         self.pool = pool
+        self._largest: float = topology.accelerators
         if pool is not None:
             pool.attach(self)
+            self._largest = pool.largest
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
@@ -161,7 +165,7 @@ class Simulation:
 
     def _can_ever_fit(self, job: Job) -> bool:
         if not (job.cores or job.memory or job.accelerator_types or job.max_servers):
-            return job.accelerators <= self.topology.accelerators
+            return job.accelerators <= self._largest
         return self.nodes.could_hold(
             job.accelerators, job.cores, job.memory, job.accelerator_types, job.max_servers
         )
@@ -342,7 +346,7 @@ class Simulation:
 
     def _note_left_over(self) -> None:
         for reason, count in self._rejected.items():
-            self._notes.append(f"{count} jobs were rejected: {reason}.")
+            self._notes.append(f"{count:,} rejected: {reason}.")
         waiting, running = len(self.view.queue), len(self.view.running)
         if waiting or running:
             self._notes.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
@@ -386,7 +390,7 @@ class Simulation:
         if not 0 <= link < count:
             raise InputError(f"capacity event at {time:g} s: there is no link {link}; links are 0 to {count - 1}")
         if not (0 <= time < math.inf and 0 <= capacity < math.inf):
-            raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be finite and >= 0")
+            raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be 0 or more")
 
     def _set_capacity(self, link: int, capacity: float) -> None:
         self._event((self.clock.now, "capacity", str(link), capacity))  # alone, it does not prolong the run
@@ -397,7 +401,7 @@ class Simulation:
 def _fewer_collections() -> Iterator[None]:
     """Let the cycle collector run less often: the engine makes many objects and few cycles."""
     before = gc.get_threshold()
-    gc.set_threshold(100_000, *before[1:])
+    gc.set_threshold(_COLLECT_EVERY, *before[1:])
     try:
         yield
     finally:

@@ -221,7 +221,7 @@ def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys) -> Job:
 def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Topology) -> Iterator[Transfer]:
     problems: list[Problem] = []
     for index, keys in enumerate(work.transfers):
-        transfer = _transfer(f"{name}-{index + 1}", keys)
+        transfer = _transfer(name, index + 1, keys)
         try:
             with scenario.at("workload", name, "transfers", index):
                 _check_route(topology, transfer, index)
@@ -232,10 +232,15 @@ def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Top
         raise InputError(*problems)
 
 
-def _transfer(id: str, keys: TransferKeys) -> Transfer:
-    route = None if keys.route is None else tuple(keys.route)
+def _transfer(workload: str, number: int, keys: TransferKeys) -> Transfer:
     return Transfer(
-        id=keys.id or id, src=keys.src or "", dst=keys.dst or "", bytes=keys.bytes, start=keys.start, route=route
+        id=keys.id or f"{workload}-{number}",
+        workload=workload,
+        src=keys.src or "",
+        dst=keys.dst or "",
+        bytes=keys.bytes,
+        start=keys.start,
+        route=None if keys.route is None else tuple(keys.route),
     )
 
 
@@ -248,7 +253,8 @@ def _check_route(topology: Topology, transfer: Transfer, label: int) -> None:
 
 def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterable[str]:
     """Say which jobs no cluster of this size can run; stop when the workload says so."""
-    room = topology.accelerators
+    most = None if scenario.pool is None else scenario.pool.maximum
+    room = sum(sorted((server.accelerators for server in topology.servers), reverse=True)[:most])
     too_large = stream.accelerators > room
     count = int(np.count_nonzero(too_large))
     if not count:

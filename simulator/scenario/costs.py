@@ -63,7 +63,7 @@ def _server_power(bill: Sequence[BillLine]) -> tuple[float | None, float | None]
 
 
 def _cloud(cloud: CloudKeys | float | None) -> float | None:
-    """Return dollars per accelerator-second."""
+    """Return dollars per accelerator-second; of several dates the newest."""
     if not isinstance(cloud, CloudKeys):
         return cloud
     rows = catalog.prices(cloud.accelerator, cloud.provider)
@@ -75,8 +75,8 @@ def _cloud(cloud: CloudKeys | float | None) -> float | None:
         if wanted not in known:
             raise InputError(f"{cloud.provider} has no {key} {wanted!r} in the catalog. {did_you_mean(wanted, known)}")
         rows = tuple(row for row in rows if getattr(row, key) == wanted)
-    if len(rows) != 1:
+    if len({(row.instance, row.region) for row in rows}) != 1:
         found = ", ".join(f"{row.instance} ({row.region})" for row in rows[:12])
         text = f"the catalog has {len(rows)} such prices: {found}" if rows else "the catalog has no such price"
         raise InputError(Problem(text, hint="say which with instance, accelerator or region"))
-    return rows[0].rate(cloud.kind)
+    return max(rows, key=lambda row: row.date).rate(cloud.kind)

@@ -121,3 +121,4 @@ class Transfer:
     start: float = 0.0
     route: tuple[int, ...] | None = None
     id: str = ""
+    workload: str = ""
