@@ -90,6 +90,7 @@ def test_help_names_every_command_and_where_to_start() -> None:
     for command in ("check", "run", "show", "list", "report", "validate", "schema", "new"):
         assert f"\n  {command} " in text
     assert "simulator run quickstart" in text
+    assert "..." not in text.partition("Commands:")[2]
 
 
 def test_every_command_says_what_it_does_and_can_debug() -> None:

@@ -34,9 +34,10 @@ def check(
     allow_code: bool,
     as_json: bool,
 ) -> None:
-    """Check FILE and everything that it names, and say what it would run.
+    """Check FILE, and say what it would run.
 
-    All problems are shown at once, each with its line. Traces are read and topologies built, nothing is run.
+    Everything that it names is checked with it: traces are read, topologies built, nothing is run. All problems are
+    shown at once, each with its line.
     """
     from simulator.scenario.spec import Scenario
 

@@ -217,7 +217,10 @@ def _si_records(kind: str) -> list[dict[str, Any]]:
 @json_option
 @debug_option
 def list_(kind: str | None, as_json: bool) -> None:
-    """List what a scenario file may name: policies, formats, builders, hardware, scenarios."""
+    """List what a scenario file may name.
+
+    Without KIND: the lists that there are.
+    """
     if as_json and kind in HARDWARE:
         write_json(_si_records(HARDWARE[kind]))
         return

@@ -17,7 +17,7 @@ from simulator.cli.common import debug_option
 )
 @debug_option
 def report(directory: Path, out: Path | None) -> None:
-    """Write the page of saved results again, from the tables in DIR."""
+    """Write the page of the results in DIR again."""
     from simulator.experiment.results import Results
     from simulator.experiment.store import PAGE
 

@@ -44,7 +44,7 @@ def run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run what FILE says, its comparison included; print the table and write a page.
+    """Run FILE, its comparison included; a table and a page.
 
     FILE is a scenario file, or the name of one that comes with the project, such as quickstart. Exit code 3 when an
     expect: line of the file does not hold.
@@ -55,7 +55,7 @@ def run(
 
     scenario = Scenario.load(file, overrides(settings, seed, until, replications), allow_code=allow_code)
     folder = out or _default_folder(scenario.path or scenario.name, force)
-    store._refuse(folder, force)
+    store.refuse(folder, force)
     with progress(quiet) as show:
         results = execute(scenario, workers=workers, allow_code=allow_code, progress=show)
     results.save(folder, force=force)

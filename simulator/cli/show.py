@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def show(file: str, reader: str | None, settings: tuple[str, ...], as_json: bool) -> None:
-    """Show the cluster and the work of FILE: a scenario, a topology file, or with --format a trace.
+    """Show the cluster and the work of FILE.
 
-    For a cluster: servers, switches, links, bisection bandwidth and the bill of materials. For a workload: its jobs,
-    and how many rows of its trace were set aside and why.
+    FILE is a scenario, a topology file, or with --format a trace. For a cluster: servers, switches, links, bisection
+    bandwidth and the bill of materials. For a workload: its jobs, and how many rows of its trace were set aside and why.
     """
     topologies: dict[str, Topology] = {}
     works: dict[str, Trace | int] = {}

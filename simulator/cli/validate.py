@@ -17,9 +17,9 @@ FALSE = 3
 @json_option
 @debug_option
 def validate(area: str | None, as_json: bool) -> None:
-    """Compare the models with theory and measurements, and show the error of each.
+    """Show the error of the models against theory.
 
-    AREA limits the comparison to one area, such as theory. Exit code 3 when an error is beyond its bound.
+    AREA limits it to one area, such as theory. Exit code 3 when an error is beyond its bound.
     """
     from simulator.experiment.validate import rows
 

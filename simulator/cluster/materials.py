@@ -35,18 +35,28 @@ def _servers(topology: Topology) -> list[BillLine]:
 def _switches(topology: Topology) -> list[BillLine]:
     from simulator.cluster.topology import SWITCH, BillLine
 
-    boxes: Counter[str] = Counter()
+    boxes: Counter[tuple[str, str]] = Counter()
     for _, data in topology.graph.nodes(data=True):
         if data.get("kind", SWITCH) == SWITCH:
             item = data.get("item", "")
             ports = catalog.switch(item).ports if item else 0
-            boxes[item] += max(1, math.ceil(data.get("ports", 0) / ports)) if ports else 1
-    lines = []
-    for item, count in boxes.items():
-        record = catalog.switch(item) if item else None
-        price, power, source = (record.price, record.power, record.source) if record else (None, None, "")
-        lines.append(BillLine("switch", item, count, price, power, source))
-    return lines
+            boxes[item, data.get("link", "")] += max(1, math.ceil(data.get("ports", 0) / ports)) if ports else 1
+    return [BillLine("switch", item, count, *_switch_facts(item, link)) for (item, link), count in boxes.items()]
+
+
+def _switch_facts(item: str, link: str) -> tuple[float | None, float | None, str]:
+    """Price, power and source of a switch; where its own row is silent, what the row of its link says."""
+    if not item:
+        return None, None, ""
+    switch = catalog.switch(item)
+    price, power, source = switch.price, switch.power, switch.source
+    if link and (price is None or power is None):
+        wire = catalog.link(link)
+        source = f"{source}; for want of more, the row of {wire.id}: {wire.source}"
+        price = wire.switch_price if price is None else price
+        if power is None and wire.switch_port_power is not None:
+            power = wire.switch_port_power * switch.ports
+    return price, power, source
 
 
 def _cables(topology: Topology) -> list[BillLine]:

@@ -65,7 +65,8 @@ class Plan:
 
     def add_switch(self, name: str, tier: int, ports: int) -> None:
         """Add a switch with ``ports`` physical ports in use at the rate of the link."""
-        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=self.wired().link.switch or "")
+        link = self.wired().link
+        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=link.switch or "", link=link.id)
 
     def plug(self, server: str, switch: str) -> None:
         """Connect all network cards of a server to a switch."""

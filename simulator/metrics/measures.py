@@ -222,8 +222,9 @@ def _over_time() -> list[Measure]:
             of_run=lambda w: ratio(w.integral("queued"), w.span()),
         ),
         Measure(
-            "utilization", "utilization", "ratio", "higher",
-            "accelerator-seconds held by jobs over accelerator-seconds that were up",
+            "utilization", "utilization", "ratio", "",
+            "accelerator-seconds held by jobs over accelerator-seconds that were up; jobs that a slow network keeps longer "
+            "raise it too, so neither way is called better",
             of_run=lambda w: ratio(w.integral("allocated"), w.integral("capacity")),
         ),
         Measure(

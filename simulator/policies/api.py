@@ -4,23 +4,23 @@ Three tiers, no registration needed:
 
 1. a key: ``by(lambda job: job.size)`` runs jobs in that order, head first, strictly;
 2. a function ``(view) -> Iterable[Action]``, usually a generator;
-3. a class with ``schedule(view)`` and, if it likes, ``on_submit(job)``, ``on_finish(job)``, ``on_tick(now)``,
-   ``reset(rng)`` and an ``interval`` in seconds at which it wants to be called while jobs wait.
+3. a class with ``schedule(view)`` and, if it likes, ``on_submit(job)`` (also when a preempted job is back in the
+   queue), ``on_finish(job)`` (completed ones only), ``on_tick(now)``, ``reset(rng)`` (before each run) and an
+   ``interval`` in seconds at which it wants to be called while jobs wait.
 
 The view is live: an action takes effect when it is yielded, before the generator goes on, so ``view.free`` already
-counts it. A preempted job joins the queue after the pass. A policy never changes a job.
+counts it. A preempted job joins the queue after the pass. A policy never changes a job. An illegal action ends the run
+with a ``PolicyError`` that names policy, time, job and numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from simulator.cluster.allocation import Allocator
-from simulator.cluster.topology import Server, Topology
+from simulator.cluster.topology import Topology
 from simulator.core.registry import Registry
 from simulator.workload.jobs import Job, Placement
 
@@ -29,7 +29,8 @@ from simulator.workload.jobs import Job, Placement
 class Start:
     """Start a queued job; without ``placement`` the placement policy decides where.
 
-    If the job cannot be placed now it stays queued.
+    If the job cannot be placed now, because what is free lies scattered or is of another type, it stays queued. To
+    start a job that wants more accelerators than are free at all is illegal.
     """
 
     job: Job
@@ -129,7 +130,9 @@ class ClusterView(Protocol):
 class Scheduler(Protocol):
     """Decides which jobs run."""
 
-    def schedule(self, view: ClusterView) -> Iterable[Action]: ...
+    def schedule(self, view: ClusterView) -> Iterable[Action]:
+        """Say what to do now. Called once in each instant in which something happened while jobs wait."""
+        ...
 
 
 class Placer(Protocol):

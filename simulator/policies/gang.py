@@ -27,7 +27,7 @@ def small(job: Job) -> bool:
 
 
 def take(job: Job, servers: np.ndarray, room: np.ndarray) -> Placement | None:
-    """Fill ``servers`` (indices, best first) up to their ``room`` until the gang is placed; None when it does not fit."""
+    """Fill ``servers`` (indices, best first) up to their ``room`` until the gang is placed; None if it does not fit."""
     left = int(job.accelerators)
     limit = job.max_servers or len(servers)
     placement = []

@@ -22,6 +22,17 @@ def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
         yield Start(job, placement)
 
 
+def soonest(view: ClusterView) -> Iterable[Job]:
+    """Running jobs, those that are expected to end first in front."""
+    if view.topology.has_network:  # contention moves their ends
+        return sorted(view.running, key=view.remaining)
+    return view.running.by(_expected_end)
+
+
+def _expected_end(job: Job) -> float:
+    return job.since + job.restarting + job.estimate - job.done
+
+
 def preferring(view: ClusterView, running: Iterable[Job], queued: Iterable[Job], key: Key) -> Iterator[Action]:
     """Let the jobs with the smallest ``key`` have the cluster, stopping others where needed.
 
@@ -52,7 +63,7 @@ def preferring(view: ClusterView, running: Iterable[Job], queued: Iterable[Job],
         needed -= loser.accelerators
         yield Preempt(loser)
     for job in starts:
-        if job.accelerators <= max(view.free, 1):
+        if job.accelerators < 1 or job.accelerators <= view.free:
             yield Start(job)
 
 
@@ -91,7 +102,10 @@ def by(key: Key, name: str = "") -> Ordered:
 def as_scheduler(policy: Any) -> Scheduler:
     """Return ``policy`` as a scheduler: an object with ``schedule``, a class of such, or a function of the view."""
     if isinstance(policy, type):
-        policy = policy()
+        try:
+            policy = policy()
+        except TypeError as error:
+            raise InputError(f"{policy.__name__} cannot be made without arguments ({error}): give an object") from error
     if isinstance(policy, Scheduler):
         return policy
     if callable(policy):

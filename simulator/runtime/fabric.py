@@ -14,8 +14,6 @@ from simulator.runtime.refill import Refill
 
 _SAME = 1e-12
 """Relative: a rate that changes by less has not changed."""
-_FULL = 1 - 1e-9
-"""A link carrying this share of its capacity holds flows back."""
 
 
 class Stream:
@@ -52,11 +50,10 @@ class Fabric:
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
         self.capacity = [float(value) for value in capacity]
-        self._load = [0.0] * len(self.capacity)
         self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
         self._population = 0
         self._joined: dict[Stream, None] = {}
-        self._dirty: dict[int, None] = {}
+        self._touched: dict[int, None] = {}
         self.solves = 0
         """Solves so far, for those who watch the cost."""
 
@@ -70,33 +67,29 @@ class Fabric:
 
     def leave(self, stream: Stream) -> None:
         """Take a stream off; the others take over its share at the end of this instant."""
-        fresh = stream in self._joined
-        self._joined.pop(stream, None)
-        self._population -= 1
-        for link, usage in zip(stream.links, stream.usage, strict=True):
+        for link in stream.links:
             del self._on[link][stream]
-            if self._load[link] >= self.capacity[link] * _FULL:
-                self._dirty[link] = None
-            if not fresh:
-                self._load[link] -= usage * stream.count * stream.rate
-        stream.rate = 0.0
-        if self._dirty:
+        if self._joined.pop(stream, stream) is stream:
+            self._touched.update(dict.fromkeys(stream.links))
             self._soon()
+        self._population -= 1
+        stream.rate = 0.0
 
     def resize(self, stream: Stream, count: float) -> None:
         """Change the number of flows of a stream that is on the fabric."""
-        if stream not in self._joined:
-            for link, usage in zip(stream.links, stream.usage, strict=True):
-                self._load[link] += usage * (count - stream.count) * stream.rate
-                self._dirty[link] = None
         stream.count = count
+        self._touched.update(dict.fromkeys(stream.links))
         self._soon()
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
         self.capacity[link] = capacity
-        self._dirty[link] = None
+        self._touched[link] = None
         self._soon()
+
+    def load(self, link: int) -> float:
+        """Bytes/s that all streams together put on a link now."""
+        return sum([usage * stream.count * stream.rate for stream, usage in self._on[link].items()])
 
     def alone(self, stream: Stream) -> float:
         """Rate that one flow of the stream would have with the fabric to itself."""
@@ -108,18 +101,15 @@ class Fabric:
     def _settle(self) -> None:
         joined, self._joined = self._joined, {}
         start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
-        full = [link for stream in start for link in stream.links if self._load[link] >= self.capacity[link] * _FULL]
-        for link in dict.fromkeys((*self._dirty, *full)):
+        links = self._touched | {link: None for stream in start for link in stream.links}
+        self._touched = {}
+        for link in links:
             start.update(dict.fromkeys(self._affected(link)))
-        self._dirty.clear()
         if not start:
             return
         self.solves += 1
-        refill = Refill(self._on, self.capacity, start, self._population)
-        for link, load in refill.loads.items():
-            self._load[link] = load
         moved: list[Stream] = []
-        for stream, rate, held in zip(refill.streams, refill.rates, refill.held, strict=True):
+        for stream, (rate, held) in Refill(self._on, self.capacity, start, self._population).result.items():
             stream.held = held
             if abs(rate - stream.rate) > _SAME * stream.rate or stream in joined:
                 stream.rate = rate
@@ -132,11 +122,9 @@ class Fabric:
         if stream.limit == math.inf and stream.links:
             return False
         wanted = stream.limit * stream.count
-        loads = [usage * wanted for usage in stream.usage]
-        if any(self._load[link] + load > self.capacity[link] for link, load in zip(stream.links, loads, strict=True)):
-            return False
-        for link, load in zip(stream.links, loads, strict=True):
-            self._load[link] += load
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            if self.load(link) + usage * wanted > self.capacity[link]:
+                return False
         stream.rate, stream.held = stream.limit, LIMIT
         stream.changed()
         return True
@@ -145,8 +133,8 @@ class Fabric:
         """Streams that a change of ``link`` itself can move: those it held back, and the fast ones if it overflows."""
         there = self._on[link]
         level = math.inf
-        if self._load[link] > self.capacity[link]:
-            level = self.capacity[link] / sum(usage * stream.count for stream, usage in there.items())
+        if there and self.load(link) > self.capacity[link]:
+            level = self.capacity[link] / sum([usage * stream.count for stream, usage in there.items()])
         for stream in there:
             if stream.held == link or stream.rate > level:
                 yield stream

@@ -18,7 +18,7 @@ Arrays = dict[str, np.ndarray]
 _PACK_EVERY = 2048
 """Ended jobs after which the recorded rows are packed and progress is reported."""
 _MILLI = 1000
-"""Accelerators are summed in thousandths, as they are handed out, so that the sums are exact."""
+"""Accelerators are summed in thousandths, at least one, as ``Allocator`` hands them out, so that sums are exact."""
 _MOVES = {"submit": (1, 0), "start": (-1, 1), "preempt": (1, -1), "end": (0, -1), "reject": (-1, 0)}
 """What each event adds to the jobs that wait and to the jobs that run."""
 
@@ -91,20 +91,22 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
     for kind, (wait, run) in _MOVES.items():
         chosen = np.asarray(events["event"] == kind, dtype=bool)
         waits[chosen], runs[chosen] = wait, run
-    held = np.rint(events["amount"] * _MILLI).astype(np.int64) * runs
+    milli = np.rint(events["amount"] * _MILLI)
+    milli[(events["amount"] > 0) & (milli < 1)] = 1
+    held = milli.astype(np.int64) * runs
     last = np.flatnonzero(np.diff(events["time"], append=math.inf))
     steps = events["time"][last]
     since, up, paid = (np.array(column, dtype=float) for column in zip(*levels, strict=True))
     time = np.union1d(steps, since)
     row = np.searchsorted(steps, time, "right")
     before = np.zeros(1, np.int64)
-    queued, running, milli = (np.append(before, np.cumsum(moves)[last])[row] for moves in (waits, runs, held))
+    queued, running, allocated = (np.append(before, np.cumsum(moves)[last])[row] for moves in (waits, runs, held))
     level = np.searchsorted(since, time, "right") - 1
     columns: Arrays = {
         "time": time,
         "queued": queued,
         "running": running,
-        "allocated": milli / _MILLI,
+        "allocated": allocated / _MILLI,
         "capacity": up[level],
         "provisioned": paid[level],
     }

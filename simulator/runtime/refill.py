@@ -35,34 +35,30 @@ S = TypeVar("S", bound=Shared)
 
 
 class Refill(Generic[S]):
-    """One repair of the rates. ``streams`` are those filled again, with new ``rates`` and bottlenecks (``held``).
+    """One repair of the rates: ``result`` gives the new rate and bottleneck of each stream that was filled again.
 
-    ``loads`` are the bytes/s that all streams then put on each link that was looked at. ``on`` gives the streams of
-    each link with their usage of it; ``start`` must hold every stream that the change itself can move.
+    ``on`` gives the streams of each link with their usage of it; ``start`` must hold every stream that the change
+    itself can move; ``population`` is the number of streams in all.
     """
 
     def __init__(
-        self,
-        on: Sequence[Mapping[S, float]],
-        capacity: Sequence[float],
-        start: Iterable[S],
-        population: int,
+        self, on: Sequence[Mapping[S, float]], capacity: Sequence[float], start: Iterable[S], population: int
     ) -> None:
         self._on, self._capacity = on, capacity
-        self._work: dict[S, None] = {}
         self._others: dict[int, float] = {}
+        self.result: dict[S, tuple[float, int]] = {}
+        self._work: dict[S, None] = {}
         self._include(dict.fromkeys(start))
         most = max(_FEW, population // 8)
-        for step in range(_ROUNDS + 1):
-            if len(self._work) > most or step == _ROUNDS:
-                self._include_all()
-            self.streams: list[S] = list(self._work)
-            room = {link: capacity[link] - load for link, load in self._others.items()}
-            self.rates, self.held = fill(self.streams, room)
-            moved = self._moved()
-            if not moved:
+        for _ in range(_ROUNDS):
+            if len(self._work) > most:
                 break
+            moved = self._moved(self._fill())
+            if not moved:
+                return
             self._include(moved)
+        self._include_all()
+        self._fill()
 
     def _include(self, streams: Mapping[S, None]) -> None:
         """Take ``streams`` among those to fill; count for each of their links what the streams left out put on it."""
@@ -92,34 +88,42 @@ class Refill(Generic[S]):
                             self._others[link] = 0.0
                             todo.append(link)
 
-    def _moved(self) -> dict[S, None]:
-        """Streams left out that cannot stay as they are beside the new rates; note the loads on the way."""
-        self.loads = dict(self._others)
-        level: dict[int, float] = {}
-        fastest: dict[int, float] = {}
-        count: dict[int, int] = dict.fromkeys(self._others, 0)
-        for stream, rate, held in zip(self.streams, self.rates, self.held, strict=True):
-            level[held] = rate
-            load = stream.count * rate
-            for link, usage in zip(stream.links, stream.usage, strict=True):
-                self.loads[link] += usage * load
-                count[link] += 1
-                if rate > fastest.get(link, -1.0):
-                    fastest[link] = rate
+    def _fill(self) -> dict[int, None]:
+        """Fill the streams taken into what the others leave; return the links of those that got something else now."""
+        streams, before = list(self._work), self.result
+        room = {link: self._capacity[link] - load for link, load in self._others.items()}
+        rates, held = fill(streams, room)
+        self.result = dict(zip(streams, zip(rates, held, strict=True), strict=True))
+        changed = [stream for stream, found in self.result.items() if before.get(stream) != found]
+        return {link: None for stream in changed for link in stream.links}
+
+    def _moved(self, links: Iterable[int]) -> dict[S, None]:
+        """Streams left out that cannot stay as they are beside the new rates on ``links``."""
         moved: dict[S, None] = {}
-        for link, number in count.items():
-            if number < len(self._on[link]):
-                moved.update(self._moved_on(link, level.get(link, math.inf), fastest.get(link, 0.0)))
+        for link in links:
+            outside: dict[S, float] = {}
+            level, fastest, load = math.inf, 0.0, 0.0
+            for stream, usage in self._on[link].items():
+                found = self.result.get(stream)
+                if found is None:
+                    outside[stream] = usage
+                    continue
+                load += usage * stream.count * found[0]
+                fastest = max(fastest, found[0])
+                if found[1] == link:
+                    level = found[0]
+            if outside:
+                moved.update(self._moved_on(link, outside, level, fastest, load))
         return moved
 
-    def _moved_on(self, link: int, level: float, fastest: float) -> dict[S, None]:
-        """Streams left out that lie above the ``level`` at which the link is full, or that it no longer holds back."""
+    def _moved_on(
+        self, link: int, outside: Mapping[S, float], level: float, fastest: float, load: float
+    ) -> dict[S, None]:
+        """Streams ``outside`` above the ``level`` at which the link is full, or that it no longer holds back."""
         moved: dict[S, None] = {}
         held: dict[S, None] = {}
         weight = 0.0
-        for stream, usage in self._on[link].items():
-            if stream in self._work:
-                continue
+        for stream, usage in outside.items():
             if stream.rate > level * (1 + _SLACK):
                 moved[stream] = None
             elif stream.held == link:
@@ -127,5 +131,5 @@ class Refill(Generic[S]):
                 weight += usage * stream.count * stream.rate
                 if fastest > stream.rate * (1 + _SLACK):
                     moved[stream] = None
-        free = self._capacity[link] - self.loads[link]
+        free = self._capacity[link] - self._others[link] - load
         return moved | held if free > _SLACK * weight else moved

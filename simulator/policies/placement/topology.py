@@ -38,7 +38,10 @@ class FewestHops:
             hoods = holding[[np.argmin(near[holding])]]
         else:
             hoods = self._closest(near, int(job.accelerators))
-        return take(job, self._servers(hoods, room), room)
+        near_by = take(job, self._servers(hoods, room), room)
+        if near_by is None and job.max_servers:
+            return take(job, np.argsort(-room, kind="stable"), room)  # few large servers, wherever they are
+        return near_by
 
     def _learn(self, topology: Topology) -> None:
         if self._topology is topology:

@@ -6,17 +6,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from simulator.policies.api import Action, ClusterView, Start, schedulers
+from simulator.policies.order import soonest
 from simulator.workload.jobs import Job
 
 
 def turn(job: Job) -> tuple[float, float, float]:
     """Order of submission; among jobs of the same instant the shorter, then the smaller one goes first."""
     return (job.submit, job.estimate, job.accelerators)
-
-
-def expected_end(job: Job) -> float:
-    """When a running job is expected to end."""
-    return job.since + job.estimate - job.done
 
 
 @schedulers.register("easy-backfill")
@@ -32,6 +28,8 @@ class EasyBackfill:
     name = "easy-backfill"
 
     def __init__(self, depth: int = 0) -> None:
+        if depth < 0:
+            raise ValueError(f"depth is {depth}; it must be 0 (no limit) or more")
         self.depth = depth
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
@@ -63,8 +61,7 @@ def _reservation(view: ClusterView, head: Job) -> tuple[float, float]:
     """Instant (s) at which the head is expected to fit, and the accelerators that it leaves over then."""
     free = view.free
     at = view.now
-    ends = view.running.by(expected_end)
-    for job in ends:
+    for job in soonest(view):
         if free >= head.accelerators:
             break
         at = max(at, view.now + view.remaining(job))

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulator.policies.api import Action, ClusterView, schedulers
-from simulator.policies.order import preferring
+from simulator.policies.order import preferring, soonest
 from simulator.workload.jobs import Job
 
 
 def remaining_in_queue(job: Job) -> float:
     """Seconds still to run of a job that waits."""
     return job.estimate - job.done
-
-
-def expected_end(job: Job) -> float:
-    """When a running job is expected to end: all of them get closer to their end at the same pace."""
-    return job.since + job.estimate - job.done
 
 
 @schedulers.register("srtf")
@@ -31,4 +26,4 @@ class Srtf:
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Give the cluster to the jobs with the least left to do."""
-        return preferring(view, view.running.by(expected_end), view.queue.by(remaining_in_queue), view.remaining)
+        return preferring(view, soonest(view), view.queue.by(remaining_in_queue), view.remaining)
