@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/.installed ## three schedulers on a shared fat-tree: a table and a page
+demo: $(VENV)/.installed ## three schedulers on a shared network: a table and a page
 	@$(BIN)/simulator run scenarios/quickstart.yaml --out out/quickstart --force
 
 test: $(VENV)/.installed-test lint ## everything that proves the project
@@ -43,5 +43,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV) with the test tools (once; a few minutes at most) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,fast]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.installed

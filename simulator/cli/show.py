@@ -27,7 +27,7 @@ def show(file: str, reader: str | None, settings: tuple[str, ...], as_json: bool
     """Show the cluster and the work of FILE.
 
     FILE is a scenario, a topology file, or with --format a trace. For a cluster: servers, switches, links, bisection
-    bandwidth and the bill of materials. For a workload: its jobs, and how many rows of its trace were set aside and why.
+    bandwidth and the bill of materials. For a workload: its jobs, and which rows of its trace were set aside and why.
     """
     topologies: dict[str, Topology] = {}
     works: dict[str, Trace | int] = {}

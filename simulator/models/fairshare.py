@@ -124,7 +124,7 @@ def _freeze(
 def _by_rounds(
     classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]
 ) -> tuple[list[float], list[int]]:
-    lengths = np.array([len(flow.links) for flow in classes])
+    lengths = np.array([len(flow.links) for flow in classes], dtype=np.int64)
     limits = np.array([flow.limit for flow in classes])
     counts = np.array([flow.count for flow in classes], dtype=float)
     links = np.array([link for flow in classes for link in flow.links], dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
@@ -150,12 +151,17 @@ class Flow:
 
 
 class Bundle:
-    """Transfers over the same route: they progress alike, so one counter of bytes serves them all."""
+    """Transfers over the same route: they progress alike, so one counter of bytes serves them all.
 
-    __slots__ = ("_heap", "_mark", "_pushes", "_rate", "_served", "stream")
+    A link that the route crosses twice carries each byte twice.
+    """
 
-    def __init__(self, stream: Stream, now: float) -> None:
-        self.stream = stream
+    __slots__ = ("_heap", "_mark", "_pushes", "_rate", "_served", "route", "stream")
+
+    def __init__(self, route: tuple[int, ...], now: float) -> None:
+        crossings = Counter(route)
+        self.route = route
+        self.stream = Stream(tuple(crossings), tuple(map(float, crossings.values())))
         self._heap: list[tuple[float, int, Flow]] = []
         self._served = 0.0
         self._mark = now
@@ -209,11 +215,10 @@ class Transfers:
             return
         bundle = self._bundles.get(flow.route)
         if bundle is None:
-            stream = Stream(flow.route)
-            bundle = self._bundles[flow.route] = Bundle(stream, self._clock.now)
+            bundle = self._bundles[flow.route] = Bundle(flow.route, self._clock.now)
             bundle.add(flow, self._clock.now)
-            stream.changed = partial(self._retime, bundle)
-            self._fabric.join(stream)
+            bundle.stream.changed = partial(self._retime, bundle)
+            self._fabric.join(bundle.stream)
         else:
             bundle.add(flow, self._clock.now)
             self._fabric.resize(bundle.stream, len(bundle))
@@ -229,7 +234,7 @@ class Transfers:
             self._fabric.resize(bundle.stream, len(bundle))
             self._retime(bundle)
         else:
-            del self._bundles[bundle.stream.links]
+            del self._bundles[bundle.route]
             self._fabric.leave(bundle.stream)
         for flow in finished:
             flow.done()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,7 +87,10 @@ class Exchange:
         if self.stream is None:
             return 1.0
         if isinstance(self.job, TrainingJob):
-            return self._iteration(self.job, self.alone) / self._iteration(self.job, self.stream.rate)
+            alone, now = (self._iteration(self.job, rate) for rate in (self.alone, self.stream.rate))
+            if now == 0:
+                return 1.0
+            return alone / now if max(alone, now) < math.inf else 0.0
         return slowed(self.share, self.stream.rate, self.alone)
 
     def _share(self) -> float:

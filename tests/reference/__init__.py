@@ -1,0 +1,1 @@
+"""Slow, plain, independent implementations that the fast ones are compared with."""
