@@ -29,7 +29,9 @@ SCENARIO = {
         },
     },
     "autoscaler": {"kind": "target-tracking", "min": 2, "max": 8},
-    "compare": {"scheduler": {"easy-backfill": {"kind": "easy-backfill"}, "srtf": {"kind": "srtf"}, "las": {"kind": "las"}}},
+    "compare": {
+        "scheduler": {"easy-backfill": {"kind": "easy-backfill"}, "srtf": {"kind": "srtf"}, "las": {"kind": "las"}}
+    },
     "run": {"replications": 2},
 }
 
@@ -74,7 +76,9 @@ def test_another_seed_changes_the_work() -> None:
 
 def test_alternatives_share_their_work() -> None:
     jobs = sim.run(SCENARIO, replications=1).jobs
-    submits = {name: part.sort_values("id").submit.tolist() for name, part in jobs.groupby("alternative", observed=True)}
+    submits = {
+        name: part.sort_values("id").submit.tolist() for name, part in jobs.groupby("alternative", observed=True)
+    }
     assert submits["easy-backfill"] == submits["srtf"] == submits["las"]
 
 

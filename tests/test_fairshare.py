@@ -34,9 +34,11 @@ def flows(*route: int, count: float = 1.0, limit: float = math.inf) -> Flows:
 
 
 @st.composite
-def networks(draw: st.DrawFn, most: int = 9) -> tuple[list[Flows], list[float]]:
+def networks(
+    draw: st.DrawFn, most: int = 9, capacities: Sequence[float] = (0.0, 1.0, 2.0, 3.0, 7.5, 10.0, 1e-3, 1e9)
+) -> tuple[list[Flows], list[float]]:
     links = draw(st.integers(1, 6))
-    capacity = draw(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, 7.5, 10.0, 1e-3, 1e9]), min_size=links, max_size=links))
+    capacity = draw(st.lists(st.sampled_from(capacities), min_size=links, max_size=links))
     route = st.lists(st.integers(0, links - 1), min_size=1, max_size=5)
     limit = st.sampled_from([math.inf, math.inf, 0.5, 1.0, 4.0])
     made = st.builds(lambda r, n, m: flows(*r, count=float(n), limit=m), route, st.integers(1, 4), limit)
@@ -116,8 +118,8 @@ def test_no_classes_no_rates(solve) -> None:
     assert solve([], [1.0]) == ([], [])
 
 
-def test_bertsekas_and_gallager_example() -> None:
-    """Data Networks (1992), example 6.5.2 in spirit: levels 1/3, 2/3 and 1 on unit links."""
+def test_three_levels() -> None:
+    """Unit links with three flows, two flows (one of them slow elsewhere), and one."""
     rates = max_min([flows(0), flows(0), flows(0, 1), flows(1), flows(2)], [1.0, 1.0, 1.0])
     assert rates == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3, 1.0], rel=1e-15)
 
@@ -136,11 +138,11 @@ def _swap(classes: Sequence[Flows], capacity: Sequence[float]) -> tuple[list[lis
     return routes, capacity, limits
 
 
-@given(networks(most=5).filter(lambda network: max(network[1]) <= 10))
+@given(networks(most=5, capacities=(1.0, 2.0, 3.0, 7.5, 10.0)))
 def test_linear_programs_give_the_same_rates(network: tuple[list[Flows], list[float]]) -> None:
     classes, capacity = network
     reference = by_linear_programs(*_swap(classes, capacity))
-    assert expanded(classes, max_min(classes, capacity)) == pytest.approx(reference, rel=1e-6, abs=1e-8)
+    assert expanded(classes, max_min(classes, capacity)) == pytest.approx(reference, rel=1e-9)
 
 
 @given(networks())
@@ -200,11 +202,8 @@ def test_order_and_numbering_do_not_matter(network: tuple[list[Flows], list[floa
     assert max_min(renamed, moved) == pytest.approx([before[i] for i in order], rel=1e-12)
 
 
-@pytest.mark.parametrize("count", [10, 100, 1000])
-@pytest.mark.parametrize("k", [4, 8])
-def test_methods_agree_on_a_fat_tree(count: int, k: int) -> None:
-    if k == 4 and count == 1000:
-        pytest.skip("a fat-tree of k = 4 has fewer routes")
+@pytest.mark.parametrize(("k", "count"), [(4, 10), (4, 100), (8, 100), (8, 1000)])
+def test_methods_agree_on_a_fat_tree(k: int, count: int) -> None:
     classes, capacity = random_routes(count, k)
     (heap, _), (rounds, _) = _by_heap(classes, capacity), _by_rounds(classes, capacity)
     assert heap == pytest.approx(rounds, rel=1e-12)

@@ -23,7 +23,9 @@ def digests(name: str) -> dict[str, str]:
     """SHA-256 of each table of one replication; floats are rounded to 9 digits, so that another libm may differ."""
     results = sim.run(name, replications=1)
     return {
-        table: hashlib.sha256(getattr(results, table).to_csv(index=False, float_format="%.9g").encode()).hexdigest()[:16]
+        table: hashlib.sha256(getattr(results, table).to_csv(index=False, float_format="%.9g").encode()).hexdigest()[
+            :16
+        ]
         for table in TABLES
     }
 

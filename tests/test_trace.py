@@ -280,7 +280,9 @@ def test_the_windows_of_the_philly_reference(shared: Path) -> None:
 def test_resample_keeps_the_place_within_a_block() -> None:
     submit = [0.0, 5.0, 12.0, 25.0, 27.0]
     made = trace(submit).resample(10.0, np.random.default_rng(1))
-    drawn = {(row, at % 10.0) for row, at in zip(made.columns["row"].tolist(), made.columns["submit"].tolist(), strict=True)}
+    drawn = {
+        (row, at % 10.0) for row, at in zip(made.columns["row"].tolist(), made.columns["submit"].tolist(), strict=True)
+    }
     assert drawn <= {(1, 0.0), (2, 5.0), (3, 2.0), (4, 5.0), (5, 7.0)}
     assert made.columns["submit"].max() < 30.0
     assert np.all(np.diff(made.columns["submit"]) >= 0)
@@ -301,7 +303,9 @@ def test_resample_in_one_block_is_the_trace() -> None:
 
 
 def test_resample_draws_what_the_generator_says() -> None:
-    one, same, other = (trace([float(i) for i in range(100)]).resample(7.0, np.random.default_rng(s)) for s in (1, 1, 2))
+    one, same, other = (
+        trace([float(i) for i in range(100)]).resample(7.0, np.random.default_rng(s)) for s in (1, 1, 2)
+    )
     assert one.columns["row"].tolist() == same.columns["row"].tolist() != other.columns["row"].tolist()
 
 

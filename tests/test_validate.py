@@ -14,7 +14,9 @@ from simulator.experiment.validation.theory import erlang_c
 @pytest.mark.parametrize("area", areas.names())
 def test_every_row_is_within_its_bound(area: str) -> None:
     found = rows(area)
-    assert [f"{r['case']}: {r['measure']} {r['simulated']} against {r['reference']}" for r in found if not r["ok"]] == []
+    assert [
+        f"{r['case']}: {r['measure']} {r['simulated']} against {r['reference']}" for r in found if not r["ok"]
+    ] == []
     assert found
 
 

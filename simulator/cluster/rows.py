@@ -77,13 +77,13 @@ def read_rows(path: Path) -> Rows:
 
 
 @cache
-def _annotations(cls: type[Record]) -> dict[str, Any]:
+def _annotations(cls: type[Any]) -> dict[str, Any]:
     hints = get_type_hints(cls, include_extras=True)
     return {item.name: hints[item.name] for item in fields(cls)}
 
 
 @cache
-def _required(cls: type[Record]) -> tuple[str, ...]:
+def _required(cls: type[Any]) -> tuple[str, ...]:
     return tuple(item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING)
 
 

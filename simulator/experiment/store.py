@@ -87,7 +87,6 @@ def refuse(directory: Path, force: bool = False) -> None:
         raise InputError(Problem("is not empty and holds no results", file=str(directory), hint=hint))
 
 
-
 def _write(results: Results, directory: Path, report: bool) -> None:
     files: dict[str, dict[str, Any]] = {}
     for table in TABLES:

@@ -9,7 +9,7 @@ from simulator.core.registry import Registry
 
 
 class Row(NamedTuple):
-    """One comparison. ``error`` is relative unless the reference is 0; the row is ``ok`` when it is within ``bound``."""
+    """One comparison; ``error`` is relative unless the reference is 0, and ``ok`` when it is within ``bound``."""
 
     area: str
     case: str

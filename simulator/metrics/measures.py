@@ -223,8 +223,8 @@ def _over_time() -> list[Measure]:
         ),
         Measure(
             "utilization", "utilization", "ratio", "",
-            "accelerator-seconds held by jobs over accelerator-seconds that were up; jobs that a slow network keeps longer "
-            "raise it too, so neither way is called better",
+            "accelerator-seconds held by jobs over accelerator-seconds that were up; jobs that a slow network keeps "
+            "longer raise it too, so neither way is called better",
             of_run=lambda w: ratio(w.integral("allocated"), w.integral("capacity")),
         ),
         Measure(

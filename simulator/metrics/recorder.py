@@ -57,7 +57,7 @@ SERIES = (
 )
 EVENTS = (
     Column("time", "float64", "s", "when it happened"),
-    Column("event", "str", "", "submit, start, preempt, end, reject, scale-up, scale-down, node-up, node-down, capacity"),
+    Column("event", "str", "", "submit, start, preempt, end, reject; scale-up or -down; node-up or -down; capacity"),
     Column("subject", "str", "", "job, node group or link"),
     Column("amount", "float64", "", "accelerators, nodes, or bytes/s"),
 )
@@ -70,8 +70,8 @@ class Record:
 
     ``tables`` maps table name -> column name -> array (``str`` columns hold Python strings in object arrays). ``facts``
     holds what is true of the run as a whole: ``end`` (s, when the simulation stopped), ``warmup`` (s),
-    ``accelerators``, ``seed``, ``replication``, ``energy`` (J), ``cost`` (dict of US dollars by part), ``notes`` (list of
-    sentences a reader must know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked).
+    ``accelerators``, ``seed``, ``replication``, ``energy`` (J), ``cost`` (dict of US dollars by part), ``notes`` (list
+    of sentences a reader must know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked).
     """
 
     tables: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -96,7 +96,8 @@ class Table:
     def pack(self) -> None:
         """Turn the rows added so far into machine words."""
         if self._rows:
-            for declared, chunks, values in zip(self._declared, self._packed, zip(*self._rows, strict=True), strict=True):
+            columns = zip(*self._rows, strict=True)
+            for declared, chunks, values in zip(self._declared, self._packed, columns, strict=True):
                 chunks.append(np.array(values, dtype=object if declared.dtype == "str" else declared.dtype))
             self._rows.clear()
 

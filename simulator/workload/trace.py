@@ -137,7 +137,8 @@ class Trace:
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
             values = [self._values(name, part, over) for name in names]
             for (
-                id, row, submit, duration, accelerators, estimate, cores, memory, priority, share, tenant, types, servers
+                id, row, submit, duration, accelerators,
+                estimate, cores, memory, priority, share, tenant, types, servers,
             ) in zip(ids, rows, *values, strict=False):  # fmt: skip
                 yield BatchJob(
                     id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, estimate=estimate,
@@ -237,10 +238,10 @@ class Trace:
     def resample(self, block: float, generator: np.random.Generator) -> Trace:
         """Return a trace of the same length in time, put together from randomly drawn blocks of this one.
 
-        Time is cut into blocks of ``block`` seconds; as many blocks are drawn, with replacement, and laid end to end, each
-        job keeping its place within its block (the block bootstrap; Carlstein 1986, Annals of Statistics 14(3)). It turns
-        one trace into replications: what repeats within a block stays, what links blocks is lost. Dates mean nothing
-        afterwards. A job that is drawn twice appears twice, with the row it came from.
+        Time is cut into blocks of ``block`` seconds; as many blocks are drawn, with replacement, and laid end to
+        end, each job keeping its place within its block (the block bootstrap; Carlstein 1986, Annals of Statistics
+        14(3)). It turns one trace into replications: what repeats within a block stays, what links blocks is lost.
+        Dates mean nothing afterwards. A job that is drawn twice appears twice, with the row it came from.
         """
         _check(block, 0 < block < math.inf, "resample", "a time above 0")
         if not len(self):

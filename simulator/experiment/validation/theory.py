@@ -133,7 +133,7 @@ def _training() -> Iterator[Row]:
 
 
 def _run_training(jobs: int, compute: float, gradient: float, iterations: int, capacity: float) -> float:
-    graph = nx.MultiDiGraph()
+    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for index in range(2 * jobs):
         graph.add_node(f"server-{index}", kind=SERVER, accelerators=1)
     cables = [(f"server-{i}", "left" if i % 2 == 0 else "right", 100 * capacity) for i in range(2 * jobs)]
