@@ -22,12 +22,8 @@ DIGESTS = Path(__file__).parent / "golden.json"
 def digests(name: str) -> dict[str, str]:
     """SHA-256 of each table of one replication; floats are rounded to 9 digits, so that another libm may differ."""
     results = sim.run(name, replications=1)
-    return {
-        table: hashlib.sha256(getattr(results, table).to_csv(index=False, float_format="%.9g").encode()).hexdigest()[
-            :16
-        ]
-        for table in TABLES
-    }
+    texts = {table: getattr(results, table).to_csv(index=False, float_format="%.9g") for table in TABLES}
+    return {table: hashlib.sha256(text.encode()).hexdigest()[:16] for table, text in texts.items()}
 
 
 @pytest.mark.parametrize("name", names("scenarios"))

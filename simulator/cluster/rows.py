@@ -7,7 +7,7 @@ and every problem of a file is reported at once with its line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -152,14 +152,14 @@ class _Reader:
             return None
         if "id" in items and isinstance(items["id"][1].value, str):
             path = f"{path} {items['id'][1].value}"
-        known = _annotations(cls)
+        known = _annotations(cast("Hashable", cls))
         values: dict[str, Any] = {"version": version}
         for name, (key, node) in items.items():
             if name in known:
                 values[name] = self._convert(node, known[name], f"{path}.{name}")
             else:
                 self._complain(key, f"unknown key {name!r}", path, did_you_mean(name, known, limit=40))
-        missing = [name for name in _required(cls) if name not in values]
+        missing = [name for name in _required(cast("Hashable", cls)) if name not in values]
         if missing:
             self._complain(row, f"there is no {', '.join(map(repr, missing))}", path)
         if len(self.problems) > before:

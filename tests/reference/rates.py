@@ -28,11 +28,17 @@ def by_linear_programs(flows: Flows, capacity: Sequence[float], limits: Sequence
         for link in route:
             uses[link, flow] += 1.0
     room = np.asarray(capacity, dtype=float) / scale
-    most = [None if limits is None or limits[flow] == float("inf") else limits[flow] / scale for flow in range(len(flows))]
+    most = [
+        None if limits is None or limits[flow] == float("inf") else limits[flow] / scale for flow in range(len(flows))
+    ]
     fixed: dict[int, float] = {}
     while len(fixed) < len(flows):
         level = _highest_level(uses, room, most, fixed)
-        held = [f for f in range(len(flows)) if f not in fixed and _highest(uses, room, most, fixed, level, f) <= level + 1e-7]
+        held = [
+            f
+            for f in range(len(flows))
+            if f not in fixed and _highest(uses, room, most, fixed, level, f) <= level + 1e-7
+        ]
         assert held, "a level that holds nobody back is not the highest"
         fixed.update(dict.fromkeys(held, level))
     return [fixed[flow] * scale for flow in range(len(flows))]
