@@ -139,6 +139,7 @@ class Topology:
         Among equally short routes the one is taken that hashing (src, dst, ``label``) picks, as ECMP does. Raises
         ``InputError`` for an unknown vertex or when no route exists.
         """
+        src, dst = str(src), str(dst)
         for vertex in (src, dst):
             if vertex not in self.graph:
                 raise InputError(f"unknown vertex {vertex!r}. {did_you_mean(vertex, map(str, self.graph))}")

@@ -67,7 +67,7 @@ def _route(topology: Topology, index: int, transfer: Transfer) -> tuple[int, ...
             raise InputError(f"{name}: {what} is {value!r}; it must be a finite number, 0 or more")
     try:
         if transfer.route is not None:
-            return topology.check_route(transfer.route, transfer.src, transfer.dst)
-        return topology.path(transfer.src, transfer.dst, index)
+            return topology.check_route(transfer.route, str(transfer.src), str(transfer.dst))
+        return topology.path(str(transfer.src), str(transfer.dst))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None

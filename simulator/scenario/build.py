@@ -224,7 +224,7 @@ def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Top
         transfer = _transfer(name, index + 1, keys)
         try:
             with scenario.at("workload", name, "transfers", index):
-                _check_route(topology, transfer, index)
+                _check_route(topology, transfer)
         except InputError as error:
             problems.extend(error.problems)
         yield transfer
@@ -244,9 +244,9 @@ def _transfer(workload: str, number: int, keys: TransferKeys) -> Transfer:
     )
 
 
-def _check_route(topology: Topology, transfer: Transfer, label: int) -> None:
+def _check_route(topology: Topology, transfer: Transfer) -> None:
     if transfer.route is None:
-        topology.path(transfer.src, transfer.dst, label)
+        topology.path(transfer.src, transfer.dst)
     else:
         topology.check_route(transfer.route, transfer.src, transfer.dst)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -107,7 +109,7 @@ class TrainingJob(Job):
     overlap: float = 0.0
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Transfer:
     """``bytes`` from ``src`` to ``dst``, asked for at ``start`` seconds.
 
@@ -117,8 +119,8 @@ class Transfer:
 
     src: str = ""
     dst: str = ""
-    bytes: float
+    bytes: float = math.nan
     start: float = 0.0
-    route: tuple[int, ...] | None = None
+    route: Sequence[int] | None = None
     id: str = ""
     workload: str = ""

@@ -1,0 +1,77 @@
+"""Runs of small clusters, for tests."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from simulator.cluster.builders.pool import pool
+from simulator.cluster.topology import Topology
+from simulator.metrics.invariants import check
+from simulator.metrics.recorder import Record
+from simulator.policies.api import Scheduler, placers, schedulers
+from simulator.policies.order import as_scheduler
+from simulator.runtime.simulation import Simulation
+from simulator.workload.jobs import Job
+
+
+def replay(
+    jobs: Iterable[Job],
+    scheduler: Any = "fifo",
+    *,
+    topology: Topology | int = 8,
+    placer: Any = "pack",
+    **options: Any,
+) -> Record:
+    """Run ``jobs`` through a policy on a small cluster; return the record, its invariants checked.
+
+    ``scheduler`` is a name, a function of the view, an object or a class; ``placer`` a name, an object or a class;
+    ``topology`` a number of accelerators for a plain pool. ``options`` go to ``Simulation``: ``until``, ``seed``,
+    ``restart``, ``pool``, ``capacity_events``. Jobs may come in any order. Raises ``PolicyError`` for what a policy may
+    not do.
+
+    >>> from simulator.workload.jobs import BatchJob
+    >>> jobs = [
+    ...     BatchJob(id="first", submit=0.0, duration=9.0, accelerators=8),
+    ...     BatchJob(id="second", submit=1.0, duration=1.0, accelerators=2),
+    ... ]
+    >>> replay(jobs, "fifo").tables["jobs"]["wait"].tolist()
+    [0.0, 8.0]
+    """
+    return run(jobs, scheduler, topology, placer, **options)[1]
+
+
+def run(
+    jobs: Iterable[Job], scheduler: Any, topology: Topology | int = 8, placer: Any = "pack", **options: Any
+) -> tuple[Simulation, Record]:
+    """Do as ``replay``, and return the simulation too."""
+    simulation = Simulation(
+        topology=pool(topology) if isinstance(topology, int) else topology,
+        scheduler=made_scheduler(scheduler),
+        placer=made(placer, placers),
+        jobs=sorted(jobs, key=lambda job: job.submit),
+        **options,
+    )
+    record = simulation.run()
+    record.facts["invariants"] = check(record)
+    return simulation, record
+
+
+def made_scheduler(policy: Any) -> Scheduler:
+    """Make a scheduler of a name, a function, a class, or an object."""
+    return schedulers.get(policy)() if isinstance(policy, str) else as_scheduler(policy)
+
+
+def made(thing: Any, registry: Any) -> Any:
+    """Make an object of a name or a class; an object is copied, so that nothing leaks from one test to the next."""
+    if isinstance(thing, str):
+        thing = registry.get(thing)
+    return thing() if isinstance(thing, type) else copy.deepcopy(thing)
+
+
+def run_all(contract: object) -> None:
+    """Run every test of a contract."""
+    for name in dir(contract):
+        if name.startswith("test_"):
+            getattr(contract, name)()

@@ -1,0 +1,172 @@
+"""What every scheduler must do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from simulator.cluster.topology import Topology
+from simulator.core.errors import PolicyError
+from simulator.metrics.recorder import Record
+from simulator.testing.running import made_scheduler, run, run_all
+from simulator.testing.situations import crowd, job, servers
+from simulator.workload.jobs import BatchJob
+
+T = TypeVar("T")
+
+_SAID = ("submit", "accelerators", "duration", "estimate", "priority", "cores", "memory", "max_servers", "tenant")
+_LIKELY = {
+    "are free": "it starts jobs without counting what earlier starts of the same pass took; view.free is live, so "
+    "compare job.accelerators with it just before each Start",
+    "is running, not queued": "it starts one job twice, or remembers jobs from an earlier pass; take them from "
+    "view.queue each time",
+    "is completed, not": "it remembers jobs from an earlier pass; take them from view.queue and view.running each time",
+    "no job of this run": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
+    "preempted in this pass": "it starts a job that it has just stopped; that one is in view.queue at the next pass",
+    "is not an action": "schedule must yield Start(job), Preempt(job) or Reject(job), not jobs or names",
+    "starts in one pass": "it loops until a job has started; one that has no place now stays queued, so go on",
+}
+
+
+def check_scheduler(policy: Any) -> None:
+    """Put a scheduler through everything that ``SchedulerContract`` promises.
+
+    ``policy`` is a name, a function ``(view) -> actions``, an object or a class. Raises ``AssertionError``.
+
+    >>> check_scheduler("fifo")
+    """
+
+    class Given(SchedulerContract):
+        def make(self) -> Any:
+            return policy
+
+    run_all(Given())
+
+
+class SchedulerContract:
+    """What every scheduler must do; subclass it, say in ``make`` which one, and let pytest collect it."""
+
+    def make(self) -> Any:
+        """Return the scheduler: a name, a function, an object or a class; always the same object if you like."""
+        raise NotImplementedError("return your scheduler from make()")
+
+    def test_acts_legally(self) -> None:
+        """It starts only what waits and fits, on a pool, on servers, and where restarts cost time."""
+        for topology in (8, servers(4, 4), 3):
+            _play(self.make(), crowd(60, largest=6), topology, restart=5.0)
+
+    def test_finishes_every_job_that_fits(self) -> None:
+        """No job is left behind when the cluster is free."""
+        for topology in (8, servers(2, 4)):
+            jobs = crowd(40, largest=4)
+            _play(self.make(), jobs, topology)
+            left = _unfinished(jobs)
+            assert not left, (
+                f"{len(left)} of {len(jobs)} jobs that fit were never finished, {left[0]!r} for one, though the "
+                "cluster was free in the end. Most likely schedule yields nothing in some situation, or waits for what "
+                "does not come: it is called when a job comes or ends, and every `interval` seconds while jobs wait"
+            )
+
+    def test_serves_small_jobs_beside_large_ones(self) -> None:
+        """A small job does not wait for an endless stream of large ones to stop."""
+        stream = [job(f"large-{i}", max(0.0, 10.0 * (i - 1)), 10.0, 4.0) for i in range(90)]
+        small = job("small", 5.0, 1.0, 1.0)
+        _play(self.make(), [*stream, small], 4)
+        assert small.waited <= 450, (
+            f"a job of 1 s on 1 accelerator waited {small.waited:g} s beside a steady stream of larger ones that came "
+            "after it. Most likely waiting never counts in the order: a large job always goes before a small one"
+        )
+
+    def test_lives_through_idle_gaps_and_empty_queues(self) -> None:
+        """Nothing to do is not an error, and work after a long pause is done."""
+        empty, _ = run([], self.make(), 4)
+        asked = list(made_scheduler(self.make()).schedule(empty.view) or ())
+        assert not asked, f"it asked for {asked!r} with nothing in the queue"
+        jobs = [job("early", 0.0, 10.0, 2.0), job("late", 1e7, 10.0, 4.0), job("later", 2e7, 0.0, 1.0)]
+        _play(self.make(), jobs, 4)
+        waited = [each.waited for each in jobs]
+        assert waited == [0.0, 0.0, 0.0], (
+            f"on an empty cluster three jobs far apart waited {waited} s. Most likely the first pass after a pause "
+            "finds something left over from before it"
+        )
+
+    def test_takes_jobs_of_every_size(self) -> None:
+        """Shares of an accelerator, jobs without any or of no length, equal instants, wrong estimates: all fine."""
+        jobs = [
+            job(f"{size:g}-{length:g}-{estimate:g}", at, length, size, estimate=estimate)
+            for at in (0.0, 7.0)
+            for size in (0.0, 0.25, 0.5, 1.0, 3.0, 4.0)
+            for length, estimate in ((0.0, 5.0), (6.0, 1.0), (6.0, 60.0))
+        ]
+        _play(self.make(), jobs, servers(2, 4))
+        left = _unfinished(jobs)
+        assert not left, f"jobs {left[:3]} (accelerators-duration-estimate) of {len(left)} were never finished"
+
+    def test_bears_jobs_that_can_never_fit(self) -> None:
+        """A job larger than the cluster is turned away by the engine; the others go on."""
+        jobs = crowd(10, largest=4)
+        _play(self.make(), [job("huge", 1.0, 5.0, 99.0), *jobs], 4)
+        assert not _unfinished(jobs), f"after a job that is too large, jobs {_unfinished(jobs)} were never finished"
+
+    def test_gives_the_same_result_again(self) -> None:
+        """Two runs are equal, also when all jobs are called something else."""
+        first = _play(self.make(), crowd(50, largest=6), 8, seed=3)
+        second = _play(self.make(), crowd(50, largest=6), 8, seed=3)
+        assert _same(first, second), (
+            "two runs of the same jobs differ. Most likely it keeps state between runs that reset(rng) does not clear, "
+            "or draws random numbers from elsewhere than the generator that reset(rng) is given"
+        )
+        renamed = _play(self.make(), crowd(50, largest=6, names="other-{}x"), 8, seed=3)
+        assert _same(first, renamed), (
+            "the result changes with the names of the jobs. Most likely it loops over a set, or sorts by id: let ties "
+            "go by job.sequence"
+        )
+
+    def test_keeps_nothing_from_one_run_to_the_next(self) -> None:
+        """An object that has seen other jobs, on another cluster, does as a fresh one."""
+        fresh = _play(self.make(), crowd(30, largest=4), 8)
+        used = self.make()
+        _play(used, crowd(25, largest=3, seed=9), servers(3, 4), until=200.0)
+        assert _same(fresh, _play(used, crowd(30, largest=4), 8)), (
+            "it does not do the same after another run. Most likely it keeps jobs or counts from that run: clear them "
+            "in reset(rng)"
+        )
+
+    def test_changes_no_job_and_no_cluster(self) -> None:
+        """What the view shows is read-only."""
+        jobs, untouched = crowd(30, largest=4), crowd(30, largest=4)
+        simulation, _ = _told(lambda: run(jobs, self.make(), servers(2, 4)))
+        for ours, original in zip(jobs, untouched, strict=True):
+            for name in _SAID:
+                now, then = getattr(ours, name), getattr(original, name)
+                assert now == then, f"it changed {name} of job {ours.id!r} from {then!r} to {now!r}: jobs are read-only"
+        free = simulation.nodes.used == 0 and bool((simulation.nodes.free == simulation.nodes.total).all())
+        assert free, "servers are not free after the run: it called view.nodes.take or give itself; yield Start instead"
+
+
+def _told(action: Callable[[], T]) -> T:
+    """Do something with a policy; explain what it did wrong."""
+    try:
+        return action()
+    except PolicyError as error:
+        text = str(error)
+        likely = next((f". Most likely {advice}" for sign, advice in _LIKELY.items() if sign in text), "")
+        raise AssertionError(text + likely) from error
+
+
+def _play(policy: Any, jobs: Sequence[BatchJob], topology: Topology | int, **options: Any) -> Record:
+    return _told(lambda: run(jobs, policy, topology, **options)[1])
+
+
+def _unfinished(jobs: Sequence[BatchJob]) -> list[str]:
+    return [each.id for each in jobs if math.isnan(each.end)]
+
+
+def _same(first: Record, second: Record) -> bool:
+    """Whether two runs of equal jobs went alike."""
+    ours, theirs = first.tables["jobs"], second.tables["jobs"]
+    names = ("submit", "start", "end", "wait", "preemptions")
+    return all(np.array_equal(ours[name], theirs[name], equal_nan=True) for name in names)
