@@ -22,7 +22,7 @@ lint: $(VENV)/.installed-test ## style, format, types and the walls between pack
 	@found=$$($(BIN)/lint-imports) || { echo "$$found"; exit 1; }; echo "$$found" | tail -n 1
 
 bench: $(VENV)/.installed-test ## how fast: CPU seconds beside bare SimPy
-	@$(BIN)/python -m pytest benchmarks -m benchmark -q -s
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
 format: $(VENV)/.installed-test ## rewrite the code in the house style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

@@ -65,8 +65,10 @@ def _cables(topology: Topology) -> list[BillLine]:
     cables: Counter[str] = Counter()
     for _, _, data in topology.graph.edges(data=True):
         if data.get("cables"):
-            cables[data["item"]] += data["cables"]
-    return [
-        BillLine("cable", item, count, catalog.link(item).cable_price, 0.0, catalog.link(item).source)
-        for item, count in cables.items()
-    ]
+            cables[data.get("item", "")] += data["cables"]
+    lines = []
+    for item, count in cables.items():
+        record = catalog.link(item) if item else None
+        price, source = (record.cable_price, record.source) if record else (None, "")
+        lines.append(BillLine("cable", item, count, price, 0.0, source))
+    return lines

@@ -150,6 +150,7 @@ class Topology:
 
         An end that is not given ("") is not checked. A route may cross a link more than once.
         """
+        route = tuple(route)
         for link in route:
             if isinstance(link, bool) or not isinstance(link, int | np.integer) or not 0 <= link < len(self.ends):
                 raise InputError(f"route {list(route)}: there is no link {link}; links are 0 to {len(self.ends) - 1}")
@@ -165,7 +166,7 @@ class Topology:
             raise InputError(f"route {list(route)} starts at {self.ends[route[0]][0]!r}, not at {src!r}")
         if route and dst and self.ends[route[-1]][1] != dst:
             raise InputError(f"route {list(route)} ends at {self.ends[route[-1]][1]!r}, not at {dst!r}")
-        return tuple(route)
+        return tuple(map(int, route))
 
     def hops(self, first: int, second: int) -> int:
         """Links between two servers, given by index; 0 for the same server or when there is no network."""

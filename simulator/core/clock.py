@@ -67,7 +67,7 @@ class Clock:
     """Simulated time in seconds, starting at 0."""
 
     def __init__(self) -> None:
-        self._environment = _Environment()
+        self._environment = _Environment(0.0)
 
     @property
     def now(self) -> float:
@@ -119,6 +119,14 @@ class Soon:
             self._waiting = True
             self._call.callbacks = _CALLBACKS  # type: ignore[assignment]  # SimPy took them off when it last fired
             self._environment.schedule_at(self._environment._now, self._phase, self._call)
+
+    def finish(self) -> None:
+        """Ask for the call as the last thing that an event does: made at once when nothing else is due now."""
+        queue = self._environment._queue
+        if not self._waiting and (not queue or queue[0][0] > self._environment._now):
+            self._function()
+        else:
+            self()
 
     def _run(self) -> None:
         self._waiting = False

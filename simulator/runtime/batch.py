@@ -75,10 +75,10 @@ class Gangs:
             elapsed -= lost
         job.done += elapsed * job.speed
 
-    def forget(self, job: Job) -> float:
-        """Drop what is kept about a job; return the share of its time, alone, that was exposed communication."""
+    def forget(self, job: Job) -> float | None:
+        """Drop what is kept about a job; return the share of its work that was exposed communication, if it has any."""
         exchange = self._exchanges.pop(job, None)
-        return exchange.share if exchange else 0.0
+        return exchange.share if exchange else None
 
     def _take(self, job: Job, placement: Placement) -> None:
         if len(placement) == 1:

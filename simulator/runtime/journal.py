@@ -41,12 +41,15 @@ class Journal:
         """From now on ``capacity`` accelerators are up and ``provisioned`` are paid for."""
         self._levels.append((self._clock.now, capacity, provisioned))
 
-    def job(self, job: Job, share: float) -> None:
-        """Write the row of a job that has come to its end; ``share`` of its work was exposed communication."""
+    def job(self, job: Job, share: float | None) -> None:
+        """Write the row of a job that has come to its end; ``share`` of its work was exposed communication.
+
+        None for a job that does not communicate.
+        """
         completed = job.state is State.COMPLETED
         jct = job.end - job.submit if completed else math.nan
         busy = job.ran - job.overhead
-        compute = min(busy, job.done * (1.0 - share)) if share else busy
+        compute = busy if share is None else min(busy, job.done * (1.0 - share))
         self.recorder.jobs.add(
             (
                 job.id,

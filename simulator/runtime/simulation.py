@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
-from simulator.core.errors import InputError, PolicyError, SimulatorError
+from simulator.core.errors import InputError
 from simulator.core.rng import stream
 from simulator.metrics.recorder import Record
 from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, Start
@@ -20,6 +20,7 @@ from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
+from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View, progress
@@ -87,11 +88,7 @@ class Simulation:
         self._ticks = 0
         self._seen: tuple[float, ...] = ()
         self._given_up: tuple[int, int] | None = None
-        self._name = str(getattr(scheduler, "name", "") or type(scheduler).__name__)
-        self._on_submit = self._hook("on_submit")
-        self._on_finish = self._hook("on_finish")
-        self._on_tick = self._hook("on_tick")
-        self._interval: float = getattr(scheduler, "interval", 0.0) or 0.0
+        self._policy = Host(scheduler, self.clock)
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
         self.pool = pool
@@ -102,9 +99,7 @@ class Simulation:
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
-        reset = self._hook("reset")
-        if reset is not None:
-            reset(stream(self._seed, "scheduler", self._replication))
+        self._policy.reset(stream(self._seed, "scheduler", self._replication))
         for time, link, capacity in self._links:
             self._check_link(time, link, capacity)
             self.clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)
@@ -141,7 +136,7 @@ class Simulation:
             self._submit(job, now)
             job = next(self._jobs, None)
         self._expect_next(job)
-        self.pass_soon()
+        self.pass_soon.finish()
 
     def _submit(self, job: Job, now: float) -> None:
         if job.estimate < 0:
@@ -160,8 +155,8 @@ class Simulation:
             return
         job.state = State.QUEUED
         self.view.queue.add(job)
-        if self._on_submit is not None:
-            self._on_submit(job)
+        if self._policy.on_submit is not None:
+            self._policy.on_submit(job)
 
     def _can_ever_fit(self, job: Job) -> bool:
         if not (job.cores or job.memory or job.accelerator_types or job.max_servers):
@@ -177,49 +172,18 @@ class Simulation:
         view = self.view
         if view.queue.members:
             self._unplaced = 0
-            for action in self._ask():
+            for action in self._policy.ask(view):
                 self._apply(action)
             if self._requeued:
                 self._requeue()
-            if self._interval > 0:
+            if self._policy.interval > 0:
                 self._wait_for_tick()
         if self.pool is not None:
             self.pool.watch()
 
-    def _ask(self) -> Iterator[Action]:
-        """Yield the policy's actions; what goes wrong inside the policy is reported as the policy's."""
-        try:
-            yield from self.scheduler.schedule(self.view) or ()
-        except SimulatorError:
-            raise
-        except Exception as error:
-            raise self._failed("", error) from error
-
-    def _hook(self, name: str) -> Callable[[Any], None] | None:
-        """An optional method of the policy; what goes wrong inside is reported as the policy's."""
-        hook = getattr(self.scheduler, name, None)
-        if hook is None:
-            return None
-
-        def call(argument: Any) -> None:
-            try:
-                hook(argument)
-            except SimulatorError:
-                raise
-            except Exception as error:
-                raise self._failed(f" in {name}", error) from error
-
-        return call
-
-    def _failed(self, where: str, error: Exception) -> PolicyError:
-        return PolicyError(f"policy {self._name} at {self.clock.now:g} s{where}: {type(error).__name__}: {error}")
-
     def _apply(self, action: Action) -> None:
         if type(action) not in (Start, Preempt, Reject) or not isinstance(action.job, Job):
-            raise PolicyError(
-                f"policy {self._name} at {self.clock.now:g} s: {action!r} is not an action; "
-                "yield Start(job), Preempt(job) or Reject(job)"
-            )
+            raise self._policy.error(f"{action!r} is not an action; yield Start(job), Preempt(job) or Reject(job)")
         if type(action) is Start:
             self._start(action.job, action.placement)
         elif type(action) is Preempt:
@@ -264,8 +228,8 @@ class Simulation:
     def _requeue(self) -> None:
         for job in self._requeued:
             self.view.queue.add(job)
-            if self._on_submit is not None:
-                self._on_submit(job)
+            if self._policy.on_submit is not None:
+                self._policy.on_submit(job)
         self._requeued.clear()
 
     def _reject(self, job: Job, reason: str) -> None:
@@ -284,7 +248,7 @@ class Simulation:
         return "it is no job of this run, perhaps a copy of one: give the very object that the view shows"
 
     def _illegal(self, action: str, job: Job, why: str) -> NoReturn:
-        raise PolicyError(f"policy {self._name} at {self.clock.now:g} s: illegal {action} of job {job.id!r}: {why}")
+        raise self._policy.error(f"illegal {action} of job {job.id!r}: {why}")
 
     # -- ticks --------------------------------------------------------------------------------------------------
 
@@ -292,7 +256,7 @@ class Simulation:
         if not self._ticking and self.view.queue.members and self._given_up != self.counts():
             self._given_up = None
             self._ticking = True
-            self.clock.after(self._interval, self._tick, phase=Phase.TICKS)
+            self.clock.after(self._policy.interval, self._tick, phase=Phase.TICKS)
 
     def _tick(self) -> None:
         self._ticking = False
@@ -302,8 +266,10 @@ class Simulation:
             if before == self._seen:
                 self._given_up = self.counts()
                 return
-        if self._on_tick is not None:
-            self._on_tick(self.clock.now)
+        if not self.view.queue.members:
+            return
+        if self._policy.on_tick is not None:
+            self._policy.on_tick(self.clock.now)
         self.pass_soon()
 
     # -- ends ---------------------------------------------------------------------------------------------------
@@ -313,8 +279,8 @@ class Simulation:
         self._last_event = job.end
         self._event((job.end, "end", job.id, job.accelerators))
         self.journal.job(job, self.gangs.forget(job))
-        if self._on_finish is not None:
-            self._on_finish(job)
+        if self._policy.on_finish is not None:
+            self._policy.on_finish(job)
         if self.view.queue.members or self.pool is not None:
             self.pass_soon()
 
@@ -340,7 +306,7 @@ class Simulation:
         tables = self.journal.tables()
         self.meter.follow(*(tables["series"][name] for name in ("time", "allocated", "provisioned")))
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
-        facts |= {"topology": self.topology.name, "scheduler": self._name, "notes": self._notes}
+        facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
         facts |= self.meter.facts(now)
         return Record(tables, facts)
 

@@ -139,7 +139,7 @@ class Pool:
         head, others = rest[0], rest[1:]
         at, free = self.now, self.free
         for job in sorted(self.running, key=lambda job: (job.due, job.number)):
-            if free >= head.accelerators:
+            if free >= head.accelerators and self.now + job.left > at:
                 break
             at, free = self.now + job.left, free + job.accelerators
         spare = free - head.accelerators

@@ -62,8 +62,9 @@ def _reservation(view: ClusterView, head: Job) -> tuple[float, float]:
     free = view.free
     at = view.now
     for job in soonest(view):
-        if free >= head.accelerators:
+        end = view.now + view.remaining(job)
+        if free >= head.accelerators and end > at:
             break
-        at = max(at, view.now + view.remaining(job))
+        at = max(at, end)
         free += job.accelerators
     return (at, free - head.accelerators) if free >= head.accelerators else (float("inf"), 0.0)

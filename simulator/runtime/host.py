@@ -1,0 +1,65 @@
+"""The scheduler of a run, kept at arm's length: what goes wrong inside it is reported as its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from simulator.core.clock import Clock
+from simulator.core.errors import PolicyError, SimulatorError
+from simulator.policies.api import Action, ClusterView, Scheduler
+
+
+class Host:
+    """Calls a scheduler and its optional hooks, which are None where it has none.
+
+    ``interval`` is the time (s) between two ticks, 0 for none.
+    """
+
+    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+        self._scheduler, self._clock = scheduler, clock
+        self.name = str(getattr(scheduler, "name", "") or type(scheduler).__name__)
+        self.on_submit = self._hook("on_submit")
+        self.on_finish = self._hook("on_finish")
+        self.on_tick = self._hook("on_tick")
+        interval = getattr(scheduler, "interval", None) or 0.0
+        self.interval: float = interval if interval > 0 else 0.0
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Say that a run begins, and give the random numbers that are the scheduler's own."""
+        hook = self._hook("reset")
+        if hook is not None:
+            hook(rng)
+
+    def ask(self, view: ClusterView) -> Iterator[Action]:
+        """Yield what the scheduler wants."""
+        try:
+            yield from self._scheduler.schedule(view) or ()
+        except SimulatorError:
+            raise
+        except Exception as error:
+            raise self._failed("", error) from error
+
+    def error(self, text: str) -> PolicyError:
+        """Make the error for something that the scheduler may not do now."""
+        return PolicyError(f"policy {self.name} at {self._clock.now:g} s: {text}")
+
+    def _hook(self, name: str) -> Callable[[Any], None] | None:
+        hook = getattr(self._scheduler, name, None)
+        if hook is None:
+            return None
+
+        def call(argument: Any) -> None:
+            try:
+                hook(argument)
+            except SimulatorError:
+                raise
+            except Exception as error:
+                raise self._failed(f" in {name}", error) from error
+
+        return call
+
+    def _failed(self, where: str, error: Exception) -> PolicyError:
+        return PolicyError(f"policy {self.name} at {self._clock.now:g} s{where}: {type(error).__name__}: {error}")

@@ -1,0 +1,142 @@
+"""Topology files: the shipped ones load, and what is wrong with a file is said with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
+from simulator.scenario.schema import read_topology
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = sorted((ROOT / "topologies").glob("*.yaml"))
+SIZES = {
+    "cpu-pool": (40, 80, 4),
+    "dgx-h100-fat-tree": (128, 1024, 80),
+    "dgx-h100-leaf-spine-4to1": (32, 256, 12),
+    "explicit-links": (4, 16, 2),
+    "hgx-h100-roce-2to1": (64, 512, 16),
+    "l40s-pcie-100g": (16, 128, 4),
+    "two-servers": (2, 16, 1),
+}
+"""Servers, accelerators, switches."""
+
+
+def message(tmp_path: Path, text: str) -> str:
+    """What loading ``text`` says, with ``F`` for the name of the file."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        Topology.load(file)
+    return str(caught.value).replace(str(file), "F")
+
+
+def test_there_are_no_others() -> None:
+    assert {path.stem for path in SHIPPED} == SIZES.keys()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_topologies_load(path: Path) -> None:
+    made = Topology.load(path)
+    summary = made.summary()
+    assert (summary["servers"], summary["accelerators"], summary["switches"]) == SIZES[path.stem]
+    written = yaml.safe_load(path.read_text("utf-8"))
+    assert made.name == written["name"]
+    assert len(written["description"]) > 40
+    first, last = made.servers[0].name, made.servers[-1].name
+    assert made.path(first, last)
+    assert made.bisection() > 0
+    assert made.bill()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_scenarios_read_shipped_topologies_alike(path: Path) -> None:
+    source = read_topology(path)
+    assert source.build is not None
+    made, again = source.build.make(), Topology.load(path)
+    assert (made.ends, made.capacity.tolist(), made.servers) == (again.ends, again.capacity.tolist(), again.servers)
+
+
+def test_shipped_topologies_have_a_price_unless_they_are_explicit() -> None:
+    for path in SHIPPED:
+        if path.stem != "explicit-links":
+            servers = [line for line in Topology.load(path).bill() if line.kind == "server"]
+            assert all(line.unit_price and line.power for line in servers), path.stem
+
+
+def test_the_uplink_of_the_explicit_example_is_shared() -> None:
+    made = Topology.load(ROOT / "topologies" / "explicit-links.yaml")
+    assert made.path("a1", "b2") == (0, 8, 7)
+    assert made.bisection() == 12.5e9
+
+
+def test_links_need_no_builder(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("links: [{src: a, dst: b, capacity: 8 Gb/s}]\n", encoding="utf-8")
+    assert Topology.load(file).capacity.tolist() == [1e9]
+    assert Topology.load(str(file)).name == "links"
+
+
+def test_a_node_list_is_looked_for_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "nodes.csv").write_text("sn,cpu_milli,memory_mib,gpu,model\nn-0,64000,1024,2,P100\n", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("build: node-list\nnodes: nodes.csv\n", encoding="utf-8")
+    assert Topology.load(tmp_path / "mine.yaml").accelerators == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1, 2]", "F: a topology file is a mapping with a key build, or links"),
+        ("k: 4", "F: a topology file is a mapping with a key build, or links"),
+        ("build: [fat-tree]", "F: a topology file is a mapping with a key build, or links"),
+        ("", "F: a topology file is a mapping with a key build, or links"),
+        ("build: fat-tree\nk: 4\nk: 8\n", "F:3: cannot read the topology: key 'k' stands twice"),
+        ("build: fat-tree\n? [k]\n: 4\n", "F:2: cannot read the topology: a key must be plain text"),
+        ("build: {\n", "F:2: cannot read the topology: did not find expected node content"),
+        ("[" * 100_000, "F: cannot read the topology: nested deeper than 50 levels"),
+        ("build: !!python/name:os.system x", "F:1: cannot read the topology: could not determine a constructor for the "
+         "tag 'tag:yaml.org,2002:python/name:os.system'"),
+        ("build: fat-tre\nk: 4", "F: unknown builder 'fat-tre'. Did you mean 'fat-tree'? Known: fat-tree, leaf-spine, "
+         "links, node-list, pool, servers, single-switch."),
+        ("build: fat-tree", "F k: builder 'fat-tree' needs 'k'"),
+        ("build: fat-tree\nk: '8'", "F k: '8' is not a whole number"),
+        ("build: fat-tree\nk: yes", "F k: True is not a whole number"),
+        ("build: fat-tree\nk: 4\noversubscription: 2:1", "F oversubscription: 121 is fine"),
+        ("build: fat-tree\nk: 4\nnode: 5", "F node: 5 is not text"),
+        ("build: fat-tree\nk: 4\nnodes: 2.5", "F nodes: 2.5 is not a whole number"),
+        ("build: links\nlinks: {a: b}", "F links: {'a': 'b'} is not a list"),
+        ("build: fat-tree\nk: 5", "F: k is 5; a fat-tree needs an even number of ports, as 6"),
+        ("build: fat-tree\nk: 4\nlinks: infiniband-ndr", "F links: unknown key 'links'. Did you mean 'link'? Known: k, "
+         "link, node, nodes, oversubscription."),
+        (
+            "build: leaf-spine\nnode_per_leaf: 2\nspine: 1",
+            "F node_per_leaf: unknown key 'node_per_leaf'. Did you mean 'nodes_per_leaf'? Known: link, node, nodes, "
+            "nodes_per_leaf, oversubscription, spines.\n"
+            "F spine: unknown key 'spine'. Did you mean 'spines'? Known: link, node, nodes, nodes_per_leaf, "
+            "oversubscription, spines.\n"
+            "F nodes: builder 'leaf-spine' needs 'nodes'",
+        ),
+        (
+            "links: [{src: a, dst: b}, {src: a, dst: b, capacity: fast}]",
+            "F: link 0: has no 'capacity'\n    a link has src, dst, capacity and latency\n"
+            "F: link 1: capacity: 'fast' is not a bandwidth; write for example '400 Gb/s'\n"
+            "    a link has src, dst, capacity and latency",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, expected: str) -> None:
+    assert message(tmp_path, text) == expected
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: cannot read the topology: No such file or directory$"):
+        Topology.load(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"build: \xff")
+    with pytest.raises(InputError, match=r"mine\.yaml: cannot read the topology: not UTF-8 text \(byte 7\)$"):
+        Topology.load(tmp_path / "mine.yaml")
