@@ -234,7 +234,7 @@ def test_an_autoscaler_that_fails() -> None:
         def step(self, now: float, observation: PoolObservation) -> Any:
             raise ValueError("no idea")
 
-    with pytest.raises(PolicyError, match="^autoscaler Failing at 10 s: ValueError: no idea$"):
+    with pytest.raises(PolicyError, match=r"^autoscaler Failing at 10 s: ValueError: no idea$"):
         run([job("a", 0.0, 1.0)], Failing([1]))
 
 

@@ -14,7 +14,9 @@ from simulator.workload.jobs import BatchJob, Job
 
 
 def job(sequence: int, estimate: float = 0.0, priority: float = 0.0) -> BatchJob:
-    made = BatchJob(id=f"job-{sequence}", submit=0.0, accelerators=1.0, duration=1.0, estimate=estimate, priority=priority)
+    made = BatchJob(
+        id=f"job-{sequence}", submit=0.0, accelerators=1.0, duration=1.0, estimate=estimate, priority=priority
+    )
     made.sequence = sequence
     return made
 

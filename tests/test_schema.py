@@ -290,7 +290,7 @@ LINES = {
     ),
     "axis without alternatives": (
         "compare: {scheduler: {}}",
-        "<text>:5:11 compare.scheduler: a mapping is not a mapping of alternatives\n",
+        "<text>:5:11 compare.scheduler: there is not a single alternative\n",
     ),
     "axis of nonsense": (
         "compare: {designs: {a: 3}}",

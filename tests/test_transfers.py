@@ -43,8 +43,8 @@ def ends(topology: Topology, transfers: Sequence[Transfer], changes: Sequence[Ch
 def expected(case: Case, **how: Any) -> list[float]:
     topology = case.topology
     moves = [
-        (t.bytes, t.start, topology.path(t.src, t.dst, index) if t.route is None else t.route)
-        for index, t in enumerate(case.transfers)
+        (t.bytes, t.start, topology.path(t.src, t.dst) if t.route is None else t.route)
+        for t in case.transfers
     ]
     found = reference.ends(moves, topology.capacity.tolist(), topology.latency.tolist(), case.changes, **how)
     return [math.nan if end is None else end for end in found]
@@ -123,7 +123,7 @@ def test_crowds_on_a_fat_tree_end_when_they_should(crowd: int) -> None:
         )
     link = tree.path("node-0", "node-8")[1]
     changes = [(1.0, link, 0.0), (3.0, link, float(tree.capacity[link])), (4.5, 0, 1e9)]
-    routes = [tree.path(t.src, t.dst, index) for index, t in enumerate(moves)]
+    routes = [tree.path(t.src, t.dst) for t in moves]
     slow = reference.ends(
         [(t.bytes, t.start, route) for t, route in zip(moves, routes, strict=True)],
         tree.capacity.tolist(), tree.latency.tolist(), changes, rates=plain_rates, number=float,
@@ -206,8 +206,8 @@ def test_renaming_vertices_changes_nothing(case: Case) -> None:
     """Routes are named here: a hash of the vertices' names picks among equal ones."""
     topology = case.topology
     moves = [
-        replace(t, route=topology.path(t.src, t.dst, index) if t.route is None else t.route)
-        for index, t in enumerate(case.transfers)
+        replace(t, route=topology.path(t.src, t.dst) if t.route is None else t.route)
+        for t in case.transfers
     ]
     links = [link | {"src": "new " + link["dst"][::-1], "dst": "new " + link["src"][::-1]} for link in case.links]
     turned = [
@@ -220,8 +220,8 @@ def test_renaming_vertices_changes_nothing(case: Case) -> None:
 @given(cases(changes=0))
 def test_nothing_ends_before_its_bytes_can_be_there(case: Case) -> None:
     topology = case.topology
-    for index, (end, t) in enumerate(zip(ends(topology, case.transfers), case.transfers, strict=True)):
-        route = topology.path(t.src, t.dst, index) if t.route is None else t.route
+    for end, t in zip(ends(topology, case.transfers), case.transfers, strict=True):
+        route = topology.path(t.src, t.dst) if t.route is None else t.route
         latency = sum(topology.latency[link] for link in route)
         alone = max((t.bytes * route.count(link) / topology.capacity[link] for link in route), default=0.0)
         assert end >= (t.start + latency + alone) * (1 - 1e-12)

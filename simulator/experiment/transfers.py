@@ -38,8 +38,8 @@ def simulate_transfers(
         topology=topology,
         scheduler=schedulers.get("fifo")(),
         placer=placers.get("pack")(),
-        transfers=transfers,
-        capacity_events=capacity_events,
+        transfers=list(transfers),
+        capacity_events=list(capacity_events),
     )
     flows = simulation.run().tables["flows"]
     return pd.DataFrame({name: flows[name] for name in ("id", "start", "end")})

@@ -17,8 +17,8 @@ import numpy as np
 
 _TOLERANCE = 1e-12
 """Relative: links whose fair shares differ by less count as equally full."""
-_FEW = 48
-"""Up to so many classes the plain loop is quicker than numpy (measured by benchmarks/bench_fairshare.py)."""
+_FEW = 80
+"""Up to so many links over all classes the plain loop is quicker than numpy (see benchmarks/bench_fairshare.py)."""
 LIMIT = -1
 """Stands for the number of a link where a class is held back by its own limit."""
 
@@ -57,7 +57,8 @@ def fill(
 
     The bottleneck is ``LIMIT`` where the class has reached its own limit.
     """
-    return _by_heap(classes, capacity) if len(classes) <= _FEW else _by_rounds(classes, capacity)
+    few = sum([len(flow.links) for flow in classes]) <= _FEW
+    return _by_heap(classes, capacity) if few else _by_rounds(classes, capacity)
 
 
 def _by_heap(

@@ -37,8 +37,9 @@ def checked(root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], pr
     return keys
 
 
-def _place(problem: Problem) -> tuple[str, int, int]:
-    return (problem.file or "", problem.line or 0, problem.column or 0)
+def _place(problem: Problem) -> tuple[bool, str, int, int]:
+    rest = problem.text.startswith("... and ")
+    return (rest, problem.file or "", problem.line or 0, problem.column or 0)
 
 
 def _validate(

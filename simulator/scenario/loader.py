@@ -51,8 +51,8 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         return path
     if path.parent == Path(".") and name.removesuffix(".yaml") in shipped.names("scenarios"):
         return shipped.shipped("scenarios", name)
-    if _exists(path):
-        what = "a folder" if path.is_dir() else "not a regular file"
+    what = in_the_way(path)
+    if what:
         raise InputError(Problem(f"{name!r} is {what}", hint="a scenario is a YAML file"))
     if path.suffix.lower() in (".yaml", ".yml") or path.parent != Path("."):
         close = nearest(path.stem, shipped.names("scenarios"))
@@ -69,11 +69,12 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def _exists(path: Path) -> bool:
+def in_the_way(path: Path) -> str:
+    """Say what stands where a file is wanted (a folder, a device, a pipe); empty when nothing does."""
     try:
-        return path.exists()
+        return "" if not path.exists() else "a folder" if path.is_dir() else "not a regular file"
     except (OSError, ValueError):
-        return False
+        return ""
 
 
 def nearby(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from simulator.core.errors import Problem, did_you_mean
+from simulator.core.errors import InputError, Problem, did_you_mean
 
 Path = tuple[str | int, ...]
 """Keys and list positions that lead from the top of a file to a value."""
@@ -18,6 +18,8 @@ SHORTHAND = {"scheduler": "kind", "placement": "kind", "autoscaler": "kind", "to
 """Sections that may be written as one name, and the key that this name then stands for."""
 FREE_NAMES = ("workload", "compare")
 """Sections whose keys are names that the user made up."""
+MAX_DEPTH = 50
+"""Levels that mappings and lists may be nested."""
 
 
 class Mark(NamedTuple):
@@ -86,13 +88,19 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def from_python(value: Any, mark: Mark | None = None) -> Node:
-    """Turn plain Python data into nodes; numpy scalars become Python numbers, anything unknown stays an object."""
+def from_python(value: Any, mark: Mark | None = None, depth: int = 0) -> Node:
+    """Turn plain Python data into nodes; numpy scalars become Python numbers, anything unknown stays an object.
+
+    Raises ``InputError`` for data nested deeper than a file may be, such as a list that contains itself.
+    """
     mark = mark or Mark(base=os.getcwd())
+    if depth > MAX_DEPTH:
+        raise InputError(f"nested deeper than {MAX_DEPTH} levels: does a list or mapping contain itself?")
     if isinstance(value, Mapping):
-        return Node({str(key): replace(from_python(item, mark), key=mark) for key, item in value.items()}, mark)
+        pairs = ((str(key), from_python(item, mark, depth + 1)) for key, item in value.items())
+        return Node({key: replace(node, key=mark) for key, node in pairs}, mark)
     if isinstance(value, list | tuple):
-        return Node(tuple(from_python(item, mark) for item in value), mark)
+        return Node(tuple(from_python(item, mark, depth + 1) for item in value), mark)
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         return Node(value.item(), mark)
     return Node(os.fspath(value) if isinstance(value, os.PathLike) else value, mark)

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from simulator.core.errors import InputError, did_you_mean
 from simulator.core.registry import Registry, load_from_file
 from simulator.scenario.arguments import chosen, model_of, parameters
+from simulator.scenario.loader import in_the_way, is_file, nearby
 from simulator.scenario.nodes import Node
 from simulator.scenario.validation import Strict, at, complaint, show
 
@@ -123,11 +124,22 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
 
 
 def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dict[str, Any]:
-    """Take paths relative to the file that they stand in."""
-    return {
-        name: Path(context.base(section.name, name)) / value if isinstance(value, Path) else value
-        for name, value in given.items()
-    }
+    """Take paths relative to the file that they stand in; a path that is no file is an error at its key."""
+    placed = dict(given)
+    for name, value in given.items():
+        if isinstance(value, Path):
+            placed[name] = Path(context.base(section.name, name)) / value
+            if not is_file(placed[name]):
+                raise at(name, no_file(placed[name], str(value)), str(value))
+    return placed
+
+
+def no_file(path: Path, written: str) -> PydanticCustomError:
+    """Complain that there is no regular file at ``path``, which the scenario calls ``written``."""
+    what = in_the_way(path)
+    if what:
+        return complaint(f"{written!r} is {what}", "name a regular file")
+    return complaint(f"there is no file {written!r}", nearby(path))
 
 
 def _parameters(section: Section, thing: Any, ready: bool, base: type[Strict]) -> type[Strict]:

@@ -14,8 +14,19 @@ from simulator.core import units
 from simulator.core.units import Dimension
 
 
+LONGEST = 1e12
+"""Seconds (30,000 years): beyond it the clock, a 64-bit float, is too coarse to tell milliseconds apart."""
+
+
 def _parser(dimension: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: units.parse(value, dimension))
+    return BeforeValidator(_time if dimension == "time" else lambda value: units.parse(value, dimension))
+
+
+def _time(value: Any) -> float:
+    seconds = units.parse(value, "time")
+    if seconds > LONGEST:
+        raise ValueError(f"{value!r} is too long: at most {LONGEST:g} s (30,000 years) can be simulated")
+    return seconds
 
 
 def _schema(dimension: str) -> WithJsonSchema:

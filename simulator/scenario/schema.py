@@ -21,6 +21,8 @@ from simulator.scenario.workloads import Name, Work, work
 from simulator.scenario.yamltext import parse as parse_yaml
 
 FOUR_YEARS = 4 * 31557600.0
+MAX_REPLICATIONS = 10_000
+MAX_WORKERS = 256
 _WORKLOAD_NAME = re.compile(r"[^\s./]+")
 _ALTERNATIVE = re.compile(r"[^\s/](?:[^/\n]{0,58}[^\s/])?")
 
@@ -103,8 +105,12 @@ class RunKeys(Strict):
         None, description="end of the simulated time; default: when all work is done"
     )
     warmup: Time = Field(0.0, description="jobs submitted before this are simulated but not measured")
-    replications: Annotated[Whole, Field(ge=1)] = Field(1, description="repetitions with independent random numbers")
-    workers: Annotated[Whole, Field(ge=1)] | None = Field(None, description="processes; they change no result")
+    replications: Annotated[Whole, Field(ge=1, le=MAX_REPLICATIONS)] = Field(
+        1, description="repetitions with independent random numbers"
+    )
+    workers: Annotated[Whole, Field(ge=1, le=MAX_WORKERS)] | None = Field(
+        None, description="processes; they change no result"
+    )
     restart: Time = Field(0.0, description="time lost whenever a preempted job resumes")
 
     @model_validator(mode="after")
@@ -244,6 +250,8 @@ def _measures(value: list[str]) -> list[str]:
     def one(index: int, name: str) -> str:
         if name not in known:
             raise complaint(f"unknown measure {name!r}", did_you_mean(name, known, limit=40))
+        if value.index(name) < index:
+            raise complaint(f"the measure {name!r} is repeated", "name each measure once")
         return name
 
     return each(enumerate(value), one)
@@ -258,8 +266,13 @@ def _alternatives(value: Any) -> dict[str, dict[str, Any]]:
 
 def _axis(axis: str, value: Any) -> dict[str, Any]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value) and axis in SECTIONS:
+        twice = next((item for index, item in enumerate(value) if item in value[:index]), None)
+        if twice is not None:
+            raise complaint(f"the alternative {twice!r} is repeated", f"write {axis}: {{NAME: ..., NAME: ...}}")
         value = {item: item for item in value}
-    if not isinstance(value, Mapping) or not value:
+    if value in ({}, []):
+        raise complaint("there is not a single alternative", f"write {axis}: {{NAME: ..., NAME: ...}}")
+    if not isinstance(value, Mapping):
         raise complaint(f"{show(value)} is not a mapping of alternatives", f"write {axis}: {{NAME: ..., NAME: ...}}")
     for name in value:
         if not _ALTERNATIVE.fullmatch(name):

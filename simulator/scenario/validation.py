@@ -14,6 +14,8 @@ from simulator.scenario.nodes import Node, Path
 T = TypeVar("T")
 K = TypeVar("K", str, int)
 _UNKNOWN, _FORBIDDEN = "unknown_key", "extra_forbidden"
+_SHOWN = 100
+"""Problems that one validation tells; of more, only the number."""
 
 
 class Strict(BaseModel):
@@ -99,7 +101,8 @@ def problems_of(error: ValidationError, node: Node, prefix: Path = ()) -> list[P
     """
     found: dict[Path, tuple[str, str | None, bool]] = {}
     away: list[Problem] = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[:_SHOWN]:
         if "problems" in (detail.get("ctx") or {}):
             away.extend(detail["ctx"]["problems"])
             continue
@@ -108,7 +111,9 @@ def problems_of(error: ValidationError, node: Node, prefix: Path = ()) -> list[P
         if path in found and words[0] not in found[path][0]:
             words = (f"{found[path][0]}; or {words[0]}", found[path][1] or words[1], words[2])
         found[path] = words
-    return away + [node.problem(path, text, hint, at_key=at_key) for path, (text, hint, at_key) in found.items()]
+    more = [Problem(f"... and {len(details) - _SHOWN:,} more problems")] if len(details) > _SHOWN else []
+    placed = [node.problem(path, text, hint, at_key=at_key) for path, (text, hint, at_key) in found.items()]
+    return away + placed + more
 
 
 def _path(detail: ErrorDetails, node: Node, prefix: Path) -> Path:

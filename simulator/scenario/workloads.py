@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from simulator.core.errors import did_you_mean, nearest
 from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
-from simulator.scenario.loader import is_file, nearby
-from simulator.scenario.plugins import Context
+from simulator.scenario.loader import is_file
+from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Share, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
@@ -150,7 +150,7 @@ class TransferKeys(Strict):
     dst: Name | None = None
     bytes: Size
     start: Time = 0.0
-    route: list[Annotated[Whole, Field(ge=0)]] | None = None
+    route: Annotated[list[Annotated[Whole, Field(ge=0)]], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _has_ends(self) -> TransferKeys:
@@ -222,7 +222,7 @@ def _trace(name: str, value: Mapping[str, Any], context: Context) -> TraceWork:
     assert isinstance(keys, TraceKeys)
     path = Path(context.base("workload", name, "trace")) / keys.trace
     if not is_file(path):
-        raise at("trace", complaint(f"there is no file {keys.trace!r}", nearby(path)), keys.trace)
+        raise at("trace", no_file(path, keys.trace), keys.trace)
     return TraceWork(keys, path, read, chosen(keys))
 
 

@@ -15,10 +15,9 @@ from typing import Any
 import yaml
 
 from simulator.core.errors import InputError, Problem
-from simulator.scenario.nodes import Mark, Node
+from simulator.scenario.nodes import MAX_DEPTH, Mark, Node
 
 MAX_BYTES = 16 * 2**20
-MAX_DEPTH = 50
 MAX_ALIASED = 100_000
 """Values that all aliases of a file may expand to together."""
 
@@ -131,6 +130,9 @@ class _Reader:
 
     def scalar(self, event: Any) -> None:
         self.refuse_tag(event)
+        control = _CONTROL.search(event.value)
+        if control is not None:
+            raise self.stop(event, f"the text holds the control character 0x{ord(control[0]):02x}", "leave it out")
         frame = self.stack[-1] if self.stack else None
         mark = self.mark(event.start_mark.line, event.start_mark.column)
         if frame is not None and frame.mapping and frame.key is None:

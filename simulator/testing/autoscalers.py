@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.policies.api import Autoscaler, PoolObservation, autoscalers
 from simulator.runtime.elasticity import NodePool
-from simulator.testing.running import made, run, run_all
+from simulator.testing.running import made, run, run_all, told
 from simulator.testing.situations import job, observations, servers
 
 
@@ -57,7 +57,7 @@ class AutoscalerContract:
         """A burst brings nodes, a long pause takes them away, and no work is lost."""
         jobs = [job(f"burst-{i}", 0.0, 7200.0, 4.0) for i in range(12)] + [job("late", 1e6, 60.0, 4.0)]
         nodes = NodePool(self._autoscaler(), minimum=1, maximum=6, provision=120.0)
-        _, record = run(jobs, "fifo", servers(6, 4), pool=nodes)
+        _, record = told(lambda: run(jobs, "fifo", servers(6, 4), pool=nodes))
         left = [each.id for each in jobs if math.isnan(each.end)]
         assert not left, f"jobs {left} were left waiting on a pool that could have grown for them"
         series = record.tables["series"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import Placer, placers
 from simulator.runtime.checks import checked
-from simulator.testing.running import made, run, run_all
+from simulator.testing.running import made, run, run_all, told
 from simulator.testing.situations import clusters, crowd, job, placements
 from simulator.workload.jobs import BatchJob, Placement
 
@@ -88,7 +89,7 @@ class PlacerContract:
         """Under a strict scheduler all jobs find their place in time."""
         for topology in clusters():
             jobs = crowd(40, largest=6)
-            run(jobs, "fifo", topology, self.make())
+            told(partial(run, jobs, "fifo", topology, self.make()))
             left = [each.id for each in jobs if math.isnan(each.end)]
             assert not left, f"{len(left)} jobs that fit into the empty cluster were never placed, {left[0]!r} for one"
 

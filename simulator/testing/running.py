@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from simulator.cluster.builders.pool import pool
 from simulator.cluster.topology import Topology
+from simulator.core.errors import SimulatorError
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.policies.api import Scheduler, placers, schedulers
 from simulator.policies.order import as_scheduler
 from simulator.runtime.simulation import Simulation
 from simulator.workload.jobs import Job
+
+T = TypeVar("T")
+
+_LIKELY = {
+    "are free": "it starts jobs without counting what earlier starts of the same pass took; view.free is live, so "
+    "compare job.accelerators with it just before each Start",
+    "is running, not queued": "it starts one job twice, or remembers jobs from an earlier pass; take them from "
+    "view.queue each time",
+    "is completed, not": "it remembers jobs from an earlier pass; take them from view.queue and view.running each time",
+    "is unfinished, not": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
+    "no job of this run": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
+    "preempted in this pass": "it starts a job that it has just stopped; that one is in view.queue at the next pass",
+    "is not an action": "schedule must yield Start(job), Preempt(job) or Reject(job), not jobs or names",
+    "starts in one pass": "it loops until a job has started; one that has no place now stays queued, so go on",
+}
 
 
 def replay(
@@ -70,8 +86,19 @@ def made(thing: Any, registry: Any) -> Any:
     return thing() if isinstance(thing, type) else copy.deepcopy(thing)
 
 
+def told(action: Callable[[], T]) -> T:
+    """Do something with a policy; when that fails, say what it did wrong."""
+    try:
+        return action()
+    except SimulatorError as error:
+        text = str(error)
+        likely = next((f". Most likely {advice}" for sign, advice in _LIKELY.items() if sign in text), "")
+        raise AssertionError(text + likely) from error
+
+
 def run_all(contract: object) -> None:
-    """Run every test of a contract."""
-    for name in dir(contract):
-        if name.startswith("test_"):
-            getattr(contract, name)()
+    """Run every test of a contract, in the order in which they are written."""
+    for kind in type(contract).__mro__:
+        for name in vars(kind):
+            if name.startswith("test_"):
+                getattr(contract, name)()

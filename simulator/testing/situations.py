@@ -19,14 +19,18 @@ def job(name: str, submit: float, duration: float, accelerators: float, **more: 
     return BatchJob(id=name, submit=submit, duration=duration, accelerators=accelerators, **more)
 
 
-def crowd(count: int, largest: int, seed: int = 1, names: str = "job-{}") -> list[BatchJob]:
-    """Gangs of up to ``largest`` that come in bursts, a little faster than eight accelerators can bear."""
+def crowd(count: int, largest: int, seed: int = 1, shuffled: bool = False) -> list[BatchJob]:
+    """Gangs of up to ``largest`` that come in bursts, a little faster than eight accelerators can bear.
+
+    ``shuffled`` gives them names in another order; nothing else changes.
+    """
     rng = stream(seed, "crowd")
     submit = np.sort(rng.integers(0, 10 * count, count) // 20 * 20).astype(float)
     length = rng.integers(1, 60, count).astype(float)
     size = rng.integers(1, largest + 1, count).astype(float)
-    rows = zip(submit.tolist(), length.tolist(), size.tolist(), strict=True)
-    return [job(names.format(index), *row, estimate=1.5 * row[1]) for index, row in enumerate(rows)]
+    names = stream(seed, "names").permutation(count).tolist() if shuffled else range(count)
+    rows = zip(names, submit.tolist(), length.tolist(), size.tolist(), strict=True)
+    return [job(f"job-{name}", *row, estimate=1.5 * row[1]) for name, *row in rows]
 
 
 def servers(count: int, accelerators: int, **fields: Any) -> Topology:

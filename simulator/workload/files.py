@@ -19,6 +19,8 @@ _FOREIGN = {
     b"{": "JSON", b"[": "JSON",
 }  # fmt: skip
 _GZIP = b"\x1f\x8b"
+_LONGEST_LINE = 1 << 20
+"""Characters of a line, so that a device or a few kilobytes of compressed zeros cannot fill the memory."""
 
 
 def check_file(path: Path) -> None:
@@ -42,7 +44,11 @@ def text_lines(path: Path) -> Iterator[str]:
     done = 0
     try:
         with path.open("rb") as raw, io.TextIOWrapper(_unpacked(raw), encoding="utf-8-sig", newline="") as text:
-            for line in text:
+            while line := text.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    told = f"this line is longer than {_LONGEST_LINE:,} characters"
+                    hint = "Is this a table of text?"
+                    raise InputError(Problem(told, file=str(path), line=done + 1, hint=hint))
                 yield line
                 done += 1
     except (EOFError, zlib.error, gzip.BadGzipFile):

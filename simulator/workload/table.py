@@ -52,6 +52,7 @@ class Table:
             delimiter=delimiter,
             quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
             skipinitialspace=True,
+            strict=True,  # without it a quote that is never closed swallows the rest of the file
         )
         cells = self._read_header()
         self._closed = len(cells) > 1 and cells[-1] == ""
@@ -127,8 +128,10 @@ class Table:
         try:
             yield from self._lines
         except csv.Error as error:
-            told = f"this cannot be read as a table ({error})"
-            raise InputError(Problem(told, file=str(self.path), line=self._lines.line_num)) from None
+            told, hint = f"this cannot be read as a table ({error})", None
+            if "end of data" in str(error):
+                told, hint = "the file ends inside a quoted text", 'Look for a " that is never closed.'
+            raise InputError(Problem(told, file=str(self.path), line=self._lines.line_num, hint=hint)) from None
 
     def _read_header(self) -> list[str]:
         header = next((row for row in self._read() if row), None)

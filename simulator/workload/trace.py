@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.core.errors import InputError, did_you_mean
+from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, format_quantity, parse
 from simulator.workload.jobs import BatchJob
 
@@ -28,8 +28,11 @@ _DEFAULTS: dict[str, Any] = {
     "accelerator_types": (),
     "max_servers": 0,
 }
+LONGEST = 1e12
+"""Seconds that a time of a trace may have."""
 _CHUNK = 8192
 _ROWS_NAMED = 5
+_MOST_BLOCKS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,17 @@ class Trace:
         submit = self.columns["submit"]
         if not np.all(submit[1:] >= submit[:-1]):
             raise InputError(f"trace {self.name!r} is not in order of submission; use Trace.sorted(...)")
+        for name in ("submit", "duration"):
+            self._check_span(name)
+
+    def _check_span(self, name: str) -> None:
+        """Refuse times beyond which the clock, a 64-bit float, is too coarse to tell milliseconds apart."""
+        beyond = np.flatnonzero(self.columns[name] > LONGEST)
+        if len(beyond):
+            row = f" in row {self.columns['row'][beyond[0]]:g}" if "row" in self.columns else ""
+            found = f"{name} is {self.columns[name][beyond[0]]:g} s{row}"
+            hint = f"times are at most {LONGEST:g} s (30,000 years); are the units right?"
+            raise InputError(Problem(f"trace {self.name!r}: {found}", hint=hint))
 
     @classmethod
     def sorted(cls, name: str, columns: Mapping[str, np.ndarray], **rest: Any) -> Trace:
@@ -246,6 +260,8 @@ class Trace:
         _check(block, 0 < block < math.inf, "resample", "a time above 0")
         if not len(self):
             return self
+        blocks = self.span / block
+        _check(block, blocks <= _MOST_BLOCKS, "resample", f"long enough: {blocks:.3g} blocks, at most {_MOST_BLOCKS:,}")
         submit = self.columns["submit"] - self.columns["submit"][0]
         borders = np.searchsorted(submit, block * np.arange(math.floor(submit[-1] / block) + 2))
         drawn = generator.integers(len(borders) - 1, size=len(borders) - 1)

@@ -30,8 +30,13 @@ class TargetTracking:
     ) -> None:
         if not 0 < target <= 1:
             raise ValueError(f"target is {target:g}; it must be above 0 and at most 1")
-        if interval <= 0:
+        if metric not in ("demand", "utilization"):
+            raise ValueError(f"metric is {metric!r}; it must be 'demand' or 'utilization'")
+        if not interval > 0:
             raise ValueError(f"interval is {interval:g} s; it must be above 0")
+        for name, cooldown in (("scale_out_cooldown", scale_out_cooldown), ("scale_in_cooldown", scale_in_cooldown)):
+            if not cooldown >= 0:
+                raise ValueError(f"{name} is {cooldown:g} s; it must be 0 or more")
         self.target, self.metric, self.interval = target, metric, interval
         self._out, self._in = scale_out_cooldown, scale_in_cooldown
         self.reset()

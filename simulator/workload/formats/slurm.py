@@ -210,7 +210,7 @@ def _limits(rows: Rows, column: str) -> np.ndarray:
 def _converted(rows: Rows, column: str, convert: Callable[[str], float | None], what: str) -> np.ndarray:
     values = [convert(cell) for cell in rows.texts(column)]
     for index, value in enumerate(values):
-        if value is None:
+        if value is None or value == np.inf:
             rows.problem(index, column, f"{rows.texts(column)[index]!r} is not {what}")
     return np.array([0.0 if value is None else value for value in values])
 
@@ -229,7 +229,7 @@ def clock_seconds(text: str) -> float | None:
 
 
 def _minutes(text: str) -> float | None:
-    return int(text) * 60.0 if text.isdecimal() else None
+    return float(text) * 60.0 if text.isdecimal() else None
 
 
 def _resources(rows: Rows, header: list[str]) -> list[Tres]:
@@ -254,10 +254,11 @@ def read_tres(text: str) -> Tres | None:
     for part in filter(None, text.split(",")):
         name, equals, value = part.partition("=")
         match = _SIZE.fullmatch(value)
-        if not equals or (match is None and name in ("cpu", "mem", "gres/gpu")):
+        size = float(match[1]) * _PREFIX[match[2]] if match else np.nan
+        if not equals or (name in ("cpu", "mem", "gres/gpu") and not size < np.inf):
             return None
         if match is not None:
-            sizes[name] = float(match[1]) * _PREFIX[match[2]]
+            sizes[name] = size
     typed = {name.partition(":")[2]: count for name, count in sizes.items() if name.startswith("gres/gpu:")}
     gpus = sizes.get("gres/gpu", sum(typed.values()))
     return Tres(gpus, next(iter(typed)) if len(typed) == 1 else "", sizes.get("cpu", 0.0), sizes.get("mem", 0.0))
