@@ -51,8 +51,10 @@ def test_levels_change_between_events_and_with_them() -> None:
 def test_shares_add_up_exactly() -> None:
     jobs = [BatchJob(id=f"{i}", submit=0.0, duration=1.0 + i, accelerators=0.1) for i in range(10)]
     jobs.append(BatchJob(id="crumb", submit=0.0, duration=20.0, accelerators=1e-5))
+    jobs.append(BatchJob(id="third", submit=30.0, duration=1.0, accelerators=1 / 3))
     allocated = replay(jobs, topology=2).tables["series"]["allocated"].tolist()
-    assert allocated == [1.001, 0.901, 0.801, 0.701, 0.601, 0.501, 0.401, 0.301, 0.201, 0.101, 0.001, 0.0]
+    assert allocated == [1.001, 0.901, 0.801, 0.701, 0.601, 0.501, 0.401, 0.301, 0.201, 0.101, 0.001, 0.0, 0.333, 0.0]
+    assert (jobs[-2].accelerators, jobs[-1].accelerators) == (0.001, 0.333)
 
 
 @given(

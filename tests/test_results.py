@@ -383,7 +383,7 @@ def _truncate(path: Path) -> None:
         (lambda folder: (folder / "manifest.json").write_text('{"name": "mine"}'), "lacks format, files or runs"),
         (lambda folder: _change(folder, format=99), "has format 99, this version reads format 1"),
         (lambda folder: _change(folder, files={}), "does not list jobs.csv"),
-        (lambda folder: _change(folder, runs=[{"alternative": "x"}]), "is damaged: KeyError"),
+        (lambda folder: _change(folder, runs=[{"alternative": "x"}]), "is damaged: runs.0 has no .replication."),
         (lambda folder: _change(folder, runs=[]), "is damaged: ValueError: jobs.csv has 60 rows, the runs have 0"),
         (lambda folder: _replace(folder, "flows.csv", "a,b\n1,2\n"), r"flows.csv:1: columns are a, b"),
     ],

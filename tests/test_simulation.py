@@ -116,7 +116,7 @@ POLICIES = ["fifo", "sjf", "srtf", "las", "easy-backfill"]
     st.sampled_from([INFINITE, 50.0]),
 )
 def test_time_is_attributed_in_full(drawn: list[tuple[float, ...]], policy: str, restart: float, until: float) -> None:
-    """wait + compute + network + overhead = end - submit to 1e-9, completed or not; replay checks the invariants too."""
+    """wait + compute + network + overhead = end - submit to 1e-9, completed or not; replay checks invariants too."""
     jobs = [job(f"{i}", a, b, c, estimate=d) for i, (a, b, c, d) in enumerate(drawn)]
     scheduler = schedulers.get(policy)(**({"quantum": 7.0} if policy == "las" else {}))
     record = replay(jobs, scheduler, topology=servers(a=4, b=1, c=2), restart=restart, until=until)
@@ -380,14 +380,14 @@ def test_training_jobs_are_checked_too() -> None:
 
 
 def test_job_of_no_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="^job 'x': Job is neither a BatchJob nor a TrainingJob$"):
+    with pytest.raises(InputError, match=r"^job 'x': Job is neither a BatchJob nor a TrainingJob$"):
         simulate([Job(id="x", submit=0.0, accelerators=1.0)])
 
 
 def test_used_jobs_are_refused() -> None:
     used = [job("a", 0.0, 1.0)]
     simulate(list(used))
-    with pytest.raises(InputError, match="^job 'a': it is completed already: a run needs fresh jobs$"):
+    with pytest.raises(InputError, match=r"^job 'a': it is completed already: a run needs fresh jobs$"):
         simulate(list(used))
 
 
@@ -425,8 +425,8 @@ def test_preempted_work_is_kept() -> None:
         "first": (0.0, 15.0, 3.0, 10.0, 2.0, 1, 15.0),
     }
     assert (4.0, "preempt", "first") in events(record)
-    assert series(record)[1:] == [(0.0, 0, 1, 4.0, 4.0, 4.0)][:0] + [
-        (4.0, 1, 1, 4.0, 4.0, 4.0), (7.0, 0, 1, 4.0, 4.0, 4.0), (15.0, 0, 0, 0.0, 4.0, 4.0),
+    assert series(record) == [
+        (0.0, 0, 1, 4.0, 4.0, 4.0), (4.0, 1, 1, 4.0, 4.0, 4.0), (7.0, 0, 1, 4.0, 4.0, 4.0), (15.0, 0, 0, 0.0, 4.0, 4.0),
     ]  # fmt: skip
 
 
@@ -555,8 +555,8 @@ ILLEGAL: dict[str, tuple[Policy, str]] = {
     "stop what waits": (stopped, "policy stopped at 1 s: illegal Preempt of job 'a': the job is queued, not running"),
     "a copy": (
         copied,
-        "policy copied at 1 s: illegal Start of job 'a': it is no job of this run, perhaps a copy of one: give the very "
-        "object that the view shows",
+        "policy copied at 1 s: illegal Start of job 'a': it is no job of this run, perhaps a copy of one: give "
+        "the very object that the view shows",
     ),
     "a job": (every(lambda each: each), AT_1 + "<a>" + YIELD),
     "a name": (every(lambda each: Start(each.id)), AT_1 + "Start(job='a', placement=None)" + YIELD),  # type: ignore[arg-type]
@@ -619,7 +619,7 @@ def test_placement_on_a_wrong_type_is_illegal() -> None:
 
 
 def test_placement_over_too_many_servers_is_illegal() -> None:
-    with pytest.raises(PolicyError, match="placed on 2 servers, it takes at most 1$"):
+    with pytest.raises(PolicyError, match=r"placed on 2 servers, it takes at most 1$"):
         replay([job("a", 0.0, 1.0, 2.0, max_servers=1)], placed((0, 1), (1, 1)), topology=servers(x=2, y=2))
 
 
@@ -650,7 +650,7 @@ def test_a_hook_that_fails_is_the_policys_fault(hook: str) -> None:
 def test_a_key_that_fails_is_the_policys_fault() -> None:
     from simulator.policies.order import by
 
-    with pytest.raises(PolicyError, match="^policy per-gpu at 1 s: ZeroDivisionError: .*division by zero$"):
+    with pytest.raises(PolicyError, match=r"^policy per-gpu at 1 s: ZeroDivisionError: .*division by zero$"):
         replay([job("a", 0.0, 2.0), job("b", 1.0, 2.0, 0.0)], by(lambda each: 1 / each.accelerators, "per-gpu"))
 
 

@@ -54,7 +54,7 @@ def expected(case: Case, **how: Any) -> list[float]:
 def cases(
     draw: st.DrawFn, most: int = 8, changes: int = 4, capacities: Sequence[float] = (1.0, 2.5, 10.0, 1e4)
 ) -> Case:
-    """A ring of vertices, so that all pairs are connected, and chords; some transfers name a walk, others are routed."""
+    """A ring of vertices, so that all pairs are connected, and chords; some transfers name a walk."""
     count = draw(st.integers(2, 5))
     vertex = st.integers(0, count - 1)
     chords = draw(st.lists(st.tuples(vertex, vertex).filter(lambda pair: pair[0] != pair[1]), max_size=6))

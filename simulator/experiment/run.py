@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from typing import Any
 
 from simulator.core.errors import InputError
@@ -14,6 +15,7 @@ from simulator.experiment.results import Results
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.scenario.build import build
+from simulator.scenario.schema import MAX_REPLICATIONS, MAX_WORKERS
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
 
@@ -72,6 +74,11 @@ def compare(
     """
     if not alternatives:
         raise InputError("nothing to compare: give at least one alternative")
+    if not isinstance(alternatives, Mapping):
+        raise InputError(f"alternatives are a mapping of names, as {{'fifo': 'fifo'}}, not {alternatives!r}")
+    for name in alternatives:
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise InputError(f"{name!r} is not a name for an alternative: it must be text, printable and not empty")
     chosen = next(iter(_scenario(scenario, allow_code).alternatives().values()))
     made = chosen.variants(
         {
@@ -98,18 +105,26 @@ def _execute(
     workers: int | None,
     progress: Progress | None,
 ) -> Results:
-    root = scenario.seed if seed is None else seed
-    count = scenario.run.replications if replications is None else replications
-    if count < 1:
-        raise InputError(f"replications is {count}; it must be at least 1")
+    root = _whole("seed", scenario.seed if seed is None else seed, 0, 2**63 - 1)
+    wanted = scenario.run.replications if replications is None else replications
+    count = _whole("replications", wanted, 1, MAX_REPLICATIONS)
+    workers = _whole("workers", (scenario.run.workers or 1) if workers is None else workers, 1, MAX_WORKERS)
     cells = [_Cell(name, r, root, made) for name, made in alternatives.items() for r in range(count)]
-    workers = min(workers or scenario.run.workers or 1, len(cells))
+    workers = min(workers, len(cells))
     records: dict[tuple[str, int], Record] = {}
     for cell, record in zip(cells, _records(cells, workers, progress), strict=True):
         records[cell.alternative, cell.replication] = record
         if progress is not None:
             progress(len(records), len(cells), cell.alternative)
     return Results(records, _manifest(scenario, root, count))
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} is {value!r}; it must be a whole number")
+    if not least <= value <= most:
+        raise InputError(f"{name} is {value}; it must be {least} to {most}")
+    return int(value)
 
 
 def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) -> Iterator[Record]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from simulator.core.errors import InputError, Problem
+from simulator.experiment.manifest import misshapen
 from simulator.experiment.results import Results
 from simulator.metrics.recorder import TABLES, Column, Record
 
@@ -40,7 +41,7 @@ def save(results: Results, directory: Path, force: bool = False, report: bool = 
     directory = directory.resolve()
     refuse(directory, force)
     directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
+    partial = _partial(directory)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
@@ -74,10 +75,9 @@ def holds_results(directory: Path) -> bool:
 
 def refuse(directory: Path, force: bool = False) -> None:
     """Raise ``InputError`` when ``save`` would not write into ``directory``; to be asked before a long run."""
+    _try_to_write(directory)
     if not directory.exists():
         return
-    if not directory.is_dir():
-        raise InputError(Problem("is a file, not a directory", file=str(directory), hint="name another directory"))
     if holds_results(directory):
         if not force:
             hint = "name another directory, or say --force (force=True) to replace them"
@@ -85,6 +85,25 @@ def refuse(directory: Path, force: bool = False) -> None:
     elif any(directory.iterdir()):
         hint = "name a new or an empty directory"
         raise InputError(Problem("is not empty and holds no results", file=str(directory), hint=hint))
+
+
+def _try_to_write(directory: Path) -> None:
+    """Raise ``InputError`` when ``directory`` is a file, or cannot be made: make what ``save`` makes first."""
+    hint = "name another directory"
+    try:
+        path = directory.resolve()
+        if path.exists() and not path.is_dir():
+            raise InputError(Problem("is a file, not a directory", file=str(directory), hint=hint))
+        probe = next((parent for parent in path.parents if parent.exists()), path) / _partial(path).name
+        probe.mkdir(exist_ok=True)
+        probe.rmdir()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(Problem(f"results cannot be written there: {why}", file=str(directory), hint=hint)) from None
+
+
+def _partial(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.{os.getpid()}.partial")
 
 
 def _write(results: Results, directory: Path, report: bool) -> None:
@@ -113,10 +132,23 @@ def _put_in_place(partial: Path, directory: Path) -> None:
     if directory.exists():
         for kept in directory.iterdir():
             if kept.name not in FILES:
-                shutil.copytree(kept, partial / kept.name) if kept.is_dir() else shutil.copy2(kept, partial / kept.name)
+                _copy(kept, partial / kept.name)
         directory.rename(aside)
-    partial.rename(directory)
+    try:
+        partial.rename(directory)
+    except BaseException:
+        if aside.exists() and not directory.exists():
+            aside.rename(directory)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _copy(kept: Path, to: Path) -> None:
+    """Copy a file or folder that is not ours; a symbolic link stays one."""
+    if kept.is_dir() and not kept.is_symlink():
+        shutil.copytree(kept, to, symlinks=True)
+    else:
+        shutil.copy2(kept, to, follow_symlinks=False)
 
 
 def _records(directory: Path, runs: list[dict[str, Any]]) -> dict[tuple[str, int], Record]:
@@ -195,7 +227,8 @@ def _exact_floats(version: str) -> dict[str, Any]:
 def _manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     if not directory.is_dir():
-        raise InputError(Problem("there is no such directory", file=str(directory)))
+        text = "is a file, not a directory" if directory.exists() else "there is no such directory"
+        raise InputError(Problem(text, file=str(directory)))
     if not path.is_file():
         hint = "results are directories that 'simulator run FILE --out DIR' or Results.save(DIR) wrote"
         raise InputError(
@@ -203,13 +236,16 @@ def _manifest(directory: Path) -> dict[str, Any]:
         )
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(Problem(f"is not JSON, or truncated: {error}", file=str(path))) from None
     if not isinstance(about, dict) or not {"format", "files", "runs"} <= about.keys():
         raise InputError(Problem("is not a manifest of results: it lacks format, files or runs", file=str(path)))
     if about["format"] != FORMAT:
         text = f"has format {about['format']!r}, this version reads format {FORMAT}"
         raise InputError(Problem(text, file=str(path), hint="read it with the version that wrote it"))
+    wrong = misshapen(about)
+    if wrong:
+        raise InputError(Problem(f"is damaged: {wrong}", file=str(path), hint=_AGAIN))
     return about
 
 

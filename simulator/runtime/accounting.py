@@ -55,7 +55,8 @@ class Meter:
             steps = np.diff(time)
             self._held += float(np.sum(allocated[:-1] * steps))
             self._paid += float(np.sum(provisioned[:-1] * steps))
-            self._time, self._allocated, self._provisioned = float(time[-1]), float(allocated[-1]), float(provisioned[-1])
+            self._time = float(time[-1])
+            self._allocated, self._provisioned = float(allocated[-1]), float(provisioned[-1])
 
     def facts(self, end: float) -> dict[str, Any]:
         """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``."""

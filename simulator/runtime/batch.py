@@ -17,8 +17,8 @@ from simulator.workload.jobs import BatchJob, Job, Placement, State
 class Gangs:
     """Runs jobs on the accelerators they were given, and calls ``ended(job)`` when one is through.
 
-    ``restart`` is what a job loses, in seconds, each time it comes back after a preemption. Without a ``fabric`` a job's
-    traffic takes its time but shares nothing. What a job takes alone is measured on links of their full capacity.
+    ``restart`` is what a job loses, in seconds, each time it comes back after a preemption. Without a ``fabric`` a
+    job's traffic takes its time but shares nothing. What a job takes alone is told by links of their full capacity.
     """
 
     def __init__(

@@ -46,6 +46,15 @@ def expected(job: Job) -> float:
     return job.iterations * job.compute if isinstance(job, TrainingJob) else math.nan
 
 
+def in_thousandths(share: float) -> float:
+    """Round a share of an accelerator as ``Allocator`` hands it out, so that what is told is what is held: at least 1.
+
+    >>> in_thousandths(1 / 3), in_thousandths(0.00001), in_thousandths(0.0)
+    (0.333, 0.001, 0.0)
+    """
+    return max(1, round(share * 1000)) / 1000 if share else 0.0
+
+
 def fault(job: Job) -> str:
     """Say what is wrong with a job that is being submitted; empty when nothing is."""
     try:

@@ -56,8 +56,8 @@ class NodePool:
     def _check(self) -> None:
         if not 0 <= self.minimum <= self._initial <= self.maximum <= len(self._nodes):
             raise InputError(
-                f"autoscaler: 0 <= min ({self.minimum}) <= initial ({self._initial}) <= max ({self.maximum}) <= servers "
-                f"of the topology ({len(self._nodes)}) does not hold"
+                f"autoscaler: 0 <= min ({self.minimum}) <= initial ({self._initial}) <= max ({self.maximum}) "
+                f"<= servers of the topology ({len(self._nodes)}) does not hold"
             )
         if not self._nodes.total.any():
             raise InputError("autoscaler: the servers of the topology have no accelerators to scale by")

@@ -17,7 +17,7 @@ from simulator.metrics.recorder import Record
 from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, Start
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.batch import Gangs
-from simulator.runtime.checks import checked, expected, fault
+from simulator.runtime.checks import checked, expected, fault, in_thousandths
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.host import Host
@@ -147,9 +147,10 @@ class Simulation:
         job.sequence = self._sequence
         self._sequence += 1
         job.since = now
-        self._event((now, "submit", job.id, job.accelerators))
         if job.accelerators < 1:
+            job.accelerators = in_thousandths(job.accelerators)
             self.view.gangs_only = False
+        self._event((now, "submit", job.id, job.accelerators))
         if not self._can_ever_fit(job):
             self._turn_away(job, "larger than the cluster")
             return
@@ -161,9 +162,7 @@ class Simulation:
     def _can_ever_fit(self, job: Job) -> bool:
         if not (job.cores or job.memory or job.accelerator_types or job.max_servers):
             return job.accelerators <= self._largest
-        return self.nodes.could_hold(
-            job.accelerators, job.cores, job.memory, job.accelerator_types, job.max_servers
-        )
+        return self.nodes.could_hold(job.accelerators, job.cores, job.memory, job.accelerator_types, job.max_servers)
 
     # -- the scheduling pass ------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from operator import attrgetter
 
 import numpy as np
 
+from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
-from simulator.core.errors import InputError, Problem
+from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.rng import stream
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
@@ -173,6 +174,7 @@ def _stream(
     traces: TraceCache,
 ) -> Stream:
     if isinstance(work, JobsWork):
+        _check_types(scenario, name, work, build_topology(scenario, traces))
         return _listed(name, work)
     with scenario.at("workload", name):
         if isinstance(work, TraceWork):
@@ -207,6 +209,24 @@ def _listed(name: str, work: JobsWork) -> Stream:
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
     accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
     return Stream(name, accelerators, lambda: (_job(name, number, keys) for number, keys in numbered))
+
+
+def _check_types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> None:
+    """Raise ``InputError`` for accelerator types that neither the catalog nor the cluster knows."""
+    here = {server.accelerator: None for server in topology.servers if server.accelerator}
+    known = [*here, *catalog.names("accelerator")]
+    problems = [
+        scenario.root.problem(
+            ("workload", name, "jobs", index, "accelerator_types", place),
+            f"unknown accelerator {wanted!r}",
+            f"{did_you_mean(wanted, known)} The cluster has: {', '.join(here) or 'none that is named'}.",
+        )
+        for index, keys in enumerate(work.jobs)
+        for place, wanted in enumerate(keys.accelerator_types)
+        if wanted not in known
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys) -> Job:
