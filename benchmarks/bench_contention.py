@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.common import in_fresh_processes, table, timed  # noqa: E402 - the path must be set first
+from benchmarks.common import in_fresh_processes, table, timed
 
 GANGS = {1: 0.6, 2: 0.1, 4: 0.1, 8: 0.1, 16: 0.06, 32: 0.03, 64: 0.01}
 

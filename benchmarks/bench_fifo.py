@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.common import in_fresh_processes, table, timed  # noqa: E402 - the path must be set first
+from benchmarks.common import in_fresh_processes, table, timed
 
 ACCELERATORS = 2048
 

@@ -41,10 +41,8 @@ def timed(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def in_fresh_processes(script: str, arguments: list[str], repeats: int) -> dict[str, float]:
     """Run ``script --one ARGUMENTS`` a few times, each in its own process; return the median of each figure."""
-    rows = [
-        json.loads(subprocess.run([sys.executable, script, "--one", *arguments], capture_output=True, check=True).stdout)
-        for _ in range(repeats)
-    ]
+    command = [sys.executable, script, "--one", *arguments]
+    rows = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(repeats)]
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
 

@@ -7,8 +7,8 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from numbers import Integral
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from simulator.core.errors import InputError
 from simulator.experiment.results import Results
@@ -120,11 +120,12 @@ def _execute(
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InputError(f"{name} is {value!r}; it must be a whole number")
-    if not least <= value <= most:
-        raise InputError(f"{name} is {value}; it must be {least} to {most}")
-    return int(value)
+    number = index(value)
+    if not least <= number <= most:
+        raise InputError(f"{name} is {number}; it must be {least} to {most}")
+    return number
 
 
 def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) -> Iterator[Record]:

@@ -104,11 +104,18 @@ class Table:
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns as numpy arrays; texts as object arrays."""
         self.pack()
-        empty = {"str": object}
         return {
-            declared.name: np.concatenate(chunks) if chunks else np.empty(0, empty.get(declared.dtype, declared.dtype))
+            declared.name: _joined(declared, chunks)
             for declared, chunks in zip(self._declared, self._packed, strict=True)
         }
+
+
+def _joined(declared: Column, chunks: list[np.ndarray]) -> np.ndarray:
+    """One array of the chunks, which give way to it: a column is never held twice."""
+    if chunks:
+        chunks[:] = [np.concatenate(chunks)]
+        return chunks[0]
+    return np.empty(0, dtype=object if declared.dtype == "str" else declared.dtype)
 
 
 class Recorder:

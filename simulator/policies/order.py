@@ -22,14 +22,25 @@ def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
         yield Start(job, placement)
 
 
-def soonest(view: ClusterView) -> Iterable[Job]:
-    """Running jobs, those that are expected to end first in front."""
-    if view.topology.has_network:  # contention moves their ends
-        return sorted(view.running, key=view.remaining)
-    return view.running.by(_expected_end)
+def soonest(view: ClusterView) -> Iterator[tuple[float, Job]]:
+    """Yield running jobs by their expected end, each with the seconds that it is expected to run from now on."""
+    if not view.topology.has_network:
+        return ((view.remaining(job), job) for job in view.running.by(_expected_end))
+    now = view.now
+
+    def left(job: Job) -> float:
+        """Seconds to run, below 0 if overdue: ``view.remaining`` written out, as every job that runs is asked."""
+        if job.restarting:
+            return view.remaining(job)
+        return job.estimate - job.done - (now - job.since) * job.speed
+
+    # contention moves the ends, so there is no order to keep up
+    pairs = sorted((left(job), job.sequence, job) for job in view.running)
+    return ((max(0.0, seconds), job) for seconds, _, job in pairs)
 
 
 def _expected_end(job: Job) -> float:
+    """When a job ends that nothing slows, as on a cluster without a network."""
     return job.since + job.restarting + job.estimate - job.done
 
 

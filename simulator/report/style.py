@@ -163,9 +163,8 @@ def time_axis(axis: Axis, name: str, low: float, high: float, log: bool = False)
 def svg(figure: Figure) -> str:
     """The figure as an SVG document; equal figures give equal bytes."""
     buffer = io.StringIO()
-    with styled():
-        with any_alphabet():
-            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    with styled(), any_alphabet():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return buffer.getvalue()
 
 

@@ -42,8 +42,8 @@ class TransferLife:
         """Write the rows, in the order in which the transfers were given."""
         for index, transfer in enumerate(self._transfers):
             name = transfer.id or str(index)
-            row = (name, transfer.workload, transfer.src, transfer.dst, transfer.bytes, transfer.start, self._ends[index])
-            self._table.add(row)
+            end = self._ends[index]
+            self._table.add((name, transfer.workload, transfer.src, transfer.dst, transfer.bytes, transfer.start, end))
 
     def _activate(self) -> None:
         assert self._network is not None

@@ -214,7 +214,7 @@ def _listed(name: str, work: JobsWork) -> Stream:
 def _check_types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> None:
     """Raise ``InputError`` for accelerator types that neither the catalog nor the cluster knows."""
     here = {server.accelerator: None for server in topology.servers if server.accelerator}
-    known = [*here, *catalog.names("accelerator")]
+    known = list({**here, **dict.fromkeys(catalog.names("accelerator"))})
     problems = [
         scenario.root.problem(
             ("workload", name, "jobs", index, "accelerator_types", place),

@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, Strict, WithJsonSchema
 from simulator.core import units
 from simulator.core.units import Dimension
 
-
 LONGEST = 1e12
 """Seconds (30,000 years): beyond it the clock, a 64-bit float, is too coarse to tell milliseconds apart."""
 

@@ -44,27 +44,30 @@ class EasyBackfill:
 
     def _fill(self, view: ClusterView, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
         at, spare = _reservation(view, head)
-        now = view.now
+        now, free = view.now, view.free
         for job in islice(waiting, self.depth or None):
-            if view.free <= 0 and view.gangs_only:
+            size = job.accelerators
+            if free <= 0 and view.gangs_only:
                 return
-            in_time = now + view.remaining(job) <= at
-            if not (in_time or job.accelerators <= spare):
+            if size >= 1 and size > free:
+                continue
+            in_time = now + view.estimate(job) <= at
+            if not (in_time or size <= spare):
                 continue
             placement = view.place(job)
             if placement is not None:
-                spare -= 0.0 if in_time else job.accelerators
+                spare -= 0.0 if in_time else size
                 yield Start(job, placement)
+                free = view.free
 
 
 def _reservation(view: ClusterView, head: Job) -> tuple[float, float]:
     """Instant (s) at which the head is expected to fit, and the accelerators that it leaves over then."""
     free = view.free
-    at = view.now
-    for job in soonest(view):
-        end = view.now + view.remaining(job)
-        if free >= head.accelerators and end > at:
+    now = at = view.now
+    for left, job in soonest(view):
+        if free >= head.accelerators and now + left > at:
             break
-        at = max(at, end)
+        at = max(at, now + left)
         free += job.accelerators
     return (at, free - head.accelerators) if free >= head.accelerators else (float("inf"), 0.0)
