@@ -356,3 +356,9 @@ def test_ctrl_c_with_workers_leaves_nothing_behind(tmp_path):
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "Interrupted.\n")
     assert os.listdir(tmp_path) == ["s.yaml"]
+
+
+def test_a_short_name_of_an_accelerator_is_the_one_of_the_cluster():
+    job = {"accelerators": 8, "duration": "1 h", "accelerator_types": ["h100-sxm"]}
+    results = sim.run({**DATA, "workload": {"w": {"jobs": [job]}}})
+    assert results.jobs["state"].tolist() == ["COMPLETED"]

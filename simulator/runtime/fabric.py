@@ -15,6 +15,8 @@ from simulator.runtime.refill import Refill
 
 _SAME = 1e-12
 """Relative: a rate that changes by less has not changed."""
+_ALL = 1 + 1e-10
+"""A link that all its streams together can overfill by less than this part is large enough for them."""
 
 
 class Stream:
@@ -52,6 +54,9 @@ class Fabric:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
         self.capacity = [float(value) for value in capacity]
         self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
+        self._asked = [0.0] * len(self.capacity)
+        self._unlimited = [0] * len(self.capacity)
+        self._binding = [False] * len(self.capacity)
         self._population = 0
         self._joined: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
@@ -62,6 +67,7 @@ class Fabric:
         """Add a stream; its rate is set at the end of this instant."""
         for link, usage in zip(stream.links, stream.usage, strict=True):
             self._on[link][stream] = usage
+        self._count(stream, stream.count, 1)
         self._joined[stream] = None
         self._population += 1
         self._soon()
@@ -70,6 +76,7 @@ class Fabric:
         """Take a stream off; the others take over its share at the end of this instant."""
         for link in stream.links:
             del self._on[link][stream]
+        self._count(stream, -stream.count, -1)
         if self._joined.pop(stream, stream) is stream:
             self._touched.update(dict.fromkeys(stream.links))
             self._soon()
@@ -78,6 +85,7 @@ class Fabric:
 
     def resize(self, stream: Stream, count: float) -> None:
         """Change the number of flows of a stream that is on the fabric."""
+        self._count(stream, count - stream.count, 0)
         stream.count = count
         self._touched.update(dict.fromkeys(stream.links))
         self._soon()
@@ -85,6 +93,7 @@ class Fabric:
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
         self.capacity[link] = capacity
+        self._bind(link)
         self._touched[link] = None
         self._soon()
 
@@ -99,18 +108,36 @@ class Fabric:
         )
         return min(shares, default=math.inf) if stream.limit == math.inf else min((stream.limit, *shares))
 
+    def _count(self, stream: Stream, flows: float, streams: int) -> None:
+        """Count so many flows more (or less) among those that could fill the links of a stream."""
+        if stream.limit == math.inf:
+            for link in stream.links:
+                self._unlimited[link] += streams
+        else:
+            for link, usage in zip(stream.links, stream.usage, strict=True):
+                self._asked[link] += usage * flows * stream.limit
+        for link in stream.links:
+            self._bind(link)
+
+    def _bind(self, link: int) -> None:
+        """Note whether a link can hold anybody back: not if it can carry all its streams at their limits."""
+        if not self._on[link]:
+            self._asked[link] = 0.0
+        self._binding[link] = bool(self._unlimited[link]) or self._asked[link] > self.capacity[link] * _ALL
+
     def _settle(self) -> None:
         joined, self._joined = self._joined, {}
         start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
-        links = self._touched | {link: None for stream in start for link in stream.links}
+        links = self._touched | {link: None for stream in start for link in stream.links if self._binding[link]}
         self._touched = {}
         for link in links:
             start.update(dict.fromkeys(self._affected(link)))
         if not start:
             return
         self.solves += 1
+        refill = Refill(self._on, self.capacity, self._binding, start, self._population)
         moved: list[Stream] = []
-        for stream, (rate, held) in Refill(self._on, self.capacity, start, self._population).result.items():
+        for stream, (rate, held) in refill.result.items():
             stream.held = held
             if abs(rate - stream.rate) > _SAME * stream.rate or stream in joined:
                 stream.rate = rate
@@ -124,7 +151,7 @@ class Fabric:
             return False
         wanted = stream.limit * stream.count
         for link, usage in zip(stream.links, stream.usage, strict=True):
-            if self.load(link) + usage * wanted > self.capacity[link]:
+            if self._binding[link] and self.load(link) + usage * wanted > self.capacity[link]:
                 return False
         stream.rate, stream.held = stream.limit, LIMIT
         stream.changed()
@@ -134,7 +161,7 @@ class Fabric:
         """Streams that a change of ``link`` itself can move: those it held back, and the fast ones if it overflows."""
         there = self._on[link]
         level = math.inf
-        if there and self.load(link) > self.capacity[link]:
+        if self._binding[link] and self.load(link) > self.capacity[link]:
             level = self.capacity[link] / sum([usage * stream.count for stream, usage in there.items()])
         for stream in there:
             if stream.held == link or stream.rate > level:

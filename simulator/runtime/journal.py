@@ -79,8 +79,9 @@ class Journal:
                 self._progress(self._clock.now, self.ended)
 
     def tables(self) -> dict[str, Arrays]:
-        """All tables as arrays."""
+        """All tables as arrays; nothing can be written after."""
         tables = self.recorder.tables()
+        self.recorder = Recorder()  # what it packed is not needed twice
         return tables | {"series": series(tables["events"], self._levels)}
 
 
@@ -90,26 +91,27 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
     ``events`` is the table of that name in order of time; ``levels`` are (time, accelerators up, accelerators paid
     for). The columns are those of ``recorder.SERIES``; what changes within an instant leaves one row.
     """
-    waits, runs = np.zeros(len(events["time"]), np.int64), np.zeros(len(events["time"]), np.int64)
+    happened = events["time"]
+    waits, runs = np.zeros(len(happened), np.int8), np.zeros(len(happened), np.int8)
     for kind, (wait, run) in _MOVES.items():
         chosen = np.asarray(events["event"] == kind, dtype=bool)
         waits[chosen], runs[chosen] = wait, run
-    milli = np.rint(events["amount"] * _MILLI)
-    milli[(events["amount"] > 0) & (milli < 1)] = 1
-    held = milli.astype(np.int64) * runs
-    last = np.flatnonzero(np.diff(events["time"], append=math.inf))
-    steps = events["time"][last]
+    last = np.flatnonzero(np.diff(happened, append=math.inf))
     since, up, paid = (np.array(column, dtype=float) for column in zip(*levels, strict=True))
-    time = np.union1d(steps, since)
-    row = np.searchsorted(steps, time, "right")
-    before = np.zeros(1, np.int64)
-    queued, running, allocated = (np.append(before, np.cumsum(moves)[last])[row] for moves in (waits, runs, held))
+    time = np.union1d(happened[last], since)
+    row = np.searchsorted(happened[last], time, "right")
     level = np.searchsorted(since, time, "right") - 1
+
+    def sums(moves: np.ndarray) -> np.ndarray:
+        """What ``moves`` add up to, row by row."""
+        after: np.ndarray = np.append(0, np.cumsum(moves, dtype=np.int64)[last])
+        return after[row]
+
     columns: Arrays = {
         "time": time,
-        "queued": queued,
-        "running": running,
-        "allocated": allocated / _MILLI,
+        "queued": sums(waits),
+        "running": sums(runs),
+        "allocated": sums(_milli(events["amount"]) * runs) / _MILLI,
         "capacity": up[level],
         "provisioned": paid[level],
     }
@@ -118,3 +120,9 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
     for name in list(columns)[1:]:
         changed[1:] |= np.diff(columns[name]) != 0
     return {name: values[changed] for name, values in columns.items()}
+
+
+def _milli(accelerators: np.ndarray) -> np.ndarray:
+    milli = np.rint(accelerators * _MILLI)
+    milli[(accelerators > 0) & (milli < 1)] = 1
+    return milli.astype(np.int64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from simulator.models.fairshare import FlowClass, fill
@@ -20,6 +21,7 @@ _SLACK = 1e-11
 _ROUNDS = 8
 """Rounds of growing after which everything that is connected is filled at once."""
 _FEW = 16
+"""Streams that may be filled again before that happens, however few there are in all."""
 
 
 class Shared(FlowClass, Protocol):
@@ -34,24 +36,39 @@ class Shared(FlowClass, Protocol):
 S = TypeVar("S", bound=Shared)
 
 
+@dataclass(slots=True)
+class _Part:
+    """A stream that is filled again, with those of its links that can be full."""
+
+    links: tuple[int, ...]
+    usage: tuple[float, ...]
+    count: float
+    limit: float
+
+
 class Refill(Generic[S]):
     """One repair of the rates: ``result`` gives the new rate and bottleneck of each stream that was filled again.
 
-    ``on`` gives the streams of each link with their usage of it; ``start`` must hold every stream that the change
-    itself can move; ``population`` is the number of streams in all.
+    ``on`` gives the streams of each link with their usage of it, and ``binding`` whether the link can be full at all;
+    ``start`` must hold every stream that the change itself can move; ``population`` is the number of streams in all.
     """
 
     def __init__(
-        self, on: Sequence[Mapping[S, float]], capacity: Sequence[float], start: Iterable[S], population: int
+        self,
+        on: Sequence[Mapping[S, float]],
+        capacity: Sequence[float],
+        binding: Sequence[bool],
+        start: Iterable[S],
+        population: int,
     ) -> None:
-        self._on, self._capacity = on, capacity
+        self._on, self._capacity, self._binding = on, capacity, binding
         self._others: dict[int, float] = {}
+        self._parts: dict[S, _Part] = {}
         self.result: dict[S, tuple[float, int]] = {}
-        self._work: dict[S, None] = {}
-        self._include(dict.fromkeys(start))
+        self._include(start)
         most = max(_FEW, population // 8)
         for _ in range(_ROUNDS):
-            if len(self._work) > most:
+            if len(self._parts) > most:
                 break
             moved = self._moved(self._fill())
             if not moved:
@@ -60,20 +77,27 @@ class Refill(Generic[S]):
         self._include_all()
         self._fill()
 
-    def _include(self, streams: Mapping[S, None]) -> None:
+    def _take(self, stream: S) -> _Part:
+        binding = self._binding
+        pairs = [pair for pair in zip(stream.links, stream.usage, strict=True) if binding[pair[0]]]
+        links, usage = zip(*pairs, strict=True) if pairs else ((), ())
+        part = self._parts[stream] = _Part(links, usage, stream.count, stream.limit)
+        return part
+
+    def _include(self, streams: Iterable[S]) -> None:
         """Take ``streams`` among those to fill; count for each of their links what the streams left out put on it."""
-        others, work = self._others, self._work
-        work.update(streams)
-        for stream in streams:
+        others, fresh = self._others, [(stream, self._take(stream)) for stream in streams]
+        for stream, part in fresh:
             load = stream.count * stream.rate
-            for link, usage in zip(stream.links, stream.usage, strict=True):
+            for link, usage in zip(part.links, part.usage, strict=True):
                 if link in others:
                     others[link] = max(0.0, others[link] - usage * load)
-        for stream in streams:
-            for link in stream.links:
+        parts = self._parts
+        for _, part in fresh:
+            for link in part.links:
                 if link not in others:
                     there = self._on[link].items()
-                    others[link] = sum([usage * o.count * o.rate for o, usage in there if o not in work])
+                    others[link] = sum([usage * o.count * o.rate for o, usage in there if o not in parts])
 
     def _include_all(self) -> None:
         """Take everything that shares a link with a stream taken, and so on."""
@@ -81,21 +105,20 @@ class Refill(Generic[S]):
         self._others = dict.fromkeys(todo, 0.0)
         while todo:
             for stream in self._on[todo.pop()]:
-                if stream not in self._work:
-                    self._work[stream] = None
-                    for link in stream.links:
+                if stream not in self._parts:
+                    for link in self._take(stream).links:
                         if link not in self._others:
                             self._others[link] = 0.0
                             todo.append(link)
 
     def _fill(self) -> dict[int, None]:
         """Fill the streams taken into what the others leave; return the links of those that got something else now."""
-        streams, before = list(self._work), self.result
+        before = self.result
         room = {link: self._capacity[link] - load for link, load in self._others.items()}
-        rates, held = fill(streams, room)
-        self.result = dict(zip(streams, zip(rates, held, strict=True), strict=True))
-        changed = [stream for stream, found in self.result.items() if before.get(stream) != found]
-        return {link: None for stream in changed for link in stream.links}
+        rates, held = fill(list(self._parts.values()), room)
+        self.result = dict(zip(self._parts, zip(rates, held, strict=True), strict=True))
+        changed = [self._parts[stream] for stream, found in self.result.items() if before.get(stream) != found]
+        return {link: None for part in changed for link in part.links}
 
     def _moved(self, links: Iterable[int]) -> dict[S, None]:
         """Streams left out that cannot stay as they are beside the new rates on ``links``."""

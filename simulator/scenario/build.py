@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
@@ -174,8 +174,7 @@ def _stream(
     traces: TraceCache,
 ) -> Stream:
     if isinstance(work, JobsWork):
-        _check_types(scenario, name, work, build_topology(scenario, traces))
-        return _listed(name, work)
+        return _listed(name, work, _types(scenario, name, work, build_topology(scenario, traces)))
     with scenario.at("workload", name):
         if isinstance(work, TraceWork):
             whole = traces.trace(work)
@@ -205,35 +204,41 @@ def _reference(scenario: Scenario, traces: TraceCache) -> Topology:
     return build_topology(baseline, traces)
 
 
-def _listed(name: str, work: JobsWork) -> Stream:
+def _listed(name: str, work: JobsWork, types: Mapping[str, str]) -> Stream:
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
     accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
-    return Stream(name, accelerators, lambda: (_job(name, number, keys) for number, keys in numbered))
+    return Stream(name, accelerators, lambda: (_job(name, number, keys, types) for number, keys in numbered))
 
 
-def _check_types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> None:
-    """Raise ``InputError`` for accelerator types that neither the catalog nor the cluster knows."""
-    here = {server.accelerator: None for server in topology.servers if server.accelerator}
-    known = list({**here, **dict.fromkeys(catalog.names("accelerator"))})
-    problems = [
-        scenario.root.problem(
-            ("workload", name, "jobs", index, "accelerator_types", place),
-            f"unknown accelerator {wanted!r}",
-            f"{did_you_mean(wanted, known)} The cluster has: {', '.join(here) or 'none that is named'}.",
-        )
-        for index, keys in enumerate(work.jobs)
-        for place, wanted in enumerate(keys.accelerator_types)
-        if wanted not in known
-    ]
+def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[str, str]:
+    """Return the accelerator types that jobs name, as the cluster calls them: a short name becomes the catalog's id.
+
+    Raises ``InputError`` for those that neither the catalog nor the cluster knows.
+    """
+    here = dict.fromkeys(server.accelerator for server in topology.servers if server.accelerator)
+    types: dict[str, str] = {}
+    problems: list[Problem] = []
+    for index, keys in enumerate(work.jobs):
+        for place, wanted in enumerate(keys.accelerator_types):
+            try:
+                id = wanted if wanted in here else catalog.accelerator(wanted).id
+            except InputError:
+                path = ("workload", name, "jobs", index, "accelerator_types", place)
+                known = list({**here, **dict.fromkeys(catalog.names("accelerator"))})
+                text = f"unknown accelerator {wanted!r}"
+                problems.append(scenario.root.problem(path, text, did_you_mean(wanted, known)))
+            else:
+                types[wanted] = id if id in here else wanted
     if problems:
         raise InputError(*problems)
+    return types
 
 
-def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys) -> Job:
+def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys, types: Mapping[str, str]) -> Job:
     given = keys.model_dump(exclude={"kind", "id", "estimate", "accelerator_types"})
     given["id"] = keys.id or f"{workload}-{number}"
     given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
-    given["accelerator_types"] = tuple(keys.accelerator_types)
+    given["accelerator_types"] = tuple(types[wanted] for wanted in keys.accelerator_types)
     kind = BatchJob if isinstance(keys, BatchKeys) else TrainingJob
     return kind(**given, workload=workload)
 
