@@ -232,9 +232,7 @@ def test_a_clear_winner_is_named_with_gain_and_interval(three):
     assert re.fullmatch(
         r"Against the baseline fifo it is \d+ % lower \(95 % interval -.* to -.*; 8 paired .*\)\.", second
     )
-    assert re.search(
-        r"Beyond that, ten against fifo: better on .*mean wait.*; worse on total cost", rest[0]
-    )
+    assert re.search(r"Beyond that, ten against fifo: better on .*mean wait.*; worse on total cost", rest[0])
 
 
 def test_no_difference_is_not_called_a_win():

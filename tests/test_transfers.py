@@ -42,10 +42,7 @@ def ends(topology: Topology, transfers: Sequence[Transfer], changes: Sequence[Ch
 
 def expected(case: Case, **how: Any) -> list[float]:
     topology = case.topology
-    moves = [
-        (t.bytes, t.start, topology.path(t.src, t.dst) if t.route is None else t.route)
-        for t in case.transfers
-    ]
+    moves = [(t.bytes, t.start, topology.path(t.src, t.dst) if t.route is None else t.route) for t in case.transfers]
     found = reference.ends(moves, topology.capacity.tolist(), topology.latency.tolist(), case.changes, **how)
     return [math.nan if end is None else end for end in found]
 
@@ -205,10 +202,7 @@ def test_scaling_time_scales_the_ends(case: Case, factor: float) -> None:
 def test_renaming_vertices_changes_nothing(case: Case) -> None:
     """Routes are named here: a hash of the vertices' names picks among equal ones."""
     topology = case.topology
-    moves = [
-        replace(t, route=topology.path(t.src, t.dst) if t.route is None else t.route)
-        for t in case.transfers
-    ]
+    moves = [replace(t, route=topology.path(t.src, t.dst) if t.route is None else t.route) for t in case.transfers]
     links = [link | {"src": "new " + link["dst"][::-1], "dst": "new " + link["src"][::-1]} for link in case.links]
     turned = [
         replace(t, src="", dst="", route=t.route[::-1]) for t in moves

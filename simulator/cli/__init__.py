@@ -31,7 +31,8 @@ class _Doors(click.Group):
                 stream.reconfigure(errors="replace")  # a terminal that cannot show a sign gets a question mark
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
             return result
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -50,8 +51,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, "Interrupted."
     if isinstance(error, SimulatorError):
         return FAILED, str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return FAILED, f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return FAILED, f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     what = f"{type(error).__name__}: {error}".partition("\n")[0]
     return FAILED, f"The simulator failed: {what}\nRun again with --debug for the traceback."
 

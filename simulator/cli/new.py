@@ -64,6 +64,8 @@ def new(name: str) -> None:
     """Write NAME.yaml, a commented scenario to start from. Never replaces a file."""
     from simulator.core.errors import InputError, Problem
 
+    if not name.strip() or not name.isprintable():
+        raise InputError(Problem(f"{name!r} is not a name for a file", hint="write letters, digits and dashes"))
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if not path.parent.is_dir():
         raise InputError(Problem(f"there is no folder {str(path.parent)!r}", file=str(path)))

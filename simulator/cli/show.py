@@ -52,23 +52,25 @@ def show(file: str, reader: str | None, settings: tuple[str, ...], as_json: bool
 
 def _trace(path: Path, reader: str) -> Trace:
     from simulator.core.errors import InputError, Problem
+    from simulator.scenario.loader import in_the_way, is_file
     from simulator.workload.formats import formats
 
     read = formats.get(reader)
-    if not path.is_file():
-        raise InputError(Problem("there is no such file", file=str(path)))
+    if not is_file(path):
+        what = in_the_way(path)
+        raise InputError(Problem(f"is {what}, not a file" if what else "there is no such file", file=str(path)))
     return read(path)
 
 
 def _topology_alone(file: str) -> Topology | None:
     """The topology of a topology file, or of a shipped one; None when ``file`` is a scenario."""
-    from simulator.scenario.loader import read_text
+    from simulator.scenario.loader import is_file, read_text
     from simulator.scenario.schema import read_topology
     from simulator.scenario.shipped import names, shipped
     from simulator.scenario.yamltext import parse
 
     path = Path(file)
-    if path.is_file():
+    if is_file(path):
         keys = parse(read_text(path), str(path), problems=[]).value
         if not isinstance(keys, dict) or "build" not in keys or "workload" in keys:
             return None

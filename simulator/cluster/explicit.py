@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import networkx as nx
@@ -24,22 +24,26 @@ _SERVER = {
     "nic": "bandwidth",
 }
 """Keys, and the dimension of each; none for a name."""
+_HUGE = 10**30
 
 
 def explicit_graph(
-    links: Iterable[Mapping[str, Any]], servers: Mapping[str, Mapping[str, Any]] | None = None
+    links: Iterable[Mapping[str, Any]], servers: Mapping[str, Mapping[str, Any]] | None = None, bare: bool = True
 ) -> nx.MultiDiGraph[str]:
-    """Return the graph of ``links`` and ``servers``; raise ``InputError`` with everything that is wrong with them."""
+    """Return the graph of ``links`` and ``servers``; raise ``InputError`` with everything that is wrong with them.
+
+    With ``bare`` a plain number is a quantity in SI, as in Python; without it a quantity needs a unit, as in a file.
+    """
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     problems: list[Problem] = []
     for vertex, given in (servers or {}).items():
         try:
-            graph.add_node(str(vertex), kind=SERVER, **_fields(given, _SERVER, ("accelerators",)))
+            graph.add_node(str(vertex), kind=SERVER, **_fields(given, _SERVER, ("accelerators",), bare))
         except ValueError as error:
             problems.append(Problem(f"server {vertex!r}: {error}"))
     for index, given in enumerate(links):
         try:
-            link = _fields(given, _LINK, ("src", "dst", "capacity"))
+            link = _fields(given, _LINK, ("src", "dst", "capacity"), bare)
         except ValueError as error:
             problems.append(Problem(f"link {index}: {error}", hint="a link has src, dst, capacity and latency"))
             continue
@@ -54,7 +58,7 @@ def explicit_graph(
     return graph
 
 
-def _fields(given: Any, known: Mapping[str, str], needed: tuple[str, ...]) -> dict[str, Any]:
+def _fields(given: Any, known: Mapping[str, str], needed: tuple[str, ...], bare: bool) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError(f"{given!r} is not a mapping of {', '.join(known)}")
     for key in given:
@@ -63,21 +67,23 @@ def _fields(given: Any, known: Mapping[str, str], needed: tuple[str, ...]) -> di
     for key in needed:
         if key not in given:
             raise ValueError(f"has no {key!r}")
-    return {key: _value(key, value, known[key]) for key, value in given.items()}
+    return {key: _value(key, value, known[key], bare) for key, value in given.items()}
 
 
-def _value(key: str, value: Any, dimension: str) -> Any:
+def _value(key: str, value: Any, dimension: str, bare: bool) -> Any:
     if not dimension:
-        if not isinstance(value, str | int) or isinstance(value, bool):
+        if not isinstance(value, str | int) or isinstance(value, bool) or (value == "" and key in _LINK):
             raise ValueError(f"{key} {value!r} is not a name")
         return str(value)
-    if isinstance(value, str) and dimension != "count":
+    if dimension != "count" and (isinstance(value, str) or not bare):
         try:
             return parse(value, dimension)
         except UnitError as error:
             raise ValueError(f"{key}: {error}") from None
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{key} {value!r} is not a number")
+    if isinstance(value, Integral) and abs(int(value)) > _HUGE:
+        raise ValueError(f"{key} is larger than {_HUGE:g}")
     if key in _SERVER and not float(value) >= 0:
         raise ValueError(f"{key} is {value!r}; it must be 0 or more")
     if key == "accelerators" and not float(value).is_integer():

@@ -128,7 +128,13 @@ def _per_accelerator(node: records.Server, port: Port | None, accelerator: recor
     return min(cards * port.link.goodput, host)
 
 
-def at_least(name: str, value: float, least: float) -> None:
-    """Raise ``InputError`` when a parameter is below its least."""
+MOST_SERVERS = 100_000
+"""Servers of one topology: more than any cluster has, and what memory still holds."""
+
+
+def within(name: str, value: float, least: float, most: float = MOST_SERVERS) -> None:
+    """Raise ``InputError`` when a parameter is not between its least and its most."""
     if not value >= least:
         raise InputError(f"{name} is {value:g}; it must be at least {least:g}")
+    if value > most:
+        raise InputError(f"{name} is {value:,}; it must be at most {most:,}")

@@ -150,7 +150,10 @@ class Topology:
 
         An end that is not given ("") is not checked. A route may cross a link more than once.
         """
-        route = tuple(route)
+        given: Any = route
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InputError(f"route {route!r} is not a list of link numbers")
+        route = tuple(given)
         for link in route:
             if isinstance(link, bool) or not isinstance(link, int | np.integer) or not 0 <= link < len(self.ends):
                 raise InputError(f"route {list(route)}: there is no link {link}; links are 0 to {len(self.ends) - 1}")

@@ -35,7 +35,8 @@ class Problem:
                 lines.append("    " + " " * caret + "^")
         if self.hint:
             lines.append(f"    {self.hint}")
-        return "\n".join(lines)
+        # what a stranger wrote into a file must not steer the terminal that shows it
+        return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in "\n".join(lines))
 
 
 def _window(source: str, caret: int, width: int = 100) -> tuple[str, int]:

@@ -103,7 +103,7 @@ class NodePool:
         now, name = self._simulation.clock.now, type(self.autoscaler).__name__
         try:
             wanted = self.autoscaler.step(now, self._observe())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PolicyError(f"autoscaler {name} at {now:g} s: {type(error).__name__}: {error}") from error
         try:
             return index(wanted)

@@ -39,7 +39,7 @@ class Host:
             yield from self._scheduler.schedule(view) or ()
         except SimulatorError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failed("", error) from error
 
     def error(self, text: str) -> PolicyError:
@@ -56,10 +56,10 @@ class Host:
                 hook(argument)
             except SimulatorError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self._failed(f" in {name}", error) from error
 
         return call
 
-    def _failed(self, where: str, error: Exception) -> PolicyError:
+    def _failed(self, where: str, error: BaseException) -> PolicyError:
         return PolicyError(f"policy {self.name} at {self._clock.now:g} s{where}: {type(error).__name__}: {error}")

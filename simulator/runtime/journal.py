@@ -125,4 +125,5 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
 def _milli(accelerators: np.ndarray) -> np.ndarray:
     milli = np.rint(accelerators * _MILLI)
     milli[(accelerators > 0) & (milli < 1)] = 1
-    return milli.astype(np.int64)
+    counted: np.ndarray = milli.astype(np.int64)
+    return counted

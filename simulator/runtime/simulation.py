@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+import numpy as np
+
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
@@ -30,6 +32,10 @@ _PATIENCE = 100_000
 """Ticks in a row that bring no job forward, after which the policy is not ticked again until something happens."""
 _COLLECT_EVERY = 500_000
 """Objects made and kept between two looks of the cycle collector."""
+
+
+_TOO_LARGE = "larger than the cluster"
+_NO_SERVER = "no server could ever hold it (accelerator type, cores, memory, or servers it may span)"
 
 
 class Simulation:
@@ -152,7 +158,7 @@ class Simulation:
             self.view.gangs_only = False
         self._event((now, "submit", job.id, job.accelerators))
         if not self._can_ever_fit(job):
-            self._turn_away(job, "larger than the cluster")
+            self._turn_away(job, _TOO_LARGE if job.accelerators > self._largest else _NO_SERVER)
             return
         job.state = State.QUEUED
         self.view.queue.add(job)
@@ -352,7 +358,7 @@ class Simulation:
 
     def _check_link(self, time: float, link: int, capacity: float) -> None:
         count = len(self.fabric.capacity)
-        if not 0 <= link < count:
+        if not isinstance(link, int | np.integer) or not 0 <= link < count:
             raise InputError(f"capacity event at {time:g} s: there is no link {link}; links are 0 to {count - 1}")
         if not (0 <= time < math.inf and 0 <= capacity < math.inf):
             raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be 0 or more")

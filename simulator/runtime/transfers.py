@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
+from typing import Any
 
 from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase
@@ -60,10 +62,14 @@ class TransferLife:
         self._ends[index] = self.last_end = self._clock.now
 
 
+def _counts(value: Any) -> bool:
+    return isinstance(value, Real) and 0 <= float(value) < math.inf
+
+
 def _route(topology: Topology, index: int, transfer: Transfer) -> tuple[int, ...]:
     name = f"transfer {transfer.id or index}"
     for what, value in (("bytes", transfer.bytes), ("start", transfer.start)):
-        if not 0 <= value < math.inf:
+        if not _counts(value):
             raise InputError(f"{name}: {what} is {value!r}; it must be a finite number, 0 or more")
     try:
         if transfer.route is not None:

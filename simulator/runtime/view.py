@@ -59,7 +59,7 @@ class View:
             return self._placer.place(job, self.nodes, self.topology)
         except SimulatorError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             name = type(self._placer).__name__
             raise PolicyError(f"placement {name} of job {job.id!r}: {type(error).__name__}: {error}") from error
 

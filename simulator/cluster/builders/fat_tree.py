@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.cluster.builders import builders
-from simulator.cluster.parts import Plan, at_least
+from simulator.cluster.parts import Plan, within
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
 
@@ -27,7 +27,8 @@ def fat_tree(
     """
     if k < 2 or k % 2:
         raise InputError(f"k is {k}; a fat-tree needs an even number of ports, as {max(2, k + k % 2)}")
-    at_least("oversubscription", oversubscription, 0.01)
+    within("k", k, 2, 64)
+    within("oversubscription", oversubscription, 0.01, 1e6)
     half, places = k // 2, k**3 // 4
     count = places if nodes is None else nodes
     if not 1 <= count <= places:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.cluster.builders import builders
-from simulator.cluster.parts import Plan, at_least
+from simulator.cluster.parts import Plan, within
 from simulator.cluster.topology import Topology
 
 
@@ -29,7 +29,7 @@ def leaf_spine(
         ("spines", spines, 1),
         ("oversubscription", oversubscription, 0.01),
     ):
-        at_least(name, value, least)
+        within(name, value, least)
     plan = Plan(node, link)
     port = plan.wired()
     leaves = math.ceil(nodes / nodes_per_leaf)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from simulator.cluster.builders import builders
-from simulator.cluster.parts import Plan, at_least
+from simulator.cluster.parts import Plan, within
 from simulator.cluster.topology import Topology
 
 
 @builders.register("single-switch")
 def single_switch(nodes: int, node: str = "dgx-h100", link: str = "infiniband-ndr") -> Topology:
     """All servers on one switch that never blocks: only the servers' own network cards can be full."""
-    at_least("nodes", nodes, 1)
+    within("nodes", nodes, 1)
     plan = Plan(node, link)
     port = plan.wired()
     plan.add_switch("switch", 1, nodes * port.nics)
