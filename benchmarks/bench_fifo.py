@@ -60,11 +60,12 @@ def main() -> None:
     if options.one:
         print(json.dumps(one(options.one, options.scheduler)))
         return
-    rows = []
+    rows, costs = [], []
     for jobs in (10_000, 100_000, *((1_000_000,) if options.million else ())):
         arguments = [str(jobs), "--scheduler", options.scheduler]
         found = in_fresh_processes(__file__, arguments, options.repeats)
         each = found["seconds"] / jobs
+        costs.append(each / found["bare"])
         rows.append(
             (
                 f"{jobs:,}",
@@ -78,6 +79,7 @@ def main() -> None:
     head = ("jobs", "CPU s", "us a job", "us a bare timeout", "ratio", "bytes a job")
     print(f"{options.scheduler}, median of {options.repeats}")
     print(table(head, rows))
+    print(f"the last row costs {costs[-1] / costs[0]:.2f} times as much a job as the first")
 
 
 if __name__ == "__main__":

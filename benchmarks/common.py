@@ -1,8 +1,12 @@
-"""What the benchmarks share: CPU time in fresh processes, the price of a bare SimPy timeout, tables."""
+"""What the benchmarks share: CPU time in fresh processes, the price of a bare SimPy timeout, tables.
+
+Seconds tell of the machine; the ratio to a bare timeout, measured in the same process, tells of the code.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import simpy
+
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Idle threads of a linear algebra library spin, and their CPU time would count."""
 
 
 def bare_timeout(count: int = 200_000) -> float:
@@ -42,7 +49,10 @@ def timed(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def in_fresh_processes(script: str, arguments: list[str], repeats: int) -> dict[str, float]:
     """Run ``script --one ARGUMENTS`` a few times, each in its own process; return the median of each figure."""
     command = [sys.executable, script, "--one", *arguments]
-    rows = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(repeats)]
+    rows = []
+    for _ in range(repeats):
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ | _ONE_THREAD)
+        rows.append(json.loads(done.stdout))
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
 

@@ -132,23 +132,28 @@ def test_key_is_asked_once_for_a_stay_in_the_set_and_only_when_the_order_is_want
     jobs = JobSet()
     jobs.add(job(0))
     list(jobs.by(key))
+    assert asked == []  # one job is in order anyhow
     jobs.add(job(1))
+    list(jobs.by(key))
+    assert asked == [0, 1]
     gone = job(2)
     jobs.add(gone)
     jobs.remove(gone)
-    assert asked == [0]
+    jobs.add(job(3))
     for _ in range(3):
         list(jobs.by(key))
-    assert asked == [0, 1]
+    assert asked == [0, 1, 3]
 
 
 def test_key_that_fails_speaks_when_the_order_is_wanted_not_when_a_job_comes() -> None:
     jobs = JobSet()
-    order = jobs.by(lambda each: 1 / each.estimate)
-    jobs.add(job(0, estimate=0.0))
-    assert list(order) == []
-    key = KEYS[0]
-    assert [each.sequence for each in jobs.by(key)] == [0]
+    key = lambda each: 1 / each.estimate  # noqa: E731
+    jobs.add(job(0, estimate=1.0))
+    jobs.add(job(1, estimate=2.0))
+    assert [each.sequence for each in jobs.by(key)] == [1, 0]
+    jobs.add(job(2, estimate=0.0))
+    with pytest.raises(ZeroDivisionError):
+        jobs.by(key)
 
 
 @pytest.mark.parametrize("keys", [1, 9, 40])

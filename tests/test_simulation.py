@@ -652,7 +652,7 @@ def test_a_key_that_fails_is_the_policys_fault() -> None:
     from simulator.policies.order import by
 
     with pytest.raises(PolicyError, match=r"^policy per-gpu at 1 s: ZeroDivisionError: .*division by zero$"):
-        replay([job("a", 0.0, 2.0), job("b", 1.0, 2.0, 0.0)], by(lambda each: 1 / each.accelerators, "per-gpu"))
+        replay([job("a", 1.0, 2.0), job("b", 1.0, 2.0, 0.0)], by(lambda each: 1 / each.accelerators, "per-gpu"))
 
 
 @pytest.mark.parametrize("nothing", [None, [], iter(())], ids=["None", "list", "iterator"])

@@ -403,7 +403,7 @@ class Rising(Fixed):
         (Fixed(1), "grows_for_work", "no second node was asked for"),
         (Fixed(6), "grows_for_work", "after days without work 6 nodes were still up"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_broken_autoscalers_are_told_what_is_wrong(autoscaler: Any, test: str, told: str) -> None:
     class Given(AutoscalerContract):

@@ -17,7 +17,7 @@ import numpy as np
 
 _TOLERANCE = 1e-12
 """Relative: links whose fair shares differ by less count as equally full."""
-_FEW = 80
+_FEW = 50
 """Up to so many links over all classes the plain loop is quicker than numpy (see benchmarks/bench_fairshare.py)."""
 LIMIT = -1
 """Stands for the number of a link where a class is held back by its own limit."""
@@ -128,30 +128,28 @@ def _by_rounds(
     lengths = np.array([len(flow.links) for flow in classes], dtype=np.int64)
     limits = np.array([flow.limit for flow in classes])
     counts = np.array([flow.count for flow in classes], dtype=float)
-    links = np.array([link for flow in classes for link in flow.links], dtype=np.int64)
-    used, entry_link = np.unique(links, return_inverse=True)
-    entry_class = np.repeat(np.arange(len(classes)), lengths)
-    weight = np.array([usage for flow in classes for usage in flow.usage]) * counts[entry_class]
-    room = np.array([capacity[link] for link in used.tolist()], dtype=float)
     rates, held = np.where(lengths == 0, limits, -1.0), np.full(len(classes), LIMIT)
-    while len(entry_class):
-        demand = np.bincount(entry_link, weight, len(used))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(demand > 0, np.maximum(room, 0.0) / demand, np.inf)
-        starts = np.flatnonzero(np.r_[True, entry_class[1:] != entry_class[:-1]])
-        active = entry_class[starts]
-        tightest = np.minimum.reduceat(share[entry_link], starts)
+    active = np.flatnonzero(lengths)
+    links = np.array([link for flow in classes for link in flow.links], dtype=np.int64)
+    used, entry = np.unique(links, return_inverse=True)
+    weight = np.array([usage for flow in classes for usage in flow.usage]) * np.repeat(counts, lengths)
+    room = np.array([capacity[link] for link in used.tolist()], dtype=float)
+    while len(active):
+        sizes = lengths[active]
+        starts = np.cumsum(sizes) - sizes
+        demand = np.bincount(entry, weight, len(used))
+        share = (np.maximum(room, 0.0) / np.where(demand > 0, demand, np.inf))[entry]
+        tightest = np.minimum.reduceat(share, starts)
         level = np.minimum(tightest, limits[active])
         # a link is a local bottleneck when no class across it is held lower elsewhere
-        lowest = np.full(len(used), np.inf)
-        sizes = np.diff(np.r_[starts, len(entry_class)])
-        np.minimum.at(lowest, entry_link, np.repeat(level, sizes))
-        full = ((demand > 0) & (lowest >= share * (1 - _TOLERANCE)))[entry_link]
-        stuck = np.maximum.reduceat(full, starts) | (limits[active] <= tightest)
+        elsewhere = np.zeros(len(used), dtype=bool)
+        elsewhere[entry[np.repeat(level, sizes) < share * (1 - _TOLERANCE)]] = True
+        full = ~elsewhere[entry]
+        stuck = np.logical_or.reduceat(full, starts) | (limits[active] <= tightest)
         rates[active[stuck]] = level[stuck]
-        held[entry_class[full]] = used[entry_link[full]]
+        held[np.repeat(active, sizes)[full]] = used[entry[full]]
         gone = np.repeat(stuck, sizes)
-        room -= np.bincount(entry_link[gone], (weight * rates[entry_class])[gone], len(used))
-        entry_link, entry_class, weight = entry_link[~gone], entry_class[~gone], weight[~gone]
+        room -= np.bincount(entry[gone], weight[gone] * np.repeat(level, sizes)[gone], len(used))
+        entry, weight, active = entry[~gone], weight[~gone], active[~stuck]
     result: tuple[list[float], list[int]] = (rates.tolist(), held.tolist())
     return result

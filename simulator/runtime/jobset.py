@@ -47,6 +47,8 @@ class JobSet:
 
     def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
         """Loop in the order of ``key(job)``, ties in the order of submission."""
+        if len(self.members) < 2:
+            return iter(self)
         order = self._orders.pop(key, None)
         if order is None:
             order = _Order(key, self.members)

@@ -104,8 +104,9 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
 
     def sums(moves: np.ndarray) -> np.ndarray:
         """What ``moves`` add up to, row by row."""
-        after: np.ndarray = np.append(0, np.cumsum(moves, dtype=np.int64)[last])
-        return after[row]
+        total = np.append(0, np.cumsum(moves, dtype=np.int64)[last])
+        rows: np.ndarray = total[row]
+        return rows
 
     columns: Arrays = {
         "time": time,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Generic, Protocol, TypeVar
 
 from simulator.models.fairshare import FlowClass, fill
@@ -78,9 +79,8 @@ class Refill(Generic[S]):
         self._fill()
 
     def _take(self, stream: S) -> _Part:
-        binding = self._binding
-        pairs = [pair for pair in zip(stream.links, stream.usage, strict=True) if binding[pair[0]]]
-        links, usage = zip(*pairs, strict=True) if pairs else ((), ())
+        binds = list(map(self._binding.__getitem__, stream.links))
+        links, usage = tuple(compress(stream.links, binds)), tuple(compress(stream.usage, binds))
         part = self._parts[stream] = _Part(links, usage, stream.count, stream.limit)
         return part
 
