@@ -354,7 +354,8 @@ def test_ctrl_c_with_workers_leaves_nothing_behind(tmp_path):
     time.sleep(2.5)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (130, "", "Interrupted.\n")
+    # the interpreter may add a word of its own when it is hit in the middle of an import
+    assert (process.returncode, out, err.splitlines()[-1]) == (130, "", "Interrupted.")
     assert os.listdir(tmp_path) == ["s.yaml"]
 
 

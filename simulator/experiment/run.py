@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from operator import index
@@ -139,13 +141,27 @@ def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) ->
 
     # loky sends functions of a notebook cell to its workers, which the standard executors cannot
     with ProcessPoolExecutor(max_workers=workers) as executor:
-        futures = [executor.submit(_run_cell, cell, TraceCache()) for cell in cells]
+        with _deaf_children():
+            futures = [executor.submit(_run_cell, cell, TraceCache()) for cell in cells]
         try:
             for future in futures:
                 yield future.result()
         except BaseException:
             executor.shutdown(kill_workers=True)
             raise
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start now never hear Ctrl-C: the parent does, and ends them without their tracebacks."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run_cell(cell: _Cell, traces: TraceCache, progress: Callable[[float, int], None] | None = None) -> Record:

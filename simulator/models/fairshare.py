@@ -125,31 +125,52 @@ def _freeze(
 def _by_rounds(
     classes: Sequence[FlowClass], capacity: Sequence[float] | Mapping[int, float]
 ) -> tuple[list[float], list[int]]:
-    lengths = np.array([len(flow.links) for flow in classes], dtype=np.int64)
-    limits = np.array([flow.limit for flow in classes])
-    counts = np.array([flow.count for flow in classes], dtype=float)
-    rates, held = np.where(lengths == 0, limits, -1.0), np.full(len(classes), LIMIT)
-    active = np.flatnonzero(lengths)
     links = np.array([link for flow in classes for link in flow.links], dtype=np.int64)
     used, entry = np.unique(links, return_inverse=True)
-    weight = np.array([usage for flow in classes for usage in flow.usage]) * np.repeat(counts, lengths)
-    room = np.array([capacity[link] for link in used.tolist()], dtype=float)
+    rates, held = fill_arrays(
+        np.array([len(flow.links) for flow in classes], dtype=np.int64),
+        entry,
+        np.array([usage for flow in classes for usage in flow.usage], dtype=float),
+        np.array([flow.count for flow in classes], dtype=float),
+        np.array([flow.limit for flow in classes], dtype=float),
+        np.array([capacity[link] for link in used.tolist()], dtype=float),
+    )
+    found: tuple[list[float], list[int]] = (rates.tolist(), np.append(used, LIMIT)[held].tolist())
+    return found
+
+
+def fill_arrays(
+    lengths: np.ndarray,
+    links: np.ndarray,
+    usage: np.ndarray,
+    counts: np.ndarray,
+    limits: np.ndarray,
+    capacity: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what ``fill`` does, for classes given as arrays.
+
+    ``lengths``, ``counts`` and ``limits`` have shape (classes,); ``links`` and ``usage`` are those of all classes one
+    after the other, of shape (sum of ``lengths``,); ``capacity`` has shape (links,).
+    """
+    rates, held = np.where(lengths == 0, limits, -1.0), np.full(len(lengths), LIMIT)
+    active = np.flatnonzero(lengths)
+    weight = usage * np.repeat(counts, lengths)
+    room = capacity.copy()
     while len(active):
         sizes = lengths[active]
         starts = np.cumsum(sizes) - sizes
-        demand = np.bincount(entry, weight, len(used))
-        share = (np.maximum(room, 0.0) / np.where(demand > 0, demand, np.inf))[entry]
+        demand = np.bincount(links, weight, len(room))
+        share = np.maximum(room, 0.0)[links] / demand[links]
         tightest = np.minimum.reduceat(share, starts)
         level = np.minimum(tightest, limits[active])
         # a link is a local bottleneck when no class across it is held lower elsewhere
-        elsewhere = np.zeros(len(used), dtype=bool)
-        elsewhere[entry[np.repeat(level, sizes) < share * (1 - _TOLERANCE)]] = True
-        full = ~elsewhere[entry]
+        elsewhere = np.zeros(len(room), dtype=bool)
+        elsewhere[links[np.repeat(level, sizes) < share * (1 - _TOLERANCE)]] = True
+        full = ~elsewhere[links]
         stuck = np.logical_or.reduceat(full, starts) | (limits[active] <= tightest)
         rates[active[stuck]] = level[stuck]
-        held[np.repeat(active, sizes)[full]] = used[entry[full]]
+        held[np.repeat(active, sizes)[full]] = links[full]
         gone = np.repeat(stuck, sizes)
-        room -= np.bincount(entry[gone], weight[gone] * np.repeat(level, sizes)[gone], len(used))
-        entry, weight, active = entry[~gone], weight[~gone], active[~stuck]
-    result: tuple[list[float], list[int]] = (rates.tolist(), held.tolist())
-    return result
+        room -= np.bincount(links[gone], weight[gone] * np.repeat(level, sizes)[gone], len(room))
+        links, weight, active = links[~gone], weight[~gone], active[~stuck]
+    return rates, held

@@ -159,7 +159,10 @@ class PoolObservation:
 
 
 class Autoscaler(Protocol):
-    """A clock-free state machine that sizes a node pool."""
+    """A clock-free state machine that sizes a node pool.
+
+    One that keeps something has a method ``reset()`` too, which is called before each run.
+    """
 
     interval: float
 

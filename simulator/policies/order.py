@@ -22,10 +22,10 @@ def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
         yield Start(job, placement)
 
 
-def soonest(view: ClusterView) -> Iterator[tuple[float, Job]]:
-    """Yield running jobs by their expected end, each with the seconds that it is expected to run from now on."""
+def soonest(view: ClusterView) -> Iterable[Job]:
+    """Running jobs, those that are expected to end first in front."""
     if not view.topology.has_network:
-        return ((view.remaining(job), job) for job in view.running.by(_expected_end))
+        return view.running.by(_expected_end)
     now = view.now
 
     def left(job: Job) -> float:
@@ -34,9 +34,7 @@ def soonest(view: ClusterView) -> Iterator[tuple[float, Job]]:
             return view.remaining(job)
         return job.estimate - job.done - (now - job.since) * job.speed
 
-    # contention moves the ends, so there is no order to keep up
-    pairs = sorted((left(job), job.sequence, job) for job in view.running)
-    return ((max(0.0, seconds), job) for seconds, _, job in pairs)
+    return sorted(view.running, key=left)  # contention moves the ends, so there is no order to keep up
 
 
 def _expected_end(job: Job) -> float:

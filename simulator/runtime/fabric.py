@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
 
+import numpy as np
+
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Deadlines
 from simulator.models.fairshare import LIMIT
@@ -26,7 +28,7 @@ class Stream:
     and after each new one; ``limit`` caps it. ``held`` is the link that holds the stream back, or ``LIMIT``.
     """
 
-    __slots__ = ("changed", "count", "held", "limit", "links", "rate", "usage")
+    __slots__ = ("_arrays", "changed", "count", "held", "limit", "links", "rate", "usage")
 
     def __init__(
         self,
@@ -41,6 +43,13 @@ class Stream:
         self.count, self.limit, self.changed = count, limit, changed
         self.rate = 0.0
         self.held = LIMIT
+        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``links`` and ``usage`` as arrays."""
+        if self._arrays is None:
+            self._arrays = np.array(self.links, dtype=np.int64), np.array(self.usage, dtype=float)
+        return self._arrays
 
 
 class Fabric:
@@ -52,12 +61,14 @@ class Fabric:
 
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
-        self.capacity = [float(value) for value in capacity]
+        self._capacity = np.array([float(value) for value in capacity])
+        self.capacity = self._capacity.data  # scalar access through a memoryview costs half of that of an array
         self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
         self._asked = [0.0] * len(self.capacity)
         self._unlimited = [0] * len(self.capacity)
-        self._binding = [False] * len(self.capacity)
-        self._population = 0
+        self._binding = np.zeros(len(self.capacity), dtype=bool)
+        self._binds = self._binding.data
+        self._streams: dict[Stream, None] = {}
         self._joined: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
         self.solves = 0
@@ -69,7 +80,7 @@ class Fabric:
             self._on[link][stream] = usage
         self._count(stream, stream.count, 1)
         self._joined[stream] = None
-        self._population += 1
+        self._streams[stream] = None
         self._soon()
 
     def leave(self, stream: Stream) -> None:
@@ -80,7 +91,7 @@ class Fabric:
         if self._joined.pop(stream, stream) is stream:
             self._touched.update(dict.fromkeys(stream.links))
             self._soon()
-        self._population -= 1
+        del self._streams[stream]
         stream.rate = 0.0
 
     def resize(self, stream: Stream, count: float) -> None:
@@ -92,7 +103,7 @@ class Fabric:
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
-        self.capacity[link] = capacity
+        self._capacity[link] = capacity
         self._bind(link)
         self._touched[link] = None
         self._soon()
@@ -123,19 +134,19 @@ class Fabric:
         """Note whether a link can hold anybody back: not if it can carry all its streams at their limits."""
         if not self._on[link]:
             self._asked[link] = 0.0
-        self._binding[link] = bool(self._unlimited[link]) or self._asked[link] > self.capacity[link] * _ALL
+        self._binds[link] = bool(self._unlimited[link]) or self._asked[link] > self.capacity[link] * _ALL
 
     def _settle(self) -> None:
         joined, self._joined = self._joined, {}
         start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
-        links = self._touched | {link: None for stream in start for link in stream.links if self._binding[link]}
+        links = self._touched | {link: None for stream in start for link in stream.links if self._binds[link]}
         self._touched = {}
         for link in links:
             start.update(dict.fromkeys(self._affected(link)))
         if not start:
             return
         self.solves += 1
-        refill = Refill(self._on, self.capacity, self._binding, start, self._population)
+        refill = Refill(self._on, self._capacity, self._binding, start, self._streams)
         moved: list[Stream] = []
         for stream, (rate, held) in refill.result.items():
             stream.held = held
@@ -151,7 +162,7 @@ class Fabric:
             return False
         wanted = stream.limit * stream.count
         for link, usage in zip(stream.links, stream.usage, strict=True):
-            if self._binding[link] and self.load(link) + usage * wanted > self.capacity[link]:
+            if self._binds[link] and self.load(link) + usage * wanted > self.capacity[link]:
                 return False
         stream.rate, stream.held = stream.limit, LIMIT
         stream.changed()
@@ -161,7 +172,7 @@ class Fabric:
         """Streams that a change of ``link`` itself can move: those it held back, and the fast ones if it overflows."""
         there = self._on[link]
         level = math.inf
-        if self._binding[link] and self.load(link) > self.capacity[link]:
+        if self._binds[link] and self.load(link) > self.capacity[link]:
             level = self.capacity[link] / sum([usage * stream.count for stream, usage in there.items()])
         for stream in there:
             if stream.held == link or stream.rate > level:

@@ -10,17 +10,19 @@ allocation; most changes move a few streams out of hundreds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Generic, Protocol, TypeVar
 
-from simulator.models.fairshare import FlowClass, fill
+import numpy as np
+
+from simulator.models.fairshare import FlowClass, fill, fill_arrays
 
 _SLACK = 1e-11
 """Relative: rates and loads that differ by less are equal."""
 _ROUNDS = 8
-"""Rounds of growing after which everything that is connected is filled at once."""
+"""Rounds of growing after which all streams are filled at once."""
 _FEW = 16
 """Streams that may be filled again before that happens, however few there are in all."""
 
@@ -32,6 +34,10 @@ class Shared(FlowClass, Protocol):
     held: int
 
     def __hash__(self) -> int: ...
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``links`` and ``usage``."""
+        ...
 
 
 S = TypeVar("S", bound=Shared)
@@ -51,23 +57,26 @@ class Refill(Generic[S]):
     """One repair of the rates: ``result`` gives the new rate and bottleneck of each stream that was filled again.
 
     ``on`` gives the streams of each link with their usage of it, and ``binding`` whether the link can be full at all;
-    ``start`` must hold every stream that the change itself can move; ``population`` is the number of streams in all.
+    both, and ``capacity``, go by link index. ``start`` must hold every stream that the change itself can move, and
+    ``everyone`` all streams there are.
     """
 
     def __init__(
         self,
         on: Sequence[Mapping[S, float]],
-        capacity: Sequence[float],
-        binding: Sequence[bool],
+        capacity: np.ndarray,
+        binding: np.ndarray,
         start: Iterable[S],
-        population: int,
+        everyone: Collection[S],
     ) -> None:
         self._on, self._capacity, self._binding = on, capacity, binding
+        # scalar access through a memoryview costs half of what it costs through the array
+        self._room, self._binds = capacity.data.__getitem__, binding.data.__getitem__
         self._others: dict[int, float] = {}
         self._parts: dict[S, _Part] = {}
         self.result: dict[S, tuple[float, int]] = {}
         self._include(start)
-        most = max(_FEW, population // 8)
+        most = max(_FEW, len(everyone) // 16)
         for _ in range(_ROUNDS):
             if len(self._parts) > most:
                 break
@@ -75,11 +84,10 @@ class Refill(Generic[S]):
             if not moved:
                 return
             self._include(moved)
-        self._include_all()
-        self._fill()
+        self._fill_all(everyone)
 
     def _take(self, stream: S) -> _Part:
-        binds = list(map(self._binding.__getitem__, stream.links))
+        binds = list(map(self._binds, stream.links))
         links, usage = tuple(compress(stream.links, binds)), tuple(compress(stream.usage, binds))
         part = self._parts[stream] = _Part(links, usage, stream.count, stream.limit)
         return part
@@ -99,22 +107,10 @@ class Refill(Generic[S]):
                     there = self._on[link].items()
                     others[link] = sum([usage * o.count * o.rate for o, usage in there if o not in parts])
 
-    def _include_all(self) -> None:
-        """Take everything that shares a link with a stream taken, and so on."""
-        todo = list(self._others)
-        self._others = dict.fromkeys(todo, 0.0)
-        while todo:
-            for stream in self._on[todo.pop()]:
-                if stream not in self._parts:
-                    for link in self._take(stream).links:
-                        if link not in self._others:
-                            self._others[link] = 0.0
-                            todo.append(link)
-
     def _fill(self) -> dict[int, None]:
         """Fill the streams taken into what the others leave; return the links of those that got something else now."""
         before = self.result
-        room = {link: self._capacity[link] - load for link, load in self._others.items()}
+        room = {link: self._room(link) - load for link, load in self._others.items()}
         rates, held = fill(list(self._parts.values()), room)
         self.result = dict(zip(self._parts, zip(rates, held, strict=True), strict=True))
         changed = [self._parts[stream] for stream, found in self.result.items() if before.get(stream) != found]
@@ -154,5 +150,22 @@ class Refill(Generic[S]):
                 weight += usage * stream.count * stream.rate
                 if fastest > stream.rate * (1 + _SLACK):
                     moved[stream] = None
-        free = self._capacity[link] - self._others[link] - load
+        free = self._room(link) - self._others[link] - load
         return moved | held if free > _SLACK * weight else moved
+
+    def _fill_all(self, everyone: Collection[S]) -> None:
+        arrays = [stream.arrays() for stream in everyone]
+        links, usage = (np.concatenate([pair[which] for pair in arrays]) for which in (0, 1))
+        lengths = np.array([len(stream.links) for stream in everyone], dtype=np.int64)
+        binding = self._binding[links]
+        before = np.concatenate(([0], np.cumsum(binding)))
+        ends = np.cumsum(lengths)
+        rates, held = fill_arrays(
+            before[ends] - before[ends - lengths],
+            links[binding],
+            usage[binding],
+            np.array([stream.count for stream in everyone], dtype=float),
+            np.array([stream.limit for stream in everyone], dtype=float),
+            self._capacity,
+        )
+        self.result = dict(zip(everyone, zip(rates.tolist(), held.tolist(), strict=True), strict=True))

@@ -42,7 +42,9 @@ class View:
         if job.state is not State.RUNNING:
             return max(0.0, job.estimate - job.done)
         now = self._clock.now
-        return max(0.0, job.estimate - progress(job, now)) + max(0.0, job.since + job.restarting - now)
+        if job.restarting:
+            return max(0.0, job.estimate - progress(job, now)) + max(0.0, job.since + job.restarting - now)
+        return max(0.0, job.estimate - job.done - (now - job.since) * job.speed)
 
     def attained(self, job: Job) -> float:
         """Seconds that the job has run so far."""

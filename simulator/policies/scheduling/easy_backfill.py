@@ -65,9 +65,10 @@ def _reservation(view: ClusterView, head: Job) -> tuple[float, float]:
     """Instant (s) at which the head is expected to fit, and the accelerators that it leaves over then."""
     free = view.free
     now = at = view.now
-    for left, job in soonest(view):
-        if free >= head.accelerators and now + left > at:
+    for job in soonest(view):
+        end = now + view.remaining(job)
+        if free >= head.accelerators and end > at:
             break
-        at = max(at, now + left)
+        at = max(at, end)
         free += job.accelerators
     return (at, free - head.accelerators) if free >= head.accelerators else (float("inf"), 0.0)

@@ -26,4 +26,4 @@ class Srtf:
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Give the cluster to the jobs with the least left to do."""
-        return preferring(view, (job for _, job in soonest(view)), view.queue.by(remaining_in_queue), view.remaining)
+        return preferring(view, soonest(view), view.queue.by(remaining_in_queue), view.remaining)
