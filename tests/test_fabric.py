@@ -104,6 +104,25 @@ def test_a_change_far_away_fills_nobody_else(monkeypatch: pytest.MonkeyPatch) ->
     assert max(filled) <= 16
 
 
+def test_links_that_are_large_enough_for_all_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rings that share a large link and each fill a small one have nothing to do with each other."""
+    filled: list[int] = []
+    original = refill.fill
+    monkeypatch.setattr(refill, "fill", lambda classes, room: (filled.append(len(classes)), original(classes, room))[1])
+    clock = Clock()
+    fabric = Fabric(clock, [100.0, 5.0, 5.0])
+    first, second = Stream((0, 1), limit=50.0), Stream((0, 2), limit=50.0)
+    instant(clock, (fabric.join, first))
+    instant(clock, (fabric.join, second))
+    instant(clock, (fabric.set_capacity, 2, 10.0))
+    assert (first.rate, second.rate, filled) == (5.0, 10.0, [1, 1, 1])
+    # with less room, or one more stream, the same link binds both
+    instant(clock, (fabric.set_capacity, 0, 8.0))
+    assert (first.rate, second.rate) == (4.0, 4.0)
+    instant(clock, (fabric.set_capacity, 0, 100.0), (fabric.join, Stream((0,), count=48.0, limit=2.0)))
+    assert (first.rate, second.rate, filled[-1]) == (2.0, 2.0, 3)
+
+
 def test_joining_without_filling_a_link_needs_no_solve() -> None:
     clock = Clock()
     fabric = Fabric(clock, [10.0, 10.0])

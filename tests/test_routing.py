@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.cluster import routing
 from simulator.cluster.builders import builders
 from simulator.cluster.routing import Routes
 from simulator.cluster.topology import Topology
@@ -107,6 +108,14 @@ def test_parallel_links_are_equal_routes() -> None:
 def test_a_route_is_kept() -> None:
     built = builders.get("fat-tree")(k=4)
     assert built.path("node-0", "node-9", 3) is built.path("node-0", "node-9", 3)
+
+
+def test_not_all_routes_of_a_long_run_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_KEPT", 10)
+    built = builders.get("fat-tree")(k=4)
+    first = [built.path("node-0", f"node-{i}") for i in range(16)]
+    assert len(built.routes._paths) <= 10
+    assert [built.path("node-0", f"node-{i}") for i in range(16)] == first
 
 
 def test_routes_do_not_depend_on_the_hash_seed() -> None:

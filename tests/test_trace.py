@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -74,17 +72,6 @@ def test_chunks_do_not_show() -> None:
     count = 20_000
     rows = [job.row for job in trace(list(range(count))).jobs()]
     assert rows == list(range(1, count + 1))
-
-
-def test_a_million_jobs_are_made_in_about_a_second_and_a_half() -> None:
-    """Gate at twice the target, in CPU time."""
-    count = 100_000
-    mine = trace(list(range(count)))
-    gc.collect()
-    before = time.process_time()
-    made = sum(1 for _ in mine.jobs())
-    assert made == count
-    assert (time.process_time() - before) / count < 2 * 1.5e-6
 
 
 def test_where_keeps_one_value_or_several() -> None:

@@ -14,6 +14,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock
 from simulator.models.training import iteration_time, ring_latency, ring_volume, slowed
 from simulator.policies.api import placers, schedulers
+from simulator.runtime import training as training_module
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.simulation import Simulation
 from simulator.runtime.training import Exchange, Ring, Rings
@@ -162,6 +163,16 @@ def test_equal_placements_share_a_ring_whatever_their_order() -> None:
     rings = Rings(builders.get("single-switch")(nodes=2))
     assert rings(((0, 8.0), (1, 8.0))) is rings(((0, 8.0), (1, 8.0)))
     assert rings(((1, 8.0), (0, 8.0))) == rings(((0, 8.0), (1, 8.0)))
+
+
+def test_not_all_rings_of_a_long_run_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_module, "_KEPT", 3)
+    rings = Rings(builders.get("single-switch")(nodes=6))
+    first = rings(((0, 1.0), (1, 1.0)))
+    for other in range(2, 6):
+        rings(((0, 1.0), (other, 1.0)))
+    assert len(rings._known) == 3
+    assert rings(((0, 1.0), (1, 1.0))) == first
 
 
 def test_a_share_of_an_accelerator_talks_to_nobody() -> None:

@@ -9,6 +9,9 @@ from itertools import pairwise
 
 from simulator.core.errors import InputError
 
+_KEPT = 2**17
+"""Routes that are remembered before all are forgotten and found again when needed: some 30 MB."""
+
 
 class Routes:
     """Routes over directed links, given as their (source, destination) vertices in the order of their index.
@@ -40,6 +43,8 @@ class Routes:
         key = (src, dst, label)
         route = self._paths.get(key)
         if route is None:
+            if len(self._paths) >= _KEPT:
+                self._paths.clear()
             route = self._paths[key] = tuple(self._walk(src, dst, label))
         return route
 

@@ -12,6 +12,10 @@ from simulator.runtime.fabric import Fabric, Stream
 from simulator.workload.jobs import BatchJob, Job, Placement, TrainingJob
 
 
+_KEPT = 4096
+"""Rings that are remembered; a long run has more placements than memory should hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ring:
     """A ring over the accelerators of a placement.
@@ -39,6 +43,8 @@ class Rings:
         """Return the ring over ``placement``: servers in the order of their index, as NCCL orders ranks by node."""
         ring = self._known.get(placement)
         if ring is None:
+            if len(self._known) >= _KEPT:
+                del self._known[next(iter(self._known))]
             ring = self._known[placement] = self._make(placement)
         return ring
 

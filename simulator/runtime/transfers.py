@@ -43,9 +43,8 @@ class TransferLife:
     def close(self) -> None:
         """Write the rows, in the order in which the transfers were given."""
         for index, transfer in enumerate(self._transfers):
-            name = transfer.id or str(index)
-            end = self._ends[index]
-            self._table.add((name, transfer.workload, transfer.src, transfer.dst, transfer.bytes, transfer.start, end))
+            name, ends = transfer.id or str(index), (transfer.src, transfer.dst)
+            self._table.add((name, transfer.workload, *ends, transfer.bytes, transfer.start, self._ends[index]))
 
     def _activate(self) -> None:
         assert self._network is not None
