@@ -11,7 +11,6 @@ from simulator.models.training import iteration_time, ring_latency, ring_volume,
 from simulator.runtime.fabric import Fabric, Stream
 from simulator.workload.jobs import BatchJob, Job, Placement, TrainingJob
 
-
 _KEPT = 4096
 """Rings that are remembered; a long run has more placements than memory should hold."""
 
