@@ -23,7 +23,7 @@ _SLACK = 1e-11
 """Relative: rates and loads that differ by less are equal."""
 _ROUNDS = 8
 """Rounds of growing after which all streams are filled at once."""
-_FEW = 16
+_FEW = 6
 """Streams that may be filled again before that happens, however few there are in all."""
 
 
