@@ -584,6 +584,10 @@ ILLEGAL: dict[str, tuple[Policy, str]] = {
         placed("node"),
         AT_1 + "illegal Start of job 'a': placement ('node',) is not ((server index, accelerators), ...)",
     ),
+    "a fraction for a server": (
+        placed((0.0, 1)),
+        AT_1 + "illegal Start of job 'a': placement ((0.0, 1),) is not ((server index, accelerators), ...)",
+    ),
     "nowhere": (placed(), AT_1 + "illegal Start of job 'a': placed on 0 accelerators, it wants 1"),
     "a number for a place": (
         every(lambda each: Start(each, 3)),  # type: ignore[arg-type]

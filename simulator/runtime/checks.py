@@ -95,7 +95,8 @@ def checked(job: Job, placement: Placement, nodes: Allocator) -> Placement:
     try:
         if len(placement) == 1:
             ((server, taken),) = placement
-            if taken == job.accelerators and 0 <= server < len(nodes.jobs) and not job.accelerator_types:
+            right = type(server) is int and 0 <= server < len(nodes.jobs)
+            if right and taken == job.accelerators and not job.accelerator_types:
                 return ((server, taken),)
         plain = tuple((index(server), float(taken)) for server, taken in placement)
     except (TypeError, ValueError):
