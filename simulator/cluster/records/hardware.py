@@ -1,11 +1,4 @@
-"""The kinds of records that the catalog holds: hardware, prices, and what power costs and emits.
-
-A field added here is a key that the YAML rows may have: its annotation says how the reader parses and checks it.
-
-What the numbers mean: FLOP/s (and int8 operations/s) are dense peaks; bandwidth is one direction, per device or per
-port; prices are US dollars of ``date``; everything is SI. ``confidence`` says how a row was found: ``datasheet`` (the
-vendor's or author's own text), ``secondary`` (someone else's table), ``memory-unverified`` (no source: check it first).
-"""
+"""Accelerators, servers, links and switches."""
 
 from __future__ import annotations
 
@@ -13,50 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from simulator.core.errors import InputError, did_you_mean
-from simulator.core.units import (
-    Bytes,
-    BytesPerSecond,
-    Dimension,
-    Dollars,
-    DollarsPerJoule,
-    DollarsPerSecond,
-    KilogramsPerJoule,
-    Ratio,
-    Seconds,
-    Watts,
-)
+from simulator.cluster.records.base import Confidence, Record
+from simulator.core.errors import did_you_mean
+from simulator.core.units import Bytes, BytesPerSecond, Dimension, Dollars, Ratio, Seconds, Watts
 
 Flops = Annotated[float, Dimension("compute")]
-Confidence = Literal["datasheet", "secondary", "memory-unverified"]
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8")
-PRICE_KINDS = ("on-demand", "spot", "1y", "3y", "capacity-block", "reserved")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What every record has. ``date`` is when its most perishable number held; ``version`` that of its file."""
-
-    section: ClassVar[str] = ""
-    file: ClassVar[str] = ""
-    references: ClassVar[Mapping[str, str]] = {}
-
-    id: str
-    source: str
-    confidence: Confidence
-    date: str
-    version: str
-    aliases: tuple[str, ...] = ()
-    note: str = ""
-
-    def fault(self) -> str | None:
-        """Say what contradicts itself in the record, or None."""
-        return None
-
-    @property
-    def short(self) -> str:
-        """The id without the vendor."""
-        return self.id.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,94 +159,6 @@ class Switch(Record):
     price: Dollars | None = None
     price_confidence: Confidence | None = None
     """Of the price, where it differs from ``confidence``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudPrice(Record):
-    """What a provider asks for one accelerator-second of an instance that has ``accelerators`` of them.
-
-    A row without ``accelerator`` is a CPU instance, priced as a whole.
-    """
-
-    section: ClassVar[str] = "prices"
-    file: ClassVar[str] = "prices.yaml"
-    references: ClassVar[Mapping[str, str]] = {"accelerator": "accelerator"}
-
-    provider: str
-    instance: str
-    accelerator: str | None = None
-    accelerators: int = 1
-    region: str
-    prices: dict[str, DollarsPerSecond] = field(hash=False)
-    """Kind of purchase (one of ``PRICE_KINDS``) -> US dollars per accelerator-second."""
-
-    @property
-    def short(self) -> str:
-        """The whole id: what an instance costs is a matter of its provider."""
-        return self.id
-
-    def rate(self, kind: str = "on-demand") -> float:
-        """Return US dollars per accelerator-second; ``InputError`` when the row has no such price."""
-        if kind not in self.prices:
-            raise InputError(f"{self.id} has no {kind!r} price. {did_you_mean(kind, self.prices)}")
-        return self.prices[kind]
-
-    def fault(self) -> str | None:
-        """Say what contradicts itself in the record, or None."""
-        unknown = [kind for kind in self.prices if kind not in PRICE_KINDS]
-        if unknown:
-            return f"unknown kind of price {unknown[0]!r}. {did_you_mean(unknown[0], PRICE_KINDS)}"
-        return None if self.prices else "prices is empty"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pue(Record):
-    """Power usage effectiveness: facility energy over IT energy, a yearly mean."""
-
-    section: ClassVar[str] = "pue"
-    file: ClassVar[str] = "power.yaml"
-
-    region: str
-    value: Ratio
-
-    def fault(self) -> str | None:
-        """Say what contradicts itself in the record, or None."""
-        return f"a PUE of {self.value:g} is below 1" if self.value < 1 else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Electricity(Record):
-    """Price of electricity at the meter, US dollars per joule."""
-
-    section: ClassVar[str] = "electricity"
-    file: ClassVar[str] = "power.yaml"
-
-    region: str
-    price: DollarsPerJoule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carbon(Record):
-    """Carbon intensity of a grid, kilograms of CO2-equivalent per joule, location-based."""
-
-    section: ClassVar[str] = "carbon"
-    file: ClassVar[str] = "power.yaml"
-
-    region: str
-    intensity: KilogramsPerJoule
-
-
-KINDS: Mapping[str, type[Record]] = {
-    "accelerator": Accelerator,
-    "server": Server,
-    "link": Link,
-    "switch": Switch,
-    "price": CloudPrice,
-    "pue": Pue,
-    "electricity": Electricity,
-    "carbon": Carbon,
-}
-HARDWARE = ("accelerator", "server", "link", "switch")
 
 
 def _idle_fault(power: float | None, idle: float | None) -> str | None:

@@ -1,0 +1,44 @@
+"""The kinds of records that the catalog holds: hardware, prices, and what power costs and emits.
+
+A field added here is a key that the YAML rows may have: its annotation says how the reader parses and checks it.
+
+What the numbers mean: FLOP/s (and int8 operations/s) are dense peaks; bandwidth is one direction, per device or per
+port; prices are US dollars of ``date``; everything is SI. ``confidence`` says how a row was found: ``datasheet`` (the
+vendor's or author's own text), ``secondary`` (someone else's table), ``memory-unverified`` (no source: check it first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulator.cluster.records.base import Record
+from simulator.cluster.records.hardware import PRECISIONS, Accelerator, Link, Server, Switch
+from simulator.cluster.records.money import PRICE_KINDS, Carbon, CloudPrice, Electricity, Pue
+
+__all__ = [
+    "HARDWARE",
+    "KINDS",
+    "PRECISIONS",
+    "PRICE_KINDS",
+    "Accelerator",
+    "Carbon",
+    "CloudPrice",
+    "Electricity",
+    "Link",
+    "Pue",
+    "Record",
+    "Server",
+    "Switch",
+]
+
+KINDS: Mapping[str, type[Record]] = {
+    "accelerator": Accelerator,
+    "server": Server,
+    "link": Link,
+    "switch": Switch,
+    "price": CloudPrice,
+    "pue": Pue,
+    "electricity": Electricity,
+    "carbon": Carbon,
+}
+HARDWARE = ("accelerator", "server", "link", "switch")
