@@ -1,0 +1,109 @@
+"""What a link gives to those who use it only part of the time: the mean field of phases that interleave.
+
+A training job computes and communicates in turn. Seen by the others, it is on a link for a share of the time, its duty.
+Where duties are independent of one another (jobs whose iterations take different times drift through every relative
+position), the time average of what happens on a link is an expectation over who is on:
+
+- the link carries E[min(1, sum of the shares of those who are on)] of its capacity (``busy``): it is never idle while
+  somebody wants it, and never more than full;
+- while a job is on, it gets E[min(own, 1 / (1 + others who are on))] of the link (``fair_part``).
+
+Both are exact for streams that are always on (then it is max-min sharing), for one alone, and for any number of
+independent streams that would each fill one common link. ``docs/network.md`` derives the rule,
+``simulator validate contention`` compares it with every iteration simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+_GRID = 64
+"""Steps of a share beyond which sums of shares are told apart no more, where there are many of them."""
+_STATES = 128
+"""Different sums that are told apart exactly."""
+Stream = tuple[float, float]
+"""Duty (share of the time on the link, 0 to 1), and part of the link that it takes when on alone (0 to 1)."""
+
+
+@lru_cache(maxsize=2**14)
+def busy(streams: tuple[Stream, ...]) -> float:
+    """Return the mean share of a link that is in use: E[min(1, sum of the parts of those who are on)].
+
+    >>> busy(((0.5, 1.0), (0.5, 1.0)))
+    0.75
+    >>> busy(((0.5, 0.4), (0.5, 0.4))) == 0.5 * 0.4 + 0.5 * 0.4  # never short: the mean of the sum
+    True
+    """
+    if sum(part for _, part in streams) <= 1:
+        return sum(duty * part for duty, part in streams)
+    sums = _distribution(streams, 1.0)
+    return sum(chance * min(1.0, value) for value, chance in sums.items())
+
+
+@lru_cache(maxsize=2**14)
+def fair_part(own: float, others: tuple[Stream, ...]) -> float:
+    """Return the mean part of a link that a stream gets while it is on: E[min(own, 1 / (1 + others who are on))].
+
+    ``own`` is the part that it takes when on alone. Of the others, one that takes less than its fair part when all are
+    on counts only as much as it takes.
+
+    >>> fair_part(1.0, ((0.5, 1.0),))
+    0.75
+    >>> fair_part(1.0, ((1.0, 1.0), (1.0, 1.0))) == 1 / 3
+    True
+    """
+    if own + sum(part for _, part in others) <= 1:
+        return own
+    level = water_level([own, *(part for _, part in others)])
+    rivals = tuple((duty, min(1.0, part / level)) for duty, part in others)
+    counts = _distribution(rivals, float("inf"))
+    return sum(chance * min(own, 1.0 / (1.0 + count)) for count, chance in counts.items())
+
+
+def advantage(own: float, others: tuple[Stream, ...]) -> float:
+    """Return how much more of a link a stream gets, while it is on, than if the others were always on: 1 or more.
+
+    >>> advantage(1.0, ((0.5, 1.0),)), advantage(1.0, ((1.0, 1.0),))
+    (1.5, 1.0)
+    """
+    return fair_part(own, others) / fair_part(own, tuple((1.0, part) for _, part in others))
+
+
+def water_level(parts: Sequence[float]) -> float:
+    """Return the fair part of a link that all ``parts`` together would overfill: sum of min(part, level) = 1.
+
+    >>> water_level([1.0, 1.0, 0.2])
+    0.4
+    """
+    room, left = 1.0, len(parts)
+    for part in sorted(parts):
+        if part * left >= room:
+            return room / left
+        room -= part
+        left -= 1
+    return max(parts)
+
+
+def _distribution(streams: Iterable[Stream], ceiling: float) -> dict[float, float]:
+    """Return the chance of each sum of the parts of those who are on; sums of ``ceiling`` and more are one."""
+    chances = {0.0: 1.0}
+    for duty, part in streams:
+        after: dict[float, float] = {}
+        for value, chance in chances.items():
+            higher = min(ceiling, round(value + part, 12))
+            after[value] = after.get(value, 0.0) + chance * (1.0 - duty)
+            after[higher] = after.get(higher, 0.0) + chance * duty
+        chances = after if len(after) <= _STATES else _coarser(after)
+    return chances
+
+
+def _coarser(chances: dict[float, float]) -> dict[float, float]:
+    """Share each sum out between the two steps of the grid around it, which keeps the mean."""
+    found: dict[float, float] = {}
+    for value, chance in chances.items():
+        step, part = divmod(value * _GRID, 1.0)
+        for at, share in ((step / _GRID, 1.0 - part), ((step + 1.0) / _GRID, part)):
+            if share:
+                found[at] = found.get(at, 0.0) + chance * share
+    return found
