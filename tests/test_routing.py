@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.cluster import routing
 from simulator.cluster.builders import builders
-from simulator.cluster.routing import Routes
+from simulator.cluster.routing import Routes, paths
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
 
@@ -111,7 +110,7 @@ def test_a_route_is_kept() -> None:
 
 
 def test_not_all_routes_of_a_long_run_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "_KEPT", 10)
+    monkeypatch.setattr(paths, "_KEPT", 10)
     built = builders.get("fat-tree")(k=4)
     first = [built.path("node-0", f"node-{i}") for i in range(16)]
     assert len(built.routes._paths) <= 10

@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from simulator.cluster.routing import Routes
+from simulator.cluster.routing import Routes, hosts_of
 from simulator.core.errors import InputError, Problem, did_you_mean
 
 SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
@@ -121,7 +121,8 @@ class Topology:
     @cached_property
     def routes(self) -> Routes:
         """Shortest-path routing with ECMP over this topology."""
-        return Routes(self.ends)
+        kinds = {vertex: data.get("kind", SWITCH) for vertex, data in self.graph.nodes(data=True)}
+        return Routes(self.ends, self.latency.tolist(), hosts_of(self.ends, kinds))
 
     @cached_property
     def accelerators(self) -> int:
