@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simulator.cluster.builders import builders
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
 from simulator.scenario.schema import read_topology
@@ -98,8 +99,7 @@ def test_a_node_list_is_looked_for_beside_the_file(tmp_path: Path) -> None:
         ("[" * 100_000, "F: cannot read the topology: nested deeper than 50 levels"),
         ("build: !!python/name:os.system x", "F:1: cannot read the topology: could not determine a constructor for the "
          "tag 'tag:yaml.org,2002:python/name:os.system'"),
-        ("build: fat-tre\nk: 4", "F: unknown builder 'fat-tre'. Did you mean 'fat-tree'? Known: fat-tree, leaf-spine, "
-         "links, node-list, pool, servers, single-switch."),
+        ("build: fat-tre\nk: 4", "F: unknown builder 'fat-tre'. Did you mean 'fat-tree'? Known: " + ", ".join(builders.names()) + "."),
         ("build: fat-tree", "F k: builder 'fat-tree' needs 'k'"),
         ("build: fat-tree\nk: '8'", "F k: '8' is not a whole number"),
         ("build: fat-tree\nk: yes", "F k: True is not a whole number"),

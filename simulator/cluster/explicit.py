@@ -13,7 +13,7 @@ from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, parse
 
 _LINK = {"src": "", "dst": "", "capacity": "bandwidth", "latency": "time"}
-_SERVER = {
+SERVER_FIELDS = {
     "accelerators": "count",
     "accelerator": "",
     "cores": "count",
@@ -24,6 +24,7 @@ _SERVER = {
     "nic": "bandwidth",
 }
 """Keys, and the dimension of each; none for a name."""
+_WHOLE = ("accelerators", "cables", "ports", "tier", "device")
 _HUGE = 10**30
 
 
@@ -38,7 +39,7 @@ def explicit_graph(
     problems: list[Problem] = []
     for vertex, given in (servers or {}).items():
         try:
-            graph.add_node(str(vertex), kind=SERVER, **_fields(given, _SERVER, ("accelerators",), bare))
+            graph.add_node(str(vertex), kind=SERVER, **_fields(given, SERVER_FIELDS, ("accelerators",), bare))
         except ValueError as error:
             problems.append(Problem(f"server {vertex!r}: {error}"))
     for index, given in enumerate(links):
@@ -67,10 +68,11 @@ def _fields(given: Any, known: Mapping[str, str], needed: tuple[str, ...], bare:
     for key in needed:
         if key not in given:
             raise ValueError(f"has no {key!r}")
-    return {key: _value(key, value, known[key], bare) for key, value in given.items()}
+    return {key: value_of(key, value, known[key], bare) for key, value in given.items()}
 
 
-def _value(key: str, value: Any, dimension: str, bare: bool) -> Any:
+def value_of(key: str, value: Any, dimension: str, bare: bool = True) -> Any:
+    """Return an attribute in SI, as a name (no ``dimension``) or as a count; ``ValueError`` says what is wrong."""
     if not dimension:
         if not isinstance(value, str | int) or isinstance(value, bool) or (value == "" and key in _LINK):
             raise ValueError(f"{key} {value!r} is not a name")
@@ -84,8 +86,8 @@ def _value(key: str, value: Any, dimension: str, bare: bool) -> Any:
         raise ValueError(f"{key} {value!r} is not a number")
     if isinstance(value, Integral) and abs(int(value)) > _HUGE:
         raise ValueError(f"{key} is larger than {_HUGE:g}")
-    if key in _SERVER and not float(value) >= 0:
+    if key not in _LINK and not float(value) >= 0:
         raise ValueError(f"{key} is {value!r}; it must be 0 or more")
-    if key == "accelerators" and not float(value).is_integer():
-        raise ValueError(f"accelerators is {value!r}; it must be a whole number")
-    return int(float(value)) if key == "accelerators" else float(value)
+    if key in _WHOLE and not float(value).is_integer():
+        raise ValueError(f"{key} is {value!r}; it must be a whole number")
+    return int(float(value)) if key in _WHOLE else float(value)

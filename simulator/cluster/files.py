@@ -12,10 +12,21 @@ from typing import Any
 import yaml
 
 from simulator.cluster.builders import builders
+from simulator.cluster.graphs import READERS, read_graph
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
 
-_WORDS = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a mapping", Path: "a path"}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+    Path: "a path",
+}
+MAX_BYTES = 32 * 2**20
+"""Bytes that a file of a topology may have: a list of some 200,000 links."""
 _DEEPEST = 50
 """Levels of nesting that a file may have."""
 
@@ -39,11 +50,14 @@ def load_topology(path: Path) -> Topology:
     """Read ``build: NAME`` with the parameters of that builder, or ``links`` and ``servers`` alone.
 
     ``name``, when given, becomes the name of the topology; ``description`` is for the reader. Raises ``InputError``
-    when the file is missing or not YAML, the builder unknown, or a parameter wrong.
+    when the file is missing, too large or not YAML, the builder unknown, or a parameter wrong. Files that end in
+    ``.graphml`` or ``.json`` are networkx graphs.
     """
+    if path.suffix.lower() in READERS:
+        return read_graph(path)
     try:
-        data = _parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = _parse(read_text(path))
+    except yaml.YAMLError as error:
         raise InputError(Problem(f"cannot read the topology: {_words(error)}", str(path), _line(error))) from None
     if isinstance(data, dict) and "links" in data:
         data = {"build": "links"} | data
@@ -53,6 +67,22 @@ def load_topology(path: Path) -> Topology:
     topology = build_topology(data["build"], parameters, str(path))
     topology.name = str(data.get("name", topology.name))
     return topology
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of a topology; ``InputError`` when it cannot be read, is too large or is not UTF-8."""
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "not a regular file"
+            raise InputError(Problem(f"cannot read the topology: it is {what}", str(path)))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            limit = MAX_BYTES // 2**20
+            raise InputError(Problem(f"cannot read the topology: it is larger than {limit} MiB", str(path)))
+        return data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(Problem(f"cannot read the topology: {_words(error)}", str(path))) from None
 
 
 def _parse(text: str) -> Any:
@@ -109,7 +139,7 @@ def _wanted(annotation: Any) -> tuple[type, ...]:
 
 def _is(value: Any, wanted: tuple[type, ...]) -> bool:
     if isinstance(value, bool):
-        return False
+        return bool in wanted
     return isinstance(value, wanted) or (float in wanted and isinstance(value, int))
 
 

@@ -16,9 +16,11 @@ def bill_of_materials(topology: Topology) -> list[BillLine]:
     """Servers by record, switches by record (as many boxes as the ports in use need), cables by link.
 
     Accelerators and network cards are part of their server. A vertex without a catalog record is one line without
-    price, so that a sum can say what it leaves out. Links inside servers are not cables.
+    price, so that a sum can say what it leaves out. Links inside servers are not cables; switches and cables that
+    someone else owns (``rented``, as in a cloud) are not bought. What a builder knows besides, ``topology.extras``,
+    comes last.
     """
-    return [*_servers(topology), *_switches(topology), *_cables(topology)]
+    return [*_servers(topology), *_switches(topology), *_cables(topology), *topology.extras]
 
 
 def _servers(topology: Topology) -> list[BillLine]:
@@ -37,7 +39,7 @@ def _switches(topology: Topology) -> list[BillLine]:
 
     boxes: Counter[tuple[str, str]] = Counter()
     for _, data in topology.graph.nodes(data=True):
-        if data.get("kind", SWITCH) == SWITCH:
+        if data.get("kind", SWITCH) == SWITCH and not data.get("rented"):
             item = data.get("item", "")
             ports = catalog.switch(item).ports if item else 0
             boxes[item, data.get("link", "")] += max(1, math.ceil(data.get("ports", 0) / ports)) if ports else 1

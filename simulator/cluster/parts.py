@@ -9,21 +9,16 @@ from typing import Any
 import networkx as nx
 
 from simulator.cluster import catalog, records
-from simulator.cluster.topology import ACCELERATOR, SERVER, SWITCH
+from simulator.cluster.topology import ACCELERATOR, HOST, SCALE_UP, SERVER, SWITCH
 from simulator.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """How a server meets the network: ``nics`` cards side by side, of one kind of link, as one trunk."""
+    """How a server meets the network: ``nics`` cards side by side, of one kind of link."""
 
-    node: records.Server
     link: records.Link
-
-    @property
-    def nics(self) -> int:
-        """Network cards of one server; a server that lists none has one."""
-        return max(1, self.node.nics)
+    nics: int
 
     @property
     def trunk(self) -> float:
@@ -32,14 +27,19 @@ class Port:
 
 
 class Plan:
-    """A graph under construction; links are numbered as they are laid."""
+    """A graph under construction; links are numbered as they are laid.
 
-    def __init__(self, node: str, link: str = "") -> None:
+    A server is plugged in by one trunk of all its cards (``plug``), or each of its accelerators by cards of its own
+    (``plug_accelerators``). ``nics`` is the number of cards of a server where it is not that of its record.
+    """
+
+    def __init__(self, node: str, link: str = "", nics: int = 0) -> None:
         self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         self._links = 0
         self.node = catalog.server(node)
-        self.port = Port(self.node, catalog.link(link)) if link else None
+        self.port = Port(catalog.link(link), nics or max(1, self.node.nics)) if link else None
         accelerator = catalog.accelerator(self.node.accelerator) if self.node.accelerator else None
+        self.accelerator = accelerator
         self._inside = accelerator.scale_up if accelerator else ""
         self._server: dict[str, Any] = {
             "kind": SERVER,
@@ -53,33 +53,84 @@ class Plan:
             "nic": _per_accelerator(self.node, self.port, accelerator) if self.port else math.inf,
         }
 
-    def add_server(self, name: str, accelerators: bool = True) -> None:
-        """Add a server, and an accelerator vertex for each of its accelerators."""
+    def add_server(self, name: str, accelerators: bool = True, **more: Any) -> None:
+        """Add a server, and an accelerator vertex for each of its accelerators; ``more`` are attributes of its own."""
         server = self._server
-        self.graph.add_node(name, **server)
+        self.graph.add_node(name, **server, **more)
         if not accelerators or server["scale_up"] == math.inf:
             return
         for index in range(self.node.accelerators):
-            self.graph.add_node(f"{name}/{index}", kind=ACCELERATOR, item=self.node.accelerator)
-            self.lay(f"{name}/{index}", name, server["scale_up"], server["scale_up_latency"] / 2, item=self._inside)
+            self.add_accelerator(f"{name}/{index}")
+            self.lay(
+                f"{name}/{index}",
+                name,
+                server["scale_up"],
+                server["scale_up_latency"] / 2,
+                self._inside,
+                tier=SCALE_UP,
+            )
 
-    def add_switch(self, name: str, tier: int, ports: int) -> None:
-        """Add a switch with ``ports`` physical ports in use at the rate of the link."""
-        link = self.wired().link
+    def add_accelerator(self, name: str, **more: Any) -> None:
+        """Add the vertex of one accelerator, ``SERVER/NUMBER``, without any link."""
+        self.graph.add_node(name, kind=ACCELERATOR, item=self.node.accelerator or "", **more)
+
+    def add_switch(self, name: str, tier: int, ports: int, link: records.Link | None = None) -> None:
+        """Add a switch with ``ports`` physical ports in use at the rate of the link (the plan's own, if not given)."""
+        link = link or self.wired().link
         self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=link.switch or "", link=link.id)
 
     def plug(self, server: str, switch: str) -> None:
         """Connect all network cards of a server to a switch."""
-        port, link = self.wired(), self.wired().link
-        self.lay(server, switch, port.trunk, link.end_latency / 2, link.id, port.nics, into_switch=link.latency)
+        self._plug(server, switch, self.wired().nics)
 
-    def join(self, lower: str, upper: str, capacity: float, cables: int) -> None:
+    @property
+    def cards(self) -> int:
+        """Network cards of one accelerator that has its own.
+
+        Raises ``InputError`` for servers whose accelerators share their cards.
+        """
+        port, count = self.wired(), self.node.accelerators
+        if not count or port.nics % count:
+            raise InputError(
+                f"servers {self.node.id!r} have {port.nics} network cards for {count} accelerators; "
+                "here each accelerator has cards of its own: use leaf-spine, or servers such as 'nvidia/dgx-h100'"
+            )
+        return port.nics // count
+
+    def plug_accelerator(self, accelerator: str, switch: str, cards: int) -> None:
+        """Connect ``cards`` network cards of one accelerator to a switch."""
+        self._plug(accelerator, switch, cards)
+
+    def _plug(self, end: str, switch: str, cards: int) -> None:
+        link = self.wired().link
+        self.lay(
+            end,
+            switch,
+            cards * link.goodput,
+            link.end_latency / 2,
+            link.id,
+            cards,
+            into_switch=link.latency,
+            tier=HOST,
+        )
+
+    def join(
+        self, lower: str, upper: str, capacity: float, cables: int, tier: str, link: records.Link | None = None
+    ) -> None:
         """Connect two switches by ``cables`` parallel cables of ``capacity`` bytes/s together."""
-        port = self.wired()
-        self.lay(lower, upper, capacity, port.link.latency, port.link.id, cables)
+        link = link or self.wired().link
+        self.lay(lower, upper, capacity, link.latency, link.id, cables, tier=tier)
 
     def lay(
-        self, a: str, b: str, capacity: float, latency: float, item: str = "", cables: int = 0, into_switch: float = 0.0
+        self,
+        a: str,
+        b: str,
+        capacity: float,
+        latency: float,
+        item: str = "",
+        cables: int = 0,
+        into_switch: float = 0.0,
+        tier: str = "",
     ) -> None:
         """Lay a cable: one link each way. ``into_switch`` is added on the way up, where ``b`` forwards."""
         for src, dst, extra in ((a, b, into_switch), (b, a, 0.0)):
@@ -91,6 +142,7 @@ class Plan:
                 latency=latency + extra,
                 item=item,
                 cables=cables if src == a else 0,
+                tier=tier,
             )
             self._links += 1
 
@@ -130,6 +182,8 @@ def _per_accelerator(node: records.Server, port: Port | None, accelerator: recor
 
 MOST_SERVERS = 100_000
 """Servers of one topology: more than any cluster has, and what memory still holds."""
+MOST_LINKS = 2_000_000
+"""Directed links of one topology: what memory still holds (about 1 KiB each)."""
 
 
 def within(name: str, value: float, least: float, most: float = MOST_SERVERS) -> None:
@@ -138,3 +192,11 @@ def within(name: str, value: float, least: float, most: float = MOST_SERVERS) ->
         raise InputError(f"{name} is {value:g}; it must be at least {least:g}")
     if value > most:
         raise InputError(f"{name} is {value:,}; it must be at most {most:,}")
+
+
+def room(links: int) -> None:
+    """Raise ``InputError`` when a network would have more directed links than memory holds."""
+    if links > MOST_LINKS:
+        raise InputError(
+            f"this network would have {links:,} links; it may have at most {MOST_LINKS:,}: make it smaller"
+        )

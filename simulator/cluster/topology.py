@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,10 +14,26 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from simulator.cluster import attachment
+from simulator.cluster.attachment import ACCELERATOR, SERVER, SWITCH
+from simulator.cluster.cut import max_flow
 from simulator.cluster.routing import Routes, hosts_of
 from simulator.core.errors import InputError, Problem, did_you_mean
 
-SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
+__all__ = ["ACCELERATOR", "SERVER", "SWITCH", "TIERS", "BillLine", "Server", "Topology"]
+
+SCALE_UP, ICI, HOST = "scale-up", "ici", "host"
+LEAF_SPINE, SPINE_CORE, LOCAL, GLOBAL = "leaf-spine", "spine-core", "local", "global"
+TIERS: Mapping[str, str] = {
+    SCALE_UP: "inside a server or scale-up domain: NVLink, or PCIe",
+    ICI: "from chip to chip of a torus",
+    HOST: "from a server, or an accelerator with cards of its own, to its first switch",
+    LEAF_SPINE: "first to second tier of switches (edge to aggregation)",
+    SPINE_CORE: "second to third tier of switches (aggregation to core)",
+    LOCAL: "between the routers of a group (dragonfly)",
+    GLOBAL: "between groups (dragonfly)",
+}
+"""What ``tier`` of a link says: where in the network it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +74,28 @@ class Topology:
     ``graph`` is a ``networkx.MultiDiGraph``. A vertex has ``kind``: ``server`` (with ``accelerators`` and the other
     fields of ``Server``), ``accelerator``, or ``switch``. An edge is one directed link with ``capacity`` (bytes/s of
     goodput), ``latency`` (s, default 0), ``index`` (its number; without any, links are numbered in the order of the
-    graph), and if known ``item`` (catalog id) and ``cables`` (parallel cables that it stands for). A bidirectional
-    cable is two links.
+    graph), and if known ``item`` (catalog id), ``cables`` (parallel cables that it stands for) and ``tier`` (one of
+    ``TIERS``). A bidirectional cable is two links. ``extras`` are lines of the bill of materials for what is bought
+    with the network and is no part of the graph.
 
-    Raises ``InputError`` naming the link when a capacity is missing, or a capacity or latency is negative, NaN or
-    infinite, and for a graph that is not directed, has vertices that are not text, servers without ``accelerators``,
-    or links that are not numbered from 0.
+    Raises ``InputError`` naming the link when a capacity is missing or 0, a capacity or latency is negative, NaN or
+    infinite, or a link ends where it starts, and for a graph that is not directed, has vertices that are not text,
+    servers without ``accelerators``, or links that are not numbered from 0.
 
     >>> line = Topology.from_links([{"src": "a", "dst": "b", "capacity": 1e9, "latency": 1e-6}])
     >>> line.path("a", "b")
     (0,)
     """
 
-    def __init__(self, graph: nx.MultiDiGraph[str], name: str = "") -> None:
+    def __init__(self, graph: nx.MultiDiGraph[str], name: str = "", extras: Sequence[BillLine] = ()) -> None:
         self.graph = graph
         self.name = name
+        self.extras = tuple(extras)
         edges = _numbered(graph)
         self.ends: tuple[tuple[str, str], ...] = tuple((src, dst) for src, dst, _ in edges)
         self.capacity = np.array([edge["capacity"] for _, _, edge in edges], dtype=float)
         self.latency = np.array([edge.get("latency", 0.0) for _, _, edge in edges], dtype=float)
-        self._check(edges)
+        self._check()
         self.servers: tuple[Server, ...] = tuple(
             Server(name=vertex, **{key: data[key] for key in _SERVER_FIELDS if key in data})
             for vertex, data in graph.nodes(data=True)
@@ -102,21 +120,58 @@ class Topology:
         return cls(explicit_graph(links, servers), name)
 
     @classmethod
+    def from_networkx(cls, graph: nx.Graph[Any], name: str = "") -> Topology:
+        """Make a topology of any networkx graph, which stays as it is.
+
+        Each edge of an undirected graph is two links, one each way; parallel edges of a multigraph are parallel links.
+        Vertices that are not text become text. An edge needs ``capacity`` (bytes/s, or text as "100 Gb/s") and may
+        have ``latency`` (s, or text; default 0), ``tier``, ``item`` (a link of the catalog) and ``cables``. A vertex
+        with ``kind="server"`` needs ``accelerators`` (how many) and may have the other fields of ``Server``, and
+        ``unit``, the name of its neighbourhood. One with ``kind="accelerator"`` belongs to the server that its
+        attribute ``server`` names, or to ``a`` when it is called ``a/3``. All others are switches, which may have
+        ``item`` (catalog id), ``ports`` and ``tier``. Attributes of other names are left alone.
+
+        Raises ``InputError`` with all problems.
+
+        >>> Topology.from_networkx(nx.path_graph(3), "no capacities")
+        Traceback (most recent call last):
+        ...
+        simulator.core.errors.InputError: link 0 - 1 has no capacity
+        link 1 - 2 has no capacity
+        """
+        from simulator.cluster.graphs import from_graph
+
+        return from_graph(graph, name)
+
+    @classmethod
     def load(cls, path: str | Path) -> Topology:
-        """Read a topology file: YAML with either ``build`` and its parameters, or ``links`` and ``servers``."""
+        """Read a topology file.
+
+        YAML has either ``build`` and its parameters, or ``links`` and ``servers``; ``.graphml`` and ``.json`` (networkx
+        node-link) are graphs as ``from_networkx`` takes them.
+        """
         from simulator.cluster.files import load_topology
 
         return load_topology(Path(path))
 
-    def _check(self, edges: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
-        problems = [
-            Problem(f"link {i} ({src} -> {dst}) has {what} {value!r}", hint="it must be a finite number, 0 or more")
-            for i, (src, dst, _) in enumerate(edges)
-            for what, value in (("capacity", float(self.capacity[i])), ("latency", float(self.latency[i])))
-            if not 0 <= value < math.inf
-        ]
-        if problems:
-            raise InputError(*problems)
+    def _check(self) -> None:
+        fine = (self.capacity > 0) & np.isfinite(self.capacity) & (self.latency >= 0) & np.isfinite(self.latency)
+        circles = [i for i, (src, dst) in enumerate(self.ends) if src == dst]
+        wrong = sorted([*np.flatnonzero(~fine).tolist(), *circles])
+        if wrong:
+            raise InputError(*(problem for link in dict.fromkeys(wrong) for problem in self._faults(link)))
+
+    def _faults(self, link: int) -> Iterator[Problem]:
+        (src, dst), capacity, latency = self.ends[link], float(self.capacity[link]), float(self.latency[link])
+        if src == dst:
+            yield Problem(f"link {link} ({src} -> {dst}) ends where it starts", hint="leave it out")
+        for what, value in (("capacity", capacity), ("latency", latency)):
+            if not 0 <= value < math.inf:
+                hint = "it must be a finite number, 0 or more"
+                yield Problem(f"link {link} ({src} -> {dst}) has {what} {value!r}", hint=hint)
+        if capacity == 0:
+            hint = "leave the link out; one that goes down for a while has a capacity event"
+            yield Problem(f"link {link} ({src} -> {dst}) has capacity 0", hint=hint)
 
     @cached_property
     def routes(self) -> Routes:
@@ -172,51 +227,90 @@ class Topology:
             raise InputError(f"route {list(route)} ends at {self.ends[route[-1]][1]!r}, not at {dst!r}")
         return tuple(map(int, route))
 
+    @cached_property
+    def tiers(self) -> tuple[str, ...]:
+        """Where each link lies, by index: one of ``TIERS``, or what the graph calls it; empty when it does not say."""
+        tiers = [""] * len(self.ends)
+        for _, _, data in self.graph.edges(data=True):
+            tiers[data["index"]] = str(data.get("tier", ""))
+        return tuple(tiers)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return attachment.owners(self.graph.nodes)
+
+    @cached_property
+    def _endpoints(self) -> dict[str, list[str]]:
+        return attachment.endpoints(self.graph.nodes, self._owners, self.ends)
+
+    @property
+    def wired(self) -> bool:
+        """Whether accelerators, of at least one server, have links to the network of their own."""
+        return bool(self._endpoints)
+
+    def endpoint(self, server: int, device: int) -> str:
+        """The vertex by which accelerator ``device`` of a server, both given by index, meets the network.
+
+        That is the accelerator where it has links of its own (rails, a torus), else its server, by whose trunk it goes
+        out.
+        """
+        name = self.servers[server].name
+        own = self._endpoints.get(name)
+        return name if own is None or not 0 <= device < len(own) else own[device]
+
     def hops(self, first: int, second: int) -> int:
-        """Links between two servers, given by index; 0 for the same server or when there is no network."""
-        a, b = self.servers[first].name, self.servers[second].name
-        return 0 if first == second or not self.has_network else self.routes.distance(a, b)
+        """Links between two servers, given by index; 0 for the same server or when there is no network.
+
+        Where accelerators have links of their own, those between the first accelerator of each.
+        """
+        if first == second or not self.has_network:
+            return 0
+        return self.routes.distance(self.endpoint(first, 0), self.endpoint(second, 0))
 
     def neighbourhood(self, server: str) -> str:
-        """The switch that a server hangs off; the server itself when it has several, or none."""
+        """The name of the group of servers that are nearest to each other; the server itself when there is none.
+
+        It is the scalable unit (segment, cube, domain) where the graph names one as ``unit``, else the switch that the
+        server hangs off, or the first of the switches if others hang off the same ones, as on rails.
+        """
         return self._neighbourhoods.get(server, server)
 
     @cached_property
     def _neighbourhoods(self) -> dict[str, str]:
-        kinds = self.graph.nodes
-        near: dict[str, dict[str, None]] = {}
-        for src, dst in self.ends:
-            for server, other in ((src, dst), (dst, src)):
-                if kinds[server].get("kind") == SERVER and kinds[other].get("kind") != ACCELERATOR:
-                    near.setdefault(server, {})[other] = None
-        hanging = {server: next(iter(others)) for server, others in near.items() if len(others) == 1}
-        return {server: other for server, other in hanging.items() if kinds[other].get("kind", SWITCH) == SWITCH}
+        return attachment.neighbourhoods(self.graph.nodes, self._owners, self.ends)
 
     @cached_property
     def has_network(self) -> bool:
-        """Whether any link leaves a server."""
-        kinds = {vertex: data.get("kind", SWITCH) for vertex, data in self.graph.nodes(data=True)}
-        pairs = ((kinds[src], kinds[dst]) for src, dst in self.ends)
-        return any(SERVER in pair and ACCELERATOR not in pair for pair in pairs)
+        """Whether any link leaves a server, or an accelerator of it."""
+        owner = self._owners
+        return any(owner.get(src) != owner.get(dst) for src, dst in self.ends)
+
+    def check_connected(self) -> None:
+        """Raise ``InputError`` naming servers that have no way to and from the others, though there is a network."""
+        lost = attachment.stranded([self._ports(server) for server in self.servers], self.ends)
+        if self.has_network and lost:
+            first = self.servers[0].name
+            names = ", ".join(repr(self.servers[index].name) for index in lost[:5]) + ", ..." * (len(lost) > 5)
+            what = f"servers {names} have" if len(lost) > 1 else f"server {names} has"
+            hint = "a cable is two links, one each way; a server without any can be left out"
+            raise InputError(Problem(f"{what} no way from and to {first!r}", hint=hint))
 
     def bisection(self) -> float:
         """Bandwidth (bytes/s, one direction) between the first and the second half of the servers, by max flow.
 
-        Servers are halved in their order; that is the worst half for the regular topologies built here, and a sound
-        reading of "bisection" for them. 0 without a network.
+        What flows leaves and enters by the endpoints of the accelerators. Servers are halved in their order; that is
+        the worst half for the regular topologies built here, and a sound reading of "bisection" for them. 0 without a
+        network.
         """
         if not self.has_network or len(self.servers) < 2:
             return 0.0
-        flat: nx.DiGraph[Hashable] = nx.DiGraph()
-        for (src, dst), capacity in zip(self.ends, self.capacity.tolist(), strict=True):
-            before = flat.edges[src, dst]["capacity"] if flat.has_edge(src, dst) else 0.0
-            flat.add_edge(src, dst, capacity=before + capacity)
         half = len(self.servers) // 2
-        for server in self.servers[:half]:
-            flat.add_edge(_SOURCE, server.name)
-        for server in self.servers[half:]:
-            flat.add_edge(server.name, _SINK)
-        return float(nx.maximum_flow_value(flat, _SOURCE, _SINK))
+        first, second = ([*map(self._ports, part)] for part in (self.servers[:half], self.servers[half:]))
+        links = ((src, dst, capacity) for (src, dst), capacity in zip(self.ends, self.capacity.tolist(), strict=True))
+        return max_flow(links, (port for own in first for port in own), (port for own in second for port in own))
+
+    def _ports(self, server: Server) -> list[str]:
+        return self._endpoints.get(server.name, [server.name])
 
     def bill(self) -> list[BillLine]:
         """Bill of materials: servers, switches and cables with price and power from the catalog."""
@@ -267,8 +361,3 @@ def _numbered(graph: nx.MultiDiGraph[str]) -> list[tuple[str, str, dict[str, Any
 
 
 _SERVER_FIELDS = tuple(field for field in Server.__dataclass_fields__ if field != "name")
-_SOURCE, _SINK = ("source",), ("sink",)
-
-
-def _inside(kinds: Mapping[str, Mapping[str, Any]], a: str, b: str) -> bool:
-    return ACCELERATOR in (kinds[a].get("kind"), kinds[b].get("kind"))

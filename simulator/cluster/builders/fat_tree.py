@@ -6,7 +6,7 @@ import math
 
 from simulator.cluster.builders import builders
 from simulator.cluster.parts import Plan, within
-from simulator.cluster.topology import Topology
+from simulator.cluster.topology import LEAF_SPINE, SPINE_CORE, Topology
 from simulator.core.errors import InputError
 
 
@@ -43,11 +43,13 @@ def fat_tree(
         for aggregation in range(half):
             plan.add_switch(f"aggregation-{pod}-{aggregation}", 2, k * cables)
             for core in range(half):
-                plan.join(f"aggregation-{pod}-{aggregation}", f"core-{aggregation * half + core}", up, cables)
+                plan.join(
+                    f"aggregation-{pod}-{aggregation}", f"core-{aggregation * half + core}", up, cables, SPINE_CORE
+                )
         for edge in range(half):
             plan.add_switch(f"edge-{pod}-{edge}", 1, half * (port.nics + cables))
             for aggregation in range(half):
-                plan.join(f"edge-{pod}-{edge}", f"aggregation-{pod}-{aggregation}", up, cables)
+                plan.join(f"edge-{pod}-{edge}", f"aggregation-{pod}-{aggregation}", up, cables, LEAF_SPINE)
     for index in range(count):
         edge, pod = index // half % half, index // (half * half)
         plan.add_server(f"node-{index}")

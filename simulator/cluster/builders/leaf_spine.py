@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from simulator.cluster.builders import builders
-from simulator.cluster.parts import Plan, within
-from simulator.cluster.topology import Topology
+from simulator.cluster.parts import Plan, room, within
+from simulator.cluster.topology import LEAF_SPINE, Topology
 
 
 @builders.register("leaf-spine")
@@ -33,6 +33,7 @@ def leaf_spine(
     plan = Plan(node, link)
     port = plan.wired()
     leaves = math.ceil(nodes / nodes_per_leaf)
+    room(2 * leaves * spines)
     up = nodes_per_leaf * port.trunk / oversubscription / spines
     cables = max(1, math.ceil(nodes_per_leaf * port.nics / oversubscription / spines - 1e-9))
     for spine in range(spines):
@@ -40,7 +41,7 @@ def leaf_spine(
     for leaf in range(leaves):
         plan.add_switch(f"leaf-{leaf}", 1, nodes_per_leaf * port.nics + spines * cables)
         for spine in range(spines):
-            plan.join(f"leaf-{leaf}", f"spine-{spine}", up, cables)
+            plan.join(f"leaf-{leaf}", f"spine-{spine}", up, cables, LEAF_SPINE)
     for index in range(nodes):
         plan.add_server(f"node-{index}")
         plan.plug(f"node-{index}", f"leaf-{index // nodes_per_leaf}")

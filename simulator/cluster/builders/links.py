@@ -15,4 +15,6 @@ def links(links: list[dict[str, Any]], servers: dict[str, dict[str, Any]] | None
     """Directed links with capacity and latency each, numbered by position; ``servers`` says where jobs can run."""
     if not links and not servers:
         raise InputError("no links and no servers: there is nothing in this topology")
-    return Topology(explicit_graph(links, servers, bare=False), "links")
+    topology = Topology(explicit_graph(links, servers, bare=False), "links")
+    topology.check_connected()
+    return topology

@@ -1,0 +1,102 @@
+"""How servers and accelerators hang on the network: which have links of their own, and who is near whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Vertices = Mapping[str, Mapping[str, Any]]
+SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
+
+
+def owners(vertices: Vertices) -> dict[str, str]:
+    """Map every server, and every accelerator of one, to the server.
+
+    An accelerator belongs to the server that its attribute ``server`` names, else to ``a`` when it is called ``a/3``.
+    """
+    servers = {vertex: vertex for vertex, data in vertices.items() if data.get("kind") == SERVER}
+    owned = dict(servers)
+    for vertex, data in vertices.items():
+        if data.get("kind") == ACCELERATOR:
+            server = str(data.get("server", vertex.rpartition("/")[0]))
+            if server in servers:
+                owned[vertex] = server
+    return owned
+
+
+def endpoints(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Map each server that has them to the vertices of its accelerators in the order of their number.
+
+    Only servers are there whose accelerators have links to the network of their own; the server's own name stands for
+    an accelerator without.
+    """
+    own: dict[str, None] = {}
+    for pair in ends:
+        for here, there in (pair, pair[::-1]):
+            if vertices[here].get("kind") == ACCELERATOR and here in owned and owned[here] != owned.get(there):
+                own[here] = None
+    found: dict[str, list[str]] = {}
+    for vertex in own:
+        server, number = owned[vertex], _number(vertex, vertices[vertex])
+        places = found.setdefault(server, [server] * int(vertices[server]["accelerators"]))
+        free = next((i for i, name in enumerate(places) if name == server), -1)
+        if not (0 <= number < len(places) and places[number] == server):
+            number = free
+        if number >= 0:
+            places[number] = vertex
+    return found
+
+
+def _number(vertex: str, data: Mapping[str, Any]) -> int:
+    given = data.get("device", vertex.rpartition("/")[2])
+    return int(given) if str(given).isdecimal() and len(str(given)) < 8 else -1
+
+
+def neighbourhoods(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Map servers to the name of their neighbourhood; a server that has none is not there.
+
+    A neighbourhood is the ``unit`` of a server where the graph names one; else the servers that hang, themselves or by
+    their accelerators, off the same switches and nothing else. It is called by the first of these.
+    """
+    near: dict[str, dict[str, None]] = {}
+    for pair in ends:
+        for here, there in (pair, pair[::-1]):
+            server = owned.get(here)
+            if server is not None and owned.get(there) != server:
+                near.setdefault(server, {})[there] = None
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for server, others in near.items():
+        if all(vertices[other].get("kind", SWITCH) == SWITCH for other in others):
+            groups.setdefault(tuple(sorted(others)), []).append(server)
+    found: dict[str, str] = {}
+    taken: dict[str, None] = {}
+    for switches, members in groups.items():
+        if len(switches) > 1 and len(members) < 2:
+            continue
+        name = "+".join(switches) if switches[0] in taken else switches[0]
+        taken[name] = None
+        found |= dict.fromkeys(members, name)
+    return found | {vertex: str(data["unit"]) for vertex, data in vertices.items() if data.get("unit")}
+
+
+def stranded(ports: Sequence[Sequence[str]], ends: Iterable[tuple[str, str]]) -> list[int]:
+    """Return the servers (by index; ``ports`` are their endpoints) with no way both from and to those of the first."""
+    ahead: dict[str, list[str]] = {}
+    back: dict[str, list[str]] = {}
+    for src, dst in ends:
+        ahead.setdefault(src, []).append(dst)
+        back.setdefault(dst, []).append(src)
+    if not ports:
+        return []
+    there, here = (_reached(ports[0][0], onward) for onward in (ahead, back))
+    return [index for index, own in enumerate(ports) if not all(port in there and port in here for port in own)]
+
+
+def _reached(start: str, onward: Mapping[str, Sequence[str]]) -> dict[str, None]:
+    found, frontier = {start: None}, [start]
+    while frontier:
+        for vertex in onward.get(frontier.pop(), ()):
+            if vertex not in found:
+                found[vertex] = None
+                frontier.append(vertex)
+    return found
