@@ -25,7 +25,10 @@ from simulator.cluster.records import (
     Carbon,
     CloudPrice,
     Electricity,
+    Framework,
     Link,
+    Model,
+    Protocol,
     Pue,
     Record,
     Server,
@@ -44,7 +47,10 @@ __all__ = [
     "Catalog",
     "CloudPrice",
     "Electricity",
+    "Framework",
     "Link",
+    "Model",
+    "Protocol",
     "Pue",
     "Record",
     "Server",
@@ -115,6 +121,18 @@ class Catalog:
     def carbon(self, name: str) -> Carbon:
         """Return the carbon intensity of a grid."""
         return self._one(Carbon, "carbon", name)
+
+    def model(self, name: str) -> Model:
+        """Return a model that can be trained."""
+        return self._one(Model, "model", name)
+
+    def framework(self, name: str) -> Framework:
+        """Return a training framework."""
+        return self._one(Framework, "framework", name)
+
+    def protocol(self, name: str) -> Protocol:
+        """Return what carries messages over a kind of link."""
+        return self._one(Protocol, "protocol", name)
 
     def prices(self, accelerator: str | None = None, provider: str | None = None) -> tuple[CloudPrice, ...]:
         """Return all cloud prices, or those of one accelerator or one provider, in the order of their ids."""
@@ -229,6 +247,9 @@ prices = _DEFAULT.prices
 pue = _DEFAULT.pue
 electricity = _DEFAULT.electricity
 carbon = _DEFAULT.carbon
+model = _DEFAULT.model
+framework = _DEFAULT.framework
+protocol = _DEFAULT.protocol
 records = _DEFAULT.records
 names = _DEFAULT.names
 load = _DEFAULT.with_file

@@ -228,6 +228,10 @@ def _scalar(text: str, annotation: Any, key: str) -> Any:
         choices = get_args(annotation)
         if text not in choices:
             raise ValueError(f"unknown {key} {text!r}. {did_you_mean(text, choices)}")
+    if annotation is bool:
+        if text not in ("true", "false"):
+            raise ValueError(f"{text!r} is neither true nor false")
+        return text == "true"
     if annotation is int:
         if not re.fullmatch(r"[0-9]+", text) or int(text) == 0:
             raise ValueError(f"{text!r} is not a whole number of 1 or more")

@@ -12,19 +12,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulator.cluster.records.base import Record
+from simulator.cluster.records.framework import Framework
 from simulator.cluster.records.hardware import PRECISIONS, Accelerator, Link, Server, Switch
+from simulator.cluster.records.model import Model
 from simulator.cluster.records.money import PRICE_KINDS, Carbon, CloudPrice, Electricity, Pue
+from simulator.cluster.records.protocol import MODES, Protocol
 
 __all__ = [
     "HARDWARE",
     "KINDS",
+    "MODES",
     "PRECISIONS",
     "PRICE_KINDS",
     "Accelerator",
     "Carbon",
     "CloudPrice",
     "Electricity",
+    "Framework",
     "Link",
+    "Model",
+    "Protocol",
     "Pue",
     "Record",
     "Server",
@@ -40,5 +47,8 @@ KINDS: Mapping[str, type[Record]] = {
     "pue": Pue,
     "electricity": Electricity,
     "carbon": Carbon,
+    "model": Model,
+    "framework": Framework,
+    "protocol": Protocol,
 }
 HARDWARE = ("accelerator", "server", "link", "switch")

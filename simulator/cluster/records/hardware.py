@@ -28,6 +28,10 @@ class Accelerator(Record):
     """Precision (one of ``PRECISIONS``) -> dense peak, FLOP/s; a precision it lacks, or nobody published, is absent."""
     measured_bf16: Flops | None = None
     """Best bf16 matrix product that somebody measured, FLOP/s."""
+    gemm_share: dict[str, Ratio] = field(default_factory=dict, hash=False)
+    """Precision -> share of the dense peak that large matrix products sustain in training."""
+    attention: dict[str, Ratio] = field(default_factory=dict, hash=False)
+    """Attention kernel -> share of the 16-bit peak that it sustains in training."""
     memory: Bytes
     memory_bandwidth: BytesPerSecond
     scale_up: str = ""
@@ -106,13 +110,19 @@ class Link(Record):
 
     section: ClassVar[str] = "links"
     file: ClassVar[str] = "links.yaml"
-    references: ClassVar[Mapping[str, str]] = {"switch": "switch"}
+    references: ClassVar[Mapping[str, str]] = {"switch": "switch", "protocol": "protocol"}
 
     family: str
+    protocol: str | None = None
+    """Catalog id of what carries messages over it."""
     bandwidth: BytesPerSecond
     """Data rate, after line coding."""
     efficiency: Ratio
     """Goodput over data rate for long messages, alone on the link."""
+    in_switch: Ratio = 0.0
+    """Share of the data rate that all-reduce in the switch moves; absent where switches do not reduce."""
+    exits: int | None = None
+    """Of a scale-up fabric: most network cards of one domain that a collective over several domains keeps busy."""
     latency: Seconds = 0.0
     """What one hop adds to a route (its switch); 0 where only ``end_latency`` is known."""
     end_latency: Seconds
