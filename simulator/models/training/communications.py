@@ -75,9 +75,7 @@ def _calls(model: Model, layout: Layout, framework: Framework, domain: int, w: W
         yield from _replicas(model, layout, framework, domain, w)
 
 
-def _inside_layers(
-    model: Model, layout: Layout, framework: Framework, domain: int, windows: Windows
-) -> Iterator[Draft]:
+def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: int, w: Windows) -> Iterator[Draft]:
     """Tensor, context and expert parallelism: in every layer of every micro-batch."""
     tokens = layout.micro_batch * (layout.sequence or model.sequence) / layout.cp
     layers = model.layers / layout.pp * layout.micro_batches
