@@ -78,7 +78,7 @@ CROSSING = {"x": (A, C), "y": (B, D)}
 def test_two_jobs_on_one_uplink_slow_each_other() -> None:
     """Half of 100 s is network. Alone until 50 s; then at half the rate the speed is 1 / (0.5 + 0.5 x 2) = 2/3."""
     x, y = batch("x", 0.0, 100.0, 0.5), batch("y", 50.0, 100.0, 0.5)
-    record = replay([x, y], Placed(CROSSING), topology=two_leaves())
+    record = replay([x, y], Placed(CROSSING), topology=two_leaves(), fidelity="steady")
     assert x.end == pytest.approx(50.0 + 50.0 / (2 / 3))
     assert y.end == pytest.approx(125.0 + 50.0)
     assert parts(x, record) == pytest.approx((0.0, 50.0, 75.0, 0.0))
@@ -104,11 +104,12 @@ def test_jobs_without_communication_are_not_slowed() -> None:
     assert (x.end, y.end) == (100.0, 100.0)
 
 
+@pytest.mark.parametrize("fidelity", ["flow", "steady"])
 @pytest.mark.parametrize(("overlap", "alone", "together"), [(0.0, 2.0, 3.0), (0.5, 1.5, 2.5), (1.0, 1.0, 2.0)])
-def test_iterations_get_longer_with_company(overlap: float, alone: float, together: float) -> None:
+def test_iterations_get_longer_with_company(overlap: float, alone: float, together: float, fidelity: str) -> None:
     """2 (n - 1) / n x 10 bytes a rank at 10 bytes/s alone and at 5 together, what ``overlap`` hides taken off."""
     x, y = training("x", 0.0, overlap=overlap), training("y", 0.0, overlap=overlap)
-    record = replay([x, y], Placed(CROSSING), topology=two_leaves())
+    record = replay([x, y], Placed(CROSSING), topology=two_leaves(), fidelity=fidelity)
     assert (x.end, y.end) == pytest.approx((10 * together, 10 * together))
     assert x.work == pytest.approx(10 * alone)
     assert parts(x, record) == pytest.approx((0.0, 10.0, 10 * together - 10, 0.0))
@@ -191,10 +192,12 @@ def test_a_restart_is_paid_before_work_goes_on() -> None:
     assert parts(x, record) == pytest.approx((0.0, 50.0, 50.0, 7.0))
 
 
-def test_equal_jobs_on_a_busy_link_end_together_and_leave_no_load_behind() -> None:
+@pytest.mark.parametrize("fidelity", ["flow", "steady"])
+def test_equal_jobs_on_a_busy_link_end_together_and_leave_no_load_behind(fidelity: str) -> None:
     jobs = [batch(f"{i}", 0.0, 10.0, 0.9, size=4.0) for i in range(4)]
     topology = two_leaves(accelerators=8)
-    record = replay(jobs, Placed({f"{i}": (A, B, C, D) for i in range(4)}), topology=topology)
+    places = Placed({f"{i}": (A, B, C, D) for i in range(4)})
+    record = replay(jobs, places, topology=topology, fidelity=fidelity)
     assert len({each.end for each in jobs}) == 1
     assert jobs[0].end == pytest.approx(10.0 * (0.1 + 0.9 * 4))
     late = batch("late", 0.0, 10.0, 0.9, size=4.0)
@@ -213,9 +216,15 @@ mixes = st.lists(
 
 
 @settings(max_examples=150)
-@given(mixes, st.sampled_from(["fifo", "srtf", "las", "easy-backfill"]), st.sampled_from([0.0, 2.0]), st.booleans())
+@given(
+    mixes,
+    st.sampled_from(["fifo", "srtf", "las", "easy-backfill"]),
+    st.sampled_from([0.0, 2.0]),
+    st.booleans(),
+    st.sampled_from(["fluid", "flow", "steady"]),
+)
 def test_nothing_is_lost_under_contention(
-    drawn: list[tuple[Any, ...]], policy: str, restart: float, broken: bool
+    drawn: list[tuple[Any, ...]], policy: str, restart: float, broken: bool, fidelity: str
 ) -> None:
     """Every job ends, never sooner than alone, and every second is accounted for; ``replay`` checks the invariants."""
     jobs: list[Any] = []
@@ -228,7 +237,8 @@ def test_nothing_is_lost_under_contention(
             made = batch(f"{i}", float(submit), float(length), share, float(size))
         jobs.append(made)
     events = [(5.0, UP, 1.0), (9.0, DOWN, 0.0), (40.0, DOWN, 10.0), (60.0, UP, 10.0)] if broken else []
-    replay(jobs, policy, topology=two_leaves(), restart=restart, placer="spread", capacity_events=events)
+    more = {"capacity_events": events, "fidelity": fidelity}
+    replay(jobs, policy, topology=two_leaves(), restart=restart, placer="spread", **more)
     for each in jobs:
         assert each.state is State.COMPLETED
         assert each.ran - each.overhead >= (each.work if not each.preemptions else 0.0) * (1 - 1e-9)

@@ -23,7 +23,10 @@ _GRID = 64
 _STATES = 128
 """Different sums that are told apart exactly."""
 Stream = tuple[float, float]
-"""Duty (share of the time on the link, 0 to 1), and part of the link that it takes when on alone (0 to 1)."""
+"""Duty (share of the time on the link, 0 to 1), and part of the link that it takes when on alone.
+
+The part is 1 for one flow that can fill the link, n for n such flows.
+"""
 
 
 @lru_cache(maxsize=2**14)
@@ -55,10 +58,11 @@ def fair_part(own: float, others: tuple[Stream, ...]) -> float:
     """
     if own + sum(part for _, part in others) <= 1:
         return own
+    flows = max(1.0, own)
     level = water_level([own, *(part for _, part in others)])
-    rivals = tuple((duty, min(1.0, part / level)) for duty, part in others)
+    rivals = tuple((duty, max(part, min(1.0, part / level))) for duty, part in others)
     counts = _distribution(rivals, float("inf"))
-    return sum(chance * min(own, 1.0 / (1.0 + count)) for count, chance in counts.items())
+    return sum(chance * min(own, flows / (flows + count)) for count, chance in counts.items())
 
 
 def advantage(own: float, others: tuple[Stream, ...]) -> float:
@@ -71,18 +75,20 @@ def advantage(own: float, others: tuple[Stream, ...]) -> float:
 
 
 def water_level(parts: Sequence[float]) -> float:
-    """Return the fair part of a link that all ``parts`` together would overfill: sum of min(part, level) = 1.
+    """Return the fair part of a flow on a link that ``parts`` overfill: sum of min(part, level) = 1.
+
+    A part of n above 1 is n flows.
 
     >>> water_level([1.0, 1.0, 0.2])
     0.4
     """
-    room, left = 1.0, len(parts)
+    room, left = 1.0, sum(max(1.0, part) for part in parts)
     for part in sorted(parts):
         if part * left >= room:
-            return room / left
+            break
         room -= part
-        left -= 1
-    return max(parts)
+        left -= 1.0
+    return room / left
 
 
 def _distribution(streams: Iterable[Stream], ceiling: float) -> dict[float, float]:

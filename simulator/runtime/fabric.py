@@ -71,6 +71,8 @@ class Fabric:
         self._streams: dict[Stream, None] = {}
         self._joined: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
+        self._held_anew: dict[Stream, None] = {}
+        """Streams whose own limit has changed."""
         self.solves = 0
         """Solves so far, for those who watch the cost."""
 
@@ -92,12 +94,19 @@ class Fabric:
             self._touched.update(dict.fromkeys(stream.links))
             self._soon()
         del self._streams[stream]
+        self._held_anew.pop(stream, None)
         stream.rate = 0.0
 
-    def resize(self, stream: Stream, count: float) -> None:
-        """Change the number of flows of a stream that is on the fabric."""
-        self._count(stream, count - stream.count, 0)
-        stream.count = count
+    def resize(self, stream: Stream, count: float, limit: float | None = None) -> None:
+        """Change the number of flows of a stream that is on the fabric, and the limit of each if one is given."""
+        if limit is not None and limit != stream.limit:
+            self._count(stream, -stream.count, -1)
+            stream.count, stream.limit = count, limit
+            self._count(stream, count, 1)
+            self._held_anew[stream] = None
+        else:
+            self._count(stream, count - stream.count, 0)
+            stream.count = count
         self._touched.update(dict.fromkeys(stream.links))
         self._soon()
 
@@ -141,6 +150,8 @@ class Fabric:
         start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
         links = self._touched | {link: None for stream in start for link in stream.links if self._binds[link]}
         self._touched = {}
+        start.update(self._held_anew)
+        self._held_anew.clear()
         for link in links:
             start.update(dict.fromkeys(self._affected(link)))
         if not start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,15 @@ class Pattern:
         """
         seconds = self.bursts[0].own if len(self.bursts) == 1 else self.alone
         return 1.0 / seconds if seconds > 0 else math.inf
+
+    @cached_property
+    def stages(self) -> tuple[tuple[float, Burst | None], ...]:
+        """The iteration in order: seconds of computing, and the burst beside them; the first has none."""
+        beside = sum(burst.hidden for burst in self.bursts)
+        return (self.compute + self.inside - beside, None), *((burst.hidden, burst) for burst in self.bursts)
+
+    @cached_property
+    def bounds(self) -> tuple[float, ...]:
+        """Seconds, alone, at which each stage begins, and the end of the last."""
+        lengths = (max(compute, burst.latency + burst.alone if burst else 0.0) for compute, burst in self.stages)
+        return tuple(accumulate(lengths, initial=0.0))

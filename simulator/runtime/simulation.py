@@ -6,6 +6,7 @@ import gc
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 import numpy as np
@@ -20,10 +21,13 @@ from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, S
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault, in_thousandths
+from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
+from simulator.runtime.motions import MOTIONS
+from simulator.runtime.training import RingPatterns
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View, progress
 from simulator.workload.jobs import Job, Placement, State, Transfer
@@ -44,7 +48,8 @@ class Simulation:
     Times in seconds. ``jobs`` must come sorted by ``submit`` and are changed as they live: pass fresh ones to each run.
     ``capacity_events`` are (time, link index, bytes/s). ``until`` ends the run (through that instant); without it the
     run ends when all work is done. Job measures leave out jobs submitted before ``warmup``. ``contention`` off lets
-    traffic take its time without sharing links. ``restart`` seconds are lost at each resumption after a preemption.
+    traffic take its time without sharing links; ``fidelity`` (one of ``motions.MOTIONS``) is how it shares them.
+    ``restart`` seconds are lost at each resumption after a preemption.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Simulation:
         pool: NodePool | None = None,
         capacity_events: Sequence[tuple[float, int, float]] = (),
         contention: bool = True,
+        fidelity: str = "fluid",
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -79,7 +85,10 @@ class Simulation:
         self._event = self.journal.event
         self.nodes = Allocator(topology.servers)
         self.fabric = Fabric(self.clock, topology.capacity)
-        self.gangs = Gangs(self.clock, topology, self.nodes, self.fabric if contention else None, restart)
+        self.crowd = Crowd(self.clock, self.fabric)
+        quiet = not (transfers or capacity_events)
+        motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
+        self.gangs = Gangs(self.clock, self.nodes, RingPatterns(topology), motion, restart)
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
@@ -365,7 +374,7 @@ class Simulation:
 
     def _set_capacity(self, link: int, capacity: float) -> None:
         self._event((self.clock.now, "capacity", str(link), capacity))  # alone, it does not prolong the run
-        self.fabric.set_capacity(link, capacity)
+        self.crowd.set_capacity(link, capacity)
 
 
 @contextmanager

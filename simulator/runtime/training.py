@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulator.cluster.topology import Topology
-from simulator.models.training import iteration_time, ring_latency, ring_volume, slowed
-from simulator.runtime.fabric import Fabric, Stream
+from simulator.models.training import ring_latency, ring_volume
+from simulator.runtime.pattern import Burst, Pattern
 from simulator.workload.jobs import BatchJob, Job, Placement, TrainingJob
 
 _KEPT = 4096
@@ -68,44 +67,46 @@ class Rings:
         return Ring(ranks, channels, tuple(usage), tuple(usage.values()), limit, hop)
 
 
-class Exchange:
-    """The collective traffic of one running job: a stream on the fabric, and what its rate means for the job."""
+class RingPatterns:
+    """What jobs do on the network: a ring all-reduce of the gradients, or the traffic that a replayed job had."""
 
-    __slots__ = ("alone", "job", "ring", "share", "stream")
+    def __init__(self, topology: Topology) -> None:
+        self._ring = Rings(topology)
+        self._capacity = topology.capacity.tolist()
 
-    def __init__(self, job: Job, ring: Ring, fabric: Fabric, changed: Callable[[], None]) -> None:
-        self.job, self.ring = job, ring
-        self.stream = Stream(ring.links, ring.usage, 1.0, ring.limit, changed) if ring.links else None
-        self.alone = fabric.alone(self.stream) if self.stream else ring.limit
-        self.share = self._share()
-        """Share of the job's time, alone, that is exposed communication."""
+    def __call__(self, job: Job) -> Pattern:
+        """Return the iteration of a job at its placement."""
+        ring = self._ring(job.placement)
+        if isinstance(job, TrainingJob):
+            volume = ring_volume(job.gradient, ring.ranks) / ring.channels
+            latency = ring_latency(ring.ranks, ring.hop) if volume else 0.0
+            return self._pattern(ring, job.compute, volume, latency, job.overlap * job.compute, job.iterations)
+        assert isinstance(job, BatchJob)
+        rounds = max(1, math.ceil(job.duration / _PERIOD))
+        period = job.duration / rounds
+        network = job.communication * period
+        if not ring.links:
+            return Pattern(period - network, inside=network, iterations=rounds)
+        alone = self._alone(ring, 1.0)
+        volume = network / alone if alone > 0 else 0.0
+        return self._pattern(ring, period - network, volume, 0.0, 0.0, rounds)
 
-    def work(self) -> float:
-        """Seconds that the job takes alone on its placement."""
-        if isinstance(self.job, TrainingJob):
-            return self.job.iterations * self._iteration(self.job, self.alone)
-        assert isinstance(self.job, BatchJob)
-        return self.job.duration
+    def _pattern(
+        self, ring: Ring, compute: float, volume: float, latency: float, hidden: float, iterations: float
+    ) -> Pattern:
+        own = volume / ring.limit
+        if not ring.links or not volume:
+            return Pattern(compute, max(0.0, latency + own - hidden), iterations=iterations)
+        usage = tuple(count * volume for count in ring.usage)
+        burst = Burst("dp", ring.links, usage, latency, own, self._alone(ring, volume), hidden)
+        return Pattern(compute, bursts=(burst,), iterations=iterations)
 
-    def speed(self) -> float:
-        """Work per second at the present rate of the stream."""
-        if self.stream is None:
-            return 1.0
-        if isinstance(self.job, TrainingJob):
-            alone, now = (self._iteration(self.job, rate) for rate in (self.alone, self.stream.rate))
-            if now == 0:
-                return 1.0
-            return alone / now if max(alone, now) < math.inf else 0.0
-        return slowed(self.share, self.stream.rate, self.alone)
+    def _alone(self, ring: Ring, volume: float) -> float:
+        """Seconds that ``volume`` bytes on each channel take on the links alone."""
+        narrowest = min((self._capacity[link] / n for link, n in zip(ring.links, ring.usage, strict=True)))
+        rate = min(ring.limit, narrowest)
+        return volume / rate if rate > 0 else math.inf
 
-    def _share(self) -> float:
-        if isinstance(self.job, TrainingJob):
-            iteration = self._iteration(self.job, self.alone)
-            return 1.0 - self.job.compute / iteration if iteration > 0 else 0.0
-        assert isinstance(self.job, BatchJob)
-        return self.job.communication
 
-    def _iteration(self, job: TrainingJob, rate: float) -> float:
-        volume = ring_volume(job.gradient, self.ring.ranks) / self.ring.channels
-        latency = ring_latency(self.ring.ranks, self.ring.hop)
-        return iteration_time(job.compute, volume, rate, latency, job.overlap)
+_PERIOD = 1.0
+"""Seconds of one iteration of a job of which only the run time is known, as near as makes a whole number of them."""

@@ -1,0 +1,157 @@
+"""Streams that are on the network only part of the time, in the mean: duties, and what they leave of a link."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from simulator.core.clock import Clock, Phase, Soon
+from simulator.models.contention import advantage, busy, fair_part
+from simulator.runtime.fabric import Fabric, Stream
+
+_SAME = 1e-5
+"""A duty that changes by less has not changed: what the mean field itself leaves out is far more."""
+_FULL = 1 + 1e-10
+"""Streams that together ask for less than this of a link all fit."""
+
+
+class Member:
+    """A stream with its duty, the share of the time that it is on.
+
+    ``count`` and ``limit`` are those of the stream while it is on; on the fabric the stream has their means. The limit
+    of one that is not always on is what it reaches alone: mean loads alone would not hold it back.
+    """
+
+    __slots__ = ("count", "duty", "limit", "own", "places", "stream", "weight")
+
+    def __init__(self, stream: Stream, duty: float) -> None:
+        self.stream, self.duty = stream, duty
+        self.count, self.limit, self.own = stream.count, stream.limit, stream.limit
+        self.weight = 1.0
+        """How much faster it is while on than an equal stream that is always on."""
+        self.places: dict[int, tuple[float, float]] = {}
+        """Crowded links: (pace that each allows, weight that it gives)."""
+
+    @property
+    def pace(self) -> float:
+        """Rate of one flow while the stream is on."""
+        return self.stream.rate * self.weight
+
+    def part(self, usage: float, capacity: float) -> float:
+        """Part of a link that it takes when on alone; n flows that are as fast as they can count as n links' worth."""
+        wanted = usage * self.count * self.limit
+        return wanted / capacity if wanted < capacity else max(1.0, self.count if self.limit == math.inf else 1.0)
+
+
+class Crowd:
+    """Puts streams on a fabric with their duties, by the rule of ``models.contention``.
+
+    A link on which all that want it at once fit is left alone. Elsewhere the fabric is given the mean capacity of the
+    link and the mean number of flows of each stream; with duties of 1 this is the fabric itself.
+    """
+
+    def __init__(self, clock: Clock, fabric: Fabric) -> None:
+        self._soon = Soon(clock, self._refresh, Phase.SOLVE)
+        self._fabric = fabric
+        self._capacity = [float(value) for value in fabric.capacity]
+        self._on: list[dict[Member, float]] = [{} for _ in self._capacity]
+        self._crowded: dict[int, None] = {}
+        self._dirty: dict[int, None] = {}
+
+    def join(self, stream: Stream, duty: float = 1.0) -> Member:
+        """Add a stream; ``stream.changed`` is called when it has its first rate and after each new one."""
+        member = Member(stream, duty)
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            self._on[link][member] = usage
+        self._mark(stream.links)
+        self._bound(member)
+        stream.count, stream.limit = member.count * duty, member.limit
+        self._fabric.join(stream)
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Take a stream off."""
+        links = member.stream.links
+        self._mark(links)
+        for link in links:
+            del self._on[link][member]
+        self._fabric.leave(member.stream)
+
+    def resize(self, member: Member, count: float) -> None:
+        """Change the number of flows of a stream."""
+        member.count = count
+        self._mark(member.stream.links)
+        self._weigh(member)
+
+    def set_duty(self, member: Member, duty: float) -> None:
+        """Change the share of the time that a stream is on."""
+        if abs(duty - member.duty) > _SAME:
+            member.duty = duty
+            self._bound(member)
+            self._mark(member.stream.links)
+            self._weigh(member)
+
+    def set_capacity(self, link: int, capacity: float) -> None:
+        """Change the capacity (bytes/s) of a link; 0 takes it down."""
+        self._capacity[link] = capacity
+        self._crowded.pop(link, None)
+        self._mark((link,))
+        self._fabric.set_capacity(link, capacity)
+        for member in self._on[link]:
+            self._bound(member)
+            self._weigh(member)
+
+    def _bound(self, member: Member) -> None:
+        """Hold a stream that comes and goes to what its links carry with nobody else on them."""
+        member.limit = member.own
+        if member.duty < 1:
+            stream, capacity = member.stream, self._capacity
+            alone = (capacity[link] / usage for link, usage in zip(stream.links, stream.usage, strict=True))
+            member.limit = min(member.own, min(alone, default=math.inf) / member.count)
+
+    def _mark(self, links: Iterable[int]) -> None:
+        """Look at these links again, once all that happens at this instant has happened."""
+        dirty = [link for link in links if len(self._on[link]) > 1]
+        if dirty:
+            self._dirty.update(dict.fromkeys(dirty))
+            self._soon()
+
+    def _refresh(self) -> None:
+        dirty, self._dirty = self._dirty, {}
+        touched: dict[Member, None] = {}
+        for link in dirty:
+            touched.update(dict.fromkeys(self._look(link)))
+        for member in touched:
+            self._weigh(member)
+
+    def _look(self, link: int) -> list[Member]:
+        """Tell the fabric the mean capacity of a link, and return the streams to which it matters."""
+        there, capacity = self._on[link], self._capacity[link]
+        parts = {member: member.part(usage, capacity) for member, usage in there.items() if capacity * member.limit > 0}
+        if sum(parts.values()) <= _FULL or all(member.duty >= 1 for member in parts):
+            return self._uncrowd(link)
+        everyone = tuple(sorted((member.duty, part) for member, part in parts.items()))
+        self._crowded[link] = None
+        self._fabric.set_capacity(link, capacity * busy(everyone))
+        for member, part in parts.items():
+            place = everyone.index((member.duty, part))
+            others = everyone[:place] + everyone[place + 1 :]
+            pace = fair_part(part, others) * capacity / (there[member] * member.count)
+            member.places[link] = (pace, advantage(part, others))
+        return list(parts)
+
+    def _uncrowd(self, link: int) -> list[Member]:
+        if link not in self._crowded:
+            return []
+        del self._crowded[link]
+        self._fabric.set_capacity(link, self._capacity[link])
+        return [member for member in self._on[link] if member.places.pop(link, None)]
+
+    def _weigh(self, member: Member) -> None:
+        """Give the fabric the mean of a stream: its weight is that of the link that allows it least."""
+        weight, stream = min(member.places.values(), default=(math.inf, 1.0))[1], member.stream
+        stream.rate *= member.weight / weight  # its pace, and the load that it is, stay until the fabric has solved
+        member.weight = weight
+        count, limit = member.count * member.duty * weight, member.limit / weight
+        if count != stream.count or limit != stream.limit:
+            self._fabric.resize(stream, count, limit)
