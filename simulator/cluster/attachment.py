@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from simulator.cluster.cut import reached
+
 Vertices = Mapping[str, Mapping[str, Any]]
 SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
 
@@ -88,15 +90,5 @@ def stranded(ports: Sequence[Sequence[str]], ends: Iterable[tuple[str, str]]) ->
         back.setdefault(dst, []).append(src)
     if not ports:
         return []
-    there, here = (_reached(ports[0][0], onward) for onward in (ahead, back))
+    there, here = (reached(ports[0][0], onward) for onward in (ahead, back))
     return [index for index, own in enumerate(ports) if not all(port in there and port in here for port in own)]
-
-
-def _reached(start: str, onward: Mapping[str, Sequence[str]]) -> dict[str, None]:
-    found, frontier = {start: None}, [start]
-    while frontier:
-        for vertex in onward.get(frontier.pop(), ()):
-            if vertex not in found:
-                found[vertex] = None
-                frontier.append(vertex)
-    return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import networkx as nx
 import numpy as np
 
+_Link = tuple[Hashable, Hashable, float]
 _FEW = 2000
 """Links up to which flows are computed exactly."""
 _ROUNDS = 32
@@ -25,19 +27,43 @@ def max_flow(links: Iterable[tuple[str, str, float]], sources: Iterable[str], si
     refinement; Grohe, Kersting, Mladenov and Selman, ESA 2014). So a network of tiers is a handful of vertices.
     """
     names: Mapping[str, Hashable] = dict.fromkeys(sources, _SOURCE) | dict.fromkeys(sinks, _SINK)
-    merged: Counter[tuple[Hashable, Hashable, float]] = Counter()
+    merged: Counter[_Link] = Counter()
     for src, dst, capacity in links:
         a, b = names.get(src, src), names.get(dst, dst)
-        if a != b:
+        if a != b and b != _SOURCE and a != _SINK:
             merged[a, b, capacity] += 1
+    merged = _useful(merged)
+    if not merged:
+        return 0.0
     colours = _refined(merged)
     flat: dict[tuple[Hashable, Hashable], float] = {}
     for (a, b, capacity), count in merged.items():
         pair = colours[a], colours[b]
         if pair[0] != pair[1]:
             flat[pair] = flat.get(pair, 0.0) + count * capacity
-    source, sink = colours.get(_SOURCE, _SOURCE), colours.get(_SINK, _SINK)
-    return (_exact if len(flat) <= _FEW else _scaled)(flat, source, sink)
+    return (_exact if len(flat) <= _FEW else _scaled)(flat, colours[_SOURCE], colours[_SINK])
+
+
+def _useful(links: Counter[_Link]) -> Counter[_Link]:
+    """The links on a way from the source to the sink."""
+    ahead: dict[Hashable, list[Hashable]] = {}
+    back: dict[Hashable, list[Hashable]] = {}
+    for a, b, _ in links:
+        ahead.setdefault(a, []).append(b)
+        back.setdefault(b, []).append(a)
+    there, here = reached(_SOURCE, ahead), reached(_SINK, back)
+    return Counter({link: count for link, count in links.items() if link[0] in there and link[1] in here})
+
+
+def reached(start: Hashable, onward: Mapping[Any, Sequence[Any]]) -> dict[Hashable, None]:
+    """The vertices that ``start`` leads to, itself among them, as the keys of a dictionary."""
+    found, frontier = {start: None}, [start]
+    while frontier:
+        for vertex in onward.get(frontier.pop(), ()):
+            if vertex not in found:
+                found[vertex] = None
+                frontier.append(vertex)
+    return found
 
 
 def _exact(flat: Mapping[tuple[Hashable, Hashable], float], source: Hashable, sink: Hashable) -> float:
@@ -63,7 +89,7 @@ def _scaled(flat: Mapping[tuple[Hashable, Hashable], float], source: Hashable, s
     return float(maximum_flow(matrix, 0, 1).flow_value) * unit
 
 
-def _refined(links: Mapping[tuple[Hashable, Hashable, float], int]) -> dict[Hashable, Hashable]:
+def _refined(links: Mapping[_Link, int]) -> dict[Hashable, Hashable]:
     """Colour vertices so that those of one colour see the same colours over the same capacities; or all apart."""
     vertices = list(dict.fromkeys(vertex for a, b, _ in links for vertex in (a, b)))
     colours: dict[Hashable, int] = {v: 1 if v == _SOURCE else 2 if v == _SINK else 0 for v in vertices}

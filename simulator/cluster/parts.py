@@ -74,10 +74,14 @@ class Plan:
         """Add the vertex of one accelerator, ``SERVER/NUMBER``, without any link."""
         self.graph.add_node(name, kind=ACCELERATOR, item=self.node.accelerator or "", **more)
 
-    def add_switch(self, name: str, tier: int, ports: int, link: records.Link | None = None) -> None:
-        """Add a switch with ``ports`` physical ports in use at the rate of the link (the plan's own, if not given)."""
-        link = link or self.wired().link
-        self.graph.add_node(name, kind=SWITCH, tier=tier, ports=ports, item=link.switch or "", link=link.id)
+    def add_switch(self, name: str, tier: int, ports: int, **more: Any) -> None:
+        """Add a switch with ``ports`` physical ports in use, the usual one of the link unless ``more`` names another.
+
+        ``more`` are attributes of its own: ``item`` (catalog id), ``rented`` (someone else owns it).
+        """
+        link = self.wired().link
+        facts = {"kind": SWITCH, "tier": tier, "ports": ports, "item": link.switch or "", "link": link.id}
+        self.graph.add_node(name, **facts | more)
 
     def plug(self, server: str, switch: str) -> None:
         """Connect all network cards of a server to a switch."""
@@ -117,7 +121,7 @@ class Plan:
     def join(
         self, lower: str, upper: str, capacity: float, cables: int, tier: str, link: records.Link | None = None
     ) -> None:
-        """Connect two switches by ``cables`` parallel cables of ``capacity`` bytes/s together."""
+        """Connect two switches by ``cables`` parallel cables of ``capacity`` bytes/s together, of the plan's link."""
         link = link or self.wired().link
         self.lay(lower, upper, capacity, link.latency, link.id, cables, tier=tier)
 
@@ -182,7 +186,7 @@ def _per_accelerator(node: records.Server, port: Port | None, accelerator: recor
 
 MOST_SERVERS = 100_000
 """Servers of one topology: more than any cluster has, and what memory still holds."""
-MOST_LINKS = 2_000_000
+MOST_LINKS = 1_000_000
 """Directed links of one topology: what memory still holds (about 1 KiB each)."""
 
 

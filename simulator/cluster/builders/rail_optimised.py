@@ -1,0 +1,46 @@
+"""The rail-optimised network."""
+
+from __future__ import annotations
+
+import math
+
+from simulator.cluster.builders import builders
+from simulator.cluster.parts import Plan, within
+from simulator.cluster.rails import Rails
+from simulator.cluster.topology import Topology
+
+
+@builders.register("rail-optimised")
+def rail_optimised(
+    nodes: int,
+    node: str = "dgx-h100",
+    link: str = "infiniband-ndr",
+    nodes_per_unit: int = 32,
+    rails: int | None = None,
+    spines: int | None = None,
+    oversubscription: float = 1.0,
+    cores: int = 0,
+    units_per_pod: int = 4,
+) -> Topology:
+    """Accelerator r of every server on leaf switch r of its unit: one hop to its peers, the spine for all else.
+
+    Each accelerator has its own cards, and is itself what the network meets. ``rails`` is one for each accelerator of a
+    server if not given, or fewer that several share. ``spines`` is by default half as many as leaves, which is what
+    equal switches without oversubscription need. With ``cores`` there is a third tier: units form pods of
+    ``units_per_pod``, each with ``spines`` spines of its own (default as before, for the leaves of a pod).
+
+    NVIDIA's DGX SuperPOD reference architecture (RA-11333-001) is built so: see ``superpod``.
+    """
+    within("nodes", nodes, 1)
+    within("nodes_per_unit", nodes_per_unit, 1)
+    plan = Plan(node, link)
+    rails = plan.node.accelerators if rails is None else rails
+    units = math.ceil(nodes / nodes_per_unit)
+    if spines is None:
+        spines = max(1, (min(units, units_per_pod) if cores else units) * rails // 2)
+    made = Rails(nodes_per_unit, rails, spines, oversubscription, cores, units_per_pod)
+    made.check(plan)
+    made.build(plan, nodes)
+    ratio = "" if oversubscription == 1 else f" {oversubscription:g}:1"
+    name = f"{rails} rails{ratio}, {nodes} x {plan.node.short}, {plan.wired().link.short}"
+    return Topology(plan.graph, name)
