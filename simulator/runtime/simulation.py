@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn
 
-import numpy as np
-
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
@@ -26,7 +24,9 @@ from simulator.runtime.elasticity import NodePool
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
+from simulator.runtime.links import CapacityEvent, LinkEvent, Links
 from simulator.runtime.motions import MOTIONS
+from simulator.runtime.router import Router
 from simulator.runtime.training import RingPatterns
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View, progress
@@ -46,10 +46,13 @@ class Simulation:
     """One run: a cluster, its work, its policies.
 
     Times in seconds. ``jobs`` must come sorted by ``submit`` and are changed as they live: pass fresh ones to each run.
-    ``capacity_events`` are (time, link index, bytes/s). ``until`` ends the run (through that instant); without it the
-    run ends when all work is done. Job measures leave out jobs submitted before ``warmup``. ``contention`` off lets
-    traffic take its time without sharing links; ``fidelity`` (one of ``motions.MOTIONS``) is how it shares them.
-    ``restart`` seconds are lost at each resumption after a preemption.
+    ``until`` ends the run (through that instant); without it the run ends when all work is done. Job measures leave out
+    jobs submitted before ``warmup``. ``restart`` seconds are lost at each resumption after a preemption.
+
+    ``capacity_events`` are (time, link index, bytes/s), ``link_events`` (time, link index, whether it is up), and
+    routing takes ``reroute`` seconds to notice the latter. ``contention`` off lets traffic take its time without
+    sharing links; ``fidelity`` (one of ``motions.MOTIONS``) is how jobs share them. ``routing`` and its ``flows`` are
+    those of ``Router``.
     """
 
     def __init__(
@@ -61,9 +64,13 @@ class Simulation:
         jobs: Iterable[Job] = (),
         transfers: Sequence[Transfer] = (),
         pool: NodePool | None = None,
-        capacity_events: Sequence[tuple[float, int, float]] = (),
+        capacity_events: Sequence[CapacityEvent] = (),
+        link_events: Sequence[LinkEvent] = (),
+        reroute: float = 0.0,
         contention: bool = True,
         fidelity: str = "fluid",
+        routing: str = "ecmp",
+        flows: int = 1,
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -86,14 +93,16 @@ class Simulation:
         self.nodes = Allocator(topology.servers)
         self.fabric = Fabric(self.clock, topology.capacity)
         self.crowd = Crowd(self.clock, self.fabric)
-        quiet = not (transfers or capacity_events)
+        self.router = Router(topology, routing, flows, self.fabric.load)
+        self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
+        quiet = not (transfers or capacity_events or link_events)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
         self.gangs = Gangs(self.clock, self.nodes, RingPatterns(topology), motion, restart)
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
         self._flows = TransferLife(self.clock, self.fabric, topology, self.journal.recorder.flows, transfers)
-        self._links = sorted(capacity_events, key=lambda event: event[0])
+        self._changes = (capacity_events, link_events)
         self._jobs = iter(jobs)
         self._next: Job | None = None
         self._sequence = 0
@@ -115,9 +124,7 @@ class Simulation:
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
         self._policy.reset(stream(self._seed, "scheduler", self._replication))
-        for time, link, capacity in self._links:
-            self._check_link(time, link, capacity)
-            self.clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)
+        self.links.plan(*self._changes)
         self._flows.begin()
         self._expect_next(next(self._jobs, None))
         self.note_capacity()
@@ -365,16 +372,8 @@ class Simulation:
         work = sum(progress(job, now) for job in (*self.view.queue, *self.view.running))
         return (*self.counts(), work)
 
-    def _check_link(self, time: float, link: int, capacity: float) -> None:
-        count = len(self.fabric.capacity)
-        if not isinstance(link, int | np.integer) or not 0 <= link < count:
-            raise InputError(f"capacity event at {time:g} s: there is no link {link}; links are 0 to {count - 1}")
-        if not (0 <= time < math.inf and 0 <= capacity < math.inf):
-            raise InputError(f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be 0 or more")
-
-    def _set_capacity(self, link: int, capacity: float) -> None:
-        self._event((self.clock.now, "capacity", str(link), capacity))  # alone, it does not prolong the run
-        self.crowd.set_capacity(link, capacity)
+    def _note_link(self, event: str, subject: str, amount: float) -> None:
+        self._event((self.clock.now, event, subject, amount))  # alone, it does not prolong the run
 
 
 @contextmanager
