@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from simulator.models.training.architecture import flops, generic, parameters
 from simulator.models.training.communications import Communication
+from simulator.models.training.footprint import Memory, memory
 from simulator.models.training.iteration import iteration_time, ring_latency, ring_volume, slowed
 from simulator.models.training.layout import AXES, Layout, groups, sample
-from simulator.models.training.memory import Memory, memory
 from simulator.models.training.network import Network, TwoTiers
-from simulator.models.training.step import PARTS, Step, step
+from simulator.models.training.timing import PARTS, Step, step
 
 __all__ = [
     "AXES",

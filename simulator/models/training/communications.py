@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from simulator.cluster.records import Framework, Model
+from simulator.models.training.footprint import held, weight_bytes
 from simulator.models.training.layout import Layout, domain_of, sample, span
-from simulator.models.training.memory import held, weight_bytes
 from simulator.models.training.network import Network
 
 
@@ -112,7 +112,7 @@ def _pipeline(model: Model, layout: Layout, framework: Framework, domain: int, w
         return
     tokens = layout.micro_batch * (layout.sequence or model.sequence) / layout.cp
     width = 4.0 if layout.precision in ("fp32", "tf32") else 2.0
-    size = tokens * model.hidden * width / (layout.tp if layout.splits_sequence else 1)
+    size = tokens * model.hidden * width / layout.tp
     first, second, *_ = sample(layout, "pp")
     pair = span((first, second), domain)
     calls = 2 * layout.vp * layout.micro_batches

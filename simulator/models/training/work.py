@@ -57,6 +57,8 @@ class Part:
 
     forward: Pass
     backward: Pass
+    last: float = 0.0
+    """Seconds of the last product of the forward pass."""
 
     @property
     def time(self) -> float:
@@ -111,7 +113,9 @@ class Worker:
         forward = Pass(sum(p[0] for p in products), scores[0][0], scores[1][0] + self.device.move(moved[0]))
         backward = Pass(sum(p[1] for p in products), scores[0][1], scores[1][1] + self.device.move(moved[1]))
         return Part(
-            self._hosted(forward, kernels[0] + len(products)), self._hosted(backward, kernels[1] + 2 * len(products))
+            self._hosted(forward, kernels[0] + len(products)),
+            self._hosted(backward, kernels[1] + 2 * len(products)),
+            products[-1][0],
         )
 
     def head(self) -> Part:

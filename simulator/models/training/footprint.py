@@ -107,13 +107,18 @@ def _activations(model: Model, layout: Layout, framework: Framework) -> tuple[fl
 
 
 def _row_bytes(model: Model, layout: Layout, moe: bool) -> float:
-    """Bytes that one token leaves behind in one layer for the backward pass, in 16-bit numbers."""
+    """Bytes that one token leaves behind in one layer for the backward pass, in 16-bit numbers.
+
+    With narrow precisions the inputs of linear layers are kept in 8 bits.
+    """
     h, tp = model.hidden, layout.tp
     shared = tp if layout.splits_sequence else 1
     kv = model.heads if model.kv_rank else (model.kv_heads or model.heads)
     heads = 2 * (2 * model.heads + 2 * kv) * model.head / tp
-    norms = (8.0 + 2.0 * model.bias) * h / shared
-    pieces = 3 if model.gated else 2
+    narrow = layout.precision in ("fp8", "mxfp8", "nvfp4")
+    norms = ((6.0 if narrow else 8.0) + 2.0 * model.bias) * h / shared
+    heads -= narrow * model.heads * model.head / tp
+    pieces = (3 if model.gated else 2) - narrow / 2
     if not moe:
         return norms + heads + 2 * pieces * model.ffn / tp
     rows = model.active_experts / shared

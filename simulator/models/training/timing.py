@@ -10,10 +10,10 @@ from simulator.cluster.records import Accelerator, Framework, Model
 from simulator.models.training import architecture
 from simulator.models.training.communications import Communication, Windows, communications
 from simulator.models.training.device import Device
+from simulator.models.training.footprint import Memory, held, memory
 from simulator.models.training.layout import Layout, balanced, check
-from simulator.models.training.memory import Memory, held, memory
 from simulator.models.training.network import Network
-from simulator.models.training.work import Pass, Worker
+from simulator.models.training.work import Part, Pass, Worker
 
 PARTS = (
     "gemm", "attention", "elementwise", "recompute", "tp", "cp", "ep", "pp", "bubble", "dp",
@@ -182,7 +182,7 @@ def _stages(worker: Worker) -> tuple[Pass, Pass, float, float]:
     again = 0.0
     for part, count in layers:
         forward, backward = forward + part.forward * count, backward + part.backward * count
-        again += _again(worker, part.forward) * count
+        again += _again(worker, part) * count
     body = forward.time + backward.time + again
     last = head.time * (1 + model.prediction_layers)
     forward = forward + head.forward * (1 + model.prediction_layers) + embedding.forward
@@ -200,9 +200,9 @@ def _stages(worker: Worker) -> tuple[Pass, Pass, float, float]:
     return forward * (1 / pp), backward * (1 / pp), again / pp, slowest
 
 
-def _again(worker: Worker, forward: Pass) -> float:
+def _again(worker: Worker, part: Part) -> float:
     if worker.layout.recompute == "full":
-        return forward.time
+        return part.forward.time - part.last * worker.framework.early_stop
     if worker.layout.recompute == "selective" and worker.framework.attention == "unfused":
         return worker.scores().time
     return 0.0
