@@ -29,17 +29,22 @@ def owners(vertices: Vertices) -> dict[str, str]:
 def endpoints(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Map each server that has them to the vertices of its accelerators in the order of their number.
 
-    Only servers are there whose accelerators have links to the network of their own; the server's own name stands for
-    an accelerator without.
+    Only servers are there of whose accelerators some have links that leave the server; the server's own name stands for
+    an accelerator that has no link but to it.
     """
     own: dict[str, None] = {}
+    out: dict[str, None] = {}
     for pair in ends:
         for here, there in (pair, pair[::-1]):
-            if vertices[here].get("kind") == ACCELERATOR and here in owned and owned[here] != owned.get(there):
+            if vertices[here].get("kind") == ACCELERATOR and here in owned and owned[here] != there:
                 own[here] = None
+                if owned[here] != owned.get(there):
+                    out[owned[here]] = None
     found: dict[str, list[str]] = {}
     for vertex in own:
         server, number = owned[vertex], _number(vertex, vertices[vertex])
+        if server not in out:
+            continue
         places = found.setdefault(server, [server] * int(vertices[server]["accelerators"]))
         free = next((i for i, name in enumerate(places) if name == server), -1)
         if not (0 <= number < len(places) and places[number] == server):

@@ -56,7 +56,7 @@ class Plan:
     def add_server(self, name: str, accelerators: bool = True, **more: Any) -> None:
         """Add a server, and an accelerator vertex for each of its accelerators; ``more`` are attributes of its own."""
         server = self._server
-        self.graph.add_node(name, **server, **more)
+        self.graph.add_node(name, **server | more)
         if not accelerators or server["scale_up"] == math.inf:
             return
         for index in range(self.node.accelerators):
@@ -83,9 +83,10 @@ class Plan:
         facts = {"kind": SWITCH, "tier": tier, "ports": ports, "item": link.switch or "", "link": link.id}
         self.graph.add_node(name, **facts | more)
 
-    def plug(self, server: str, switch: str) -> None:
-        """Connect all network cards of a server to a switch."""
-        self._plug(server, switch, self.wired().nics)
+    def plug(self, server: str, switch: str, cables: int | None = None) -> None:
+        """Connect all network cards of a server to a switch, by a cable each unless ``cables`` says how many to buy."""
+        nics = self.wired().nics
+        self._plug(server, switch, nics, nics if cables is None else cables)
 
     @property
     def cards(self) -> int:
@@ -103,9 +104,9 @@ class Plan:
 
     def plug_accelerator(self, accelerator: str, switch: str, cards: int) -> None:
         """Connect ``cards`` network cards of one accelerator to a switch."""
-        self._plug(accelerator, switch, cards)
+        self._plug(accelerator, switch, cards, cards)
 
-    def _plug(self, end: str, switch: str, cards: int) -> None:
+    def _plug(self, end: str, switch: str, cards: int, cables: int) -> None:
         link = self.wired().link
         self.lay(
             end,
@@ -113,7 +114,7 @@ class Plan:
             cards * link.goodput,
             link.end_latency / 2,
             link.id,
-            cards,
+            cables,
             into_switch=link.latency,
             tier=HOST,
         )

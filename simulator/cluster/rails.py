@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from simulator.cluster import catalog
 from simulator.cluster.parts import Plan, room, within
 from simulator.cluster.topology import LEAF_SPINE, SPINE_CORE
 from simulator.core.errors import InputError
+
+_PORTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,20 @@ class Rails:
             )
         if self.cores:
             within("units_per_pod", self.pod, 1)
+
+
+def spines_for(plan: Plan, leaves: int, downlinks: float, oversubscription: float, upward: bool = False) -> int:
+    """Fewest spines that have the ports for all uplinks of ``leaves`` and share those of each leaf in equal bundles.
+
+    A leaf has ``downlinks`` over ``oversubscription`` uplinks; a spine the ports of the link's usual switch (64 where
+    there is none), half of them for leaves where it also leads ``upward``. So 3 units of a SuperPOD have 16 spines and
+    not 12. Where no number will do, because there are more leaves than ports, it is one spine for each uplink.
+    """
+    uplinks = bundle(downlinks / max(oversubscription, 0.01))
+    switch = plan.wired().link.switch
+    ports = (catalog.switch(switch).ports if switch else _PORTS) / (2 if upward else 1)
+    needed = leaves * uplinks / ports
+    return next((spines for spines in range(1, uplinks) if uplinks % spines == 0 and spines >= needed), uplinks)
 
 
 def bundle(cables: float) -> int:
