@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from simulator.cluster.records.base import Record
 from simulator.core.errors import did_you_mean
-from simulator.core.units import Bytes, BytesPerSecond, Ratio, Seconds
+from simulator.core.units import BytesPerSecond, Ratio, Seconds
 
 MODES = ("LL", "LL128", "Simple")
 """NCCL's ways to hand over data: with a flag in every 8 bytes, in every 128 bytes, or by chunk."""
@@ -38,8 +38,8 @@ class Protocol(Record):
     """Added to each step: the transport below the collective library."""
     switch_step: Seconds | None = None
     """Reduction in a switch of this fabric; absent where the protocol has none."""
-    ramp: Bytes
-    """Bytes under way per channel and step of the pipeline before the full rate is reached."""
+    ramp: Ratio
+    """Times the steps of a pipeline that it takes to fill it with chunks; bandwidth builds up meanwhile."""
     pair: Ratio = 1.0
     """Share of the goodput that reaches a peer in point-to-point messages."""
     incast: Ratio = 0.0

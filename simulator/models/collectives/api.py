@@ -9,7 +9,7 @@ from typing import Protocol as Interface
 
 from simulator.core.errors import InputError, did_you_mean
 from simulator.core.registry import Registry
-from simulator.models.collectives.group import Group
+from simulator.models.collectives.group import Group, Level
 
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "broadcast", "reduce", "send-recv")
 _SPELLINGS = {name.replace("-", ""): name for name in COLLECTIVES}
@@ -20,21 +20,22 @@ Edge = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Time of one algorithm in one mode: latency + slope x (S + ramp x (1 - exp(-S / ramp))) for S bytes.
+    """Time of one algorithm in one mode: latency + x + fill x (1 - exp(-x / fill)) with x = slope x S, for S bytes.
 
-    The ramp is the data under way while the pipeline fills: a message of many ramps moves at 1 / slope, a short one
-    at half of that (fitted form; see ``docs/collectives.md``).
+    ``fill`` is what a long message takes more than a short one while the pipeline fills with chunks: bandwidth builds
+    up over the first fill / slope bytes (fitted form; see ``docs/collectives.md``).
     """
 
     protocol: str
     latency: float
     slope: float
-    ramp: float = 0.0
+    fill: float = 0.0
 
     def time(self, size: float) -> float:
         """Seconds for ``size`` bytes."""
-        filling = self.ramp * -math.expm1(-size / self.ramp) if self.ramp > 0 else 0.0
-        return self.latency + self.slope * (size + filling)
+        moving = self.slope * size
+        filling = self.fill * -math.expm1(-moving / self.fill) if self.fill > 0 else 0.0
+        return self.latency + moving + filling
 
 
 class Algorithm(Interface):
@@ -81,6 +82,14 @@ def modes(group: Group) -> tuple[str, ...]:
     """Return the modes that every fabric of the group carries."""
     inside = group.inside.protocol.share
     return tuple(m for m in inside if group.outside is None or m in group.outside.protocol.share)
+
+
+def filling(mode: str, *stages: tuple[Level, float, float]) -> float:
+    """Return the seconds that a pipeline takes to fill: ``ramp`` x steps x time, over its (level, steps, time of one).
+
+    LL has a flag in every 8 bytes and no chunks to fill.
+    """
+    return 0.0 if mode == "LL" else sum(level.protocol.ramp * steps * time for level, steps, time in stages)
 
 
 def only(collective: str, *supported: str) -> str | None:

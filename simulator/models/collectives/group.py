@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Link, Protocol, Server
@@ -75,6 +76,11 @@ class Group:
         return max(self.shape)
 
     @property
+    def starts(self) -> tuple[int, ...]:
+        """First rank of each domain."""
+        return tuple(accumulate(self.shape[:-1], initial=0))
+
+    @property
     def channels(self) -> int:
         """Channels that cross the network side by side: one for each rank of the narrowest domain, up to ``exits``."""
         narrowest = min(self.shape)
@@ -89,8 +95,9 @@ class Group:
 
     @property
     def fabric(self) -> float:
-        """Bytes/s that one rank moves inside a domain: its ports, or its pairs where few ranks share a mesh."""
-        return min(self.inside.bandwidth, max(1, self.width - 1) * self.inside.pair)
+        """Bytes/s that one rank moves inside a domain: its ports, or its pairs on a mesh of few ranks or on a torus."""
+        pairs = 2 if self.inside.torus else max(1, self.width - 1)
+        return min(self.inside.bandwidth, pairs * self.inside.pair)
 
     @property
     def exit(self) -> float:
@@ -174,7 +181,7 @@ def network_level(
     if carrier.host_copy is not None:
         rate = min(rate, carrier.host_copy)
     total = min(cards * link.goodput, used * rate)
-    return Level(rate, link.end_latency + link.latency, carrier, total=total)
+    return Level(rate, link.end_latency + link.latency, carrier, total=total, reduction=rate * link.in_switch)
 
 
 def torus(ranks: int, fabric: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.api import Cost, Edge, algorithms, only
+from simulator.models.collectives.api import Cost, Edge, algorithms, filling, only
 from simulator.models.collectives.group import Group
 
 _POST = 0.45e-6
@@ -21,35 +21,27 @@ class Direct:
 
     def fault(self, collective: str, group: Group) -> str | None:
         """Say why it cannot run ``collective`` on ``group``, or None."""
+        if collective == "all-to-all" and group.inside.torus and group.domains == 1:
+            return "chips of a torus have no direct links to all others; there is torus"
         return only(collective, "all-to-all", "send-recv")
 
     def costs(self, collective: str, group: Group) -> Iterator[Cost]:
         """The slower of the fabric and the network; all-to-all sends an n-th of its data to each peer."""
         n, width = group.ranks, group.width
-        peers = n - 1 if collective == "all-to-all" else 1
-        inside = group.inside.protocol
-        near = (width - 1) / n if collective == "all-to-all" else float(width > 1)
-        rate = group.fabric if collective == "all-to-all" else min(group.inside.bandwidth, group.inside.pair)
-        slope = near / (rate * inside.pair)
-        latency = inside.ring_base["Simple"] + group.inside.step("ring", "Simple") + peers * _POST
-        ramp = inside.ramp
-        if group.outside is not None and group.domains > 1:
-            slope = max(slope, self._far(collective, group))
-            latency += group.outside.step("ring", "Simple") - group.inside.step("ring", "Simple")
-            ramp += group.outside.protocol.ramp
-        yield Cost("Simple", latency, slope, ramp)
-
-    def _far(self, collective: str, group: Group) -> float:
-        """Seconds per byte over the network: of the busiest domain, or of the one rank that sends out of it."""
-        network, protocol = group.network, group.network.protocol
-        if collective == "send-recv":
-            return 1 / (network.bandwidth * protocol.pair)
-        narrow, wide = min(group.shape), max(group.shape)
-        fan_in = min(_FAN_IN, group.ranks - wide)
-        rate = network.bandwidth * protocol.pair / (1 + protocol.incast * max(0, fan_in - 1))
-        share = (group.ranks - narrow) / group.ranks
-        together = wide * (group.ranks - wide) / group.ranks
-        return max(share / rate, together / min(wide * rate, network.total))
+        many = collective == "all-to-all"
+        inside, step = group.inside.protocol, group.inside.step("ring", "Simple")
+        rate = group.fabric if many else min(group.inside.bandwidth, group.inside.pair)
+        slope = ((width - 1) / n if many else float(width > 1)) / (rate * inside.pair)
+        latency = inside.ring_base["Simple"] + (n - 1 if many else 1) * _POST
+        stages = [(group.inside, 1, step)]
+        if group.domains > 1:
+            hop = group.network.step("ring", "Simple")
+            slope = max(slope, _scattered(group) if many else _shifted(group))
+            latency += hop
+            stages.append((group.network, 1, hop))
+        else:
+            latency += step
+        yield Cost("Simple", latency, slope, filling("Simple", *stages))
 
     def edges(self, collective: str, group: Group) -> list[Edge]:
         """All pairs of ranks in different domains, or the last rank of each domain to the first of the next."""
@@ -58,3 +50,19 @@ class Direct:
         if collective == "send-recv":
             return [(a, (a + 1) % n, 1.0) for a in range(n) if home[a] != home[(a + 1) % n]]
         return [(a, b, 1 / n) for a in range(n) for b in range(n) if home[a] != home[b]]
+
+
+def _shifted(group: Group) -> float:
+    """Seconds per byte of the one rank that sends out of its domain."""
+    return 1 / (group.network.bandwidth * group.network.protocol.pair)
+
+
+def _scattered(group: Group) -> float:
+    """Seconds per byte over the network: of one rank, or of all ranks of the widest domain over all of its cards."""
+    network, protocol, n = group.network, group.network.protocol, group.ranks
+    width, narrow = group.width, min(group.shape)
+    senders = min(_FAN_IN, n - narrow)
+    lost = 1 + protocol.incast * max(0, senders - 1)
+    alone = (n - narrow) / n / (network.bandwidth * protocol.pair)
+    together = width * (n - width) / n / network.total
+    return max(alone, together) * lost

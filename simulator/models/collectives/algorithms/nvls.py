@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.api import Cost, Edge, algorithms, only
-from simulator.models.collectives.group import Group
+from simulator.models.collectives.api import Cost, Edge, algorithms, filling, only
+from simulator.models.collectives.group import Group, Level
 
 
 @algorithms.register("nvls")
@@ -22,7 +22,7 @@ class Nvls:
 
     def costs(self, collective: str, group: Group) -> Iterator[Cost]:
         """(1 + 1 / n) S bytes a rank: all of its data into the switch, and its n-th of the sums in and out."""
-        yield Cost("Simple", nvls_latency(group), nvls_slope(group), group.width * group.inside.protocol.ramp)
+        yield Cost("Simple", nvls_latency(group), nvls_slope(group), filling("Simple", nvls_stage(group)))
 
     def edges(self, collective: str, group: Group) -> list[Edge]:
         """Return nothing: it stays inside the domain."""
@@ -44,3 +44,8 @@ def nvls_slope(group: Group) -> float:
 def nvls_latency(group: Group) -> float:
     """Seconds of one pass through the switch."""
     return (group.inside.protocol.switch_step or 0.0) + group.inside.latency
+
+
+def nvls_stage(group: Group) -> tuple[Level, float, float]:
+    """A chunk of every rank is under way in the switch."""
+    return group.inside, group.width, group.inside.step("ring", "Simple")

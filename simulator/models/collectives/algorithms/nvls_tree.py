@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.algorithms.double_tree import tree_edges
-from simulator.models.collectives.algorithms.nvls import no_reduction, nvls_latency, nvls_slope
-from simulator.models.collectives.api import Cost, Edge, algorithms, only
+from simulator.models.collectives.algorithms.double_tree import too_wide, tree_edges
+from simulator.models.collectives.algorithms.nvls import no_reduction, nvls_latency, nvls_slope, nvls_stage
+from simulator.models.collectives.api import Cost, Edge, algorithms, filling, only
 from simulator.models.collectives.group import Group
 from simulator.models.collectives.trees import busiest, depth
-
-_WIDEST = 32
-"""Ranks of a domain that may head a tree (NCCL_MAX_NVLS_ARITY)."""
 
 
 @algorithms.register("nvls-tree")
@@ -24,22 +21,19 @@ class NvlsTree:
         """Say why it cannot run ``collective`` on ``group``, or None."""
         if group.domains == 1:
             return "it needs several domains; inside one there is nvls"
-        if group.width > _WIDEST:
-            return f"domains may have {_WIDEST} ranks at most"
         if min(group.shape) == 1:
             return "every domain needs 2 ranks or more"
         if group.network.protocol.switch_step is None:
-            return f"no time of a tree step is known over {group.network.protocol.name}"
-        return only(collective, "all-reduce") or no_reduction(group)
+            return f"no time of its steps is known over {group.network.protocol.name}"
+        return only(collective, "all-reduce") or no_reduction(group) or too_wide(group)
 
     def costs(self, collective: str, group: Group) -> Iterator[Cost]:
         """The switches at both ends, the tree between; the slower of the two sets the pace."""
-        network = group.network
-        far = 2 * depth(group.domains)
+        network, far = group.network, 2 * depth(group.domains)
         step = (network.protocol.switch_step or 0.0) + network.protocol.latency + network.latency
         slope = max(nvls_slope(group), busiest(group.domains) / group.exit)
-        ramp = group.width * group.inside.protocol.ramp + far * group.channels * network.protocol.ramp
-        yield Cost("Simple", nvls_latency(group) + far * step, slope, ramp)
+        fill = filling("Simple", nvls_stage(group), (network, far, network.step("tree", "Simple")))
+        yield Cost("Simple", nvls_latency(group) + far * step, slope, fill)
 
     def edges(self, collective: str, group: Group) -> list[Edge]:
         """Half of the data up and down each tree, spread over the channels."""

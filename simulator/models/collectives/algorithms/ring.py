@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.api import Cost, Edge, algorithms, bus_factor, modes, only
+from simulator.models.collectives.api import Cost, Edge, algorithms, bus_factor, filling, modes, only
 from simulator.models.collectives.group import Group
 
 _PLATEAU = 1.4
-"""Simple rings over several servers take this much longer a step (NVIDIA/nccl tuning.cc, "plateau effect of ring")."""
+"""Simple rings over several servers take this much longer a step (NVIDIA/nccl tuning.cc, its plateau effect)."""
 
 
 @algorithms.register("ring")
@@ -27,24 +27,25 @@ class Ring:
         far = rounds * (group.domains - 1)
         near = rounds * (group.ranks - 1) - far
         volume = bus_factor(collective, group.ranks)
+        inside = group.inside.protocol
         for mode in modes(group):
-            inside = group.inside.protocol
-            latency = near * group.inside.step("ring", mode)
+            step = group.inside.step("ring", mode)
+            latency = near * step
             slope = 1 / (group.fabric * inside.share[mode]) if group.width > 1 else 0.0
-            ramp = group.width * inside.ramp
-            if group.outside is not None and group.domains > 1:
-                latency += far * group.outside.step("ring", mode)
+            if group.domains > 1:
+                latency += far * group.network.step("ring", mode)
                 latency *= _PLATEAU if mode == "Simple" and collective == "all-reduce" else 1.0
-                slope = max(slope, 1 / (group.exit * group.outside.protocol.share[mode]))
-            yield Cost(mode, inside.ring_base[mode] + latency, volume * slope, 0.0 if mode == "LL" else ramp)
+                slope = max(slope, 1 / (group.exit * group.network.protocol.share[mode]))
+            fill = filling(mode, (group.inside, group.width, step))
+            yield Cost(mode, inside.ring_base[mode] + latency, volume * slope, fill)
 
     def edges(self, collective: str, group: Group) -> list[Edge]:
         """Each domain sends to the next, one channel from each of its first ranks."""
         share = bus_factor(collective, group.ranks) / group.channels
-        hops = group.domains if collective in ("all-reduce", "all-gather", "reduce-scatter") else group.domains - 1
-        starts = [sum(group.shape[:domain]) for domain in range(group.domains)]
+        closed = collective in ("all-reduce", "all-gather", "reduce-scatter")
+        starts = group.starts
         return [
             (starts[domain] + channel, starts[(domain + 1) % group.domains] + channel, share)
-            for domain in range(hops)
+            for domain in range(group.domains if closed else group.domains - 1)
             for channel in range(group.channels)
         ]
