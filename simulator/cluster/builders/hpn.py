@@ -36,7 +36,7 @@ def hpn(
     aggregation switch takes 120 ToRs; with ``planes: 1`` it takes both ToRs of a rail and so 7 segments.
 
     ``dual_tor: false`` plugs both ports of a card into one ToR, for comparison: of the pair of a rail one serves the
-    first half of the hosts and one the second. There are as many switches and cables, but one plane only.
+    first half of the hosts and one the second. There are as many ToRs and cables, but one plane only.
     ``aggregation`` switches a plane are by default 60 for each 128 hosts, rounded up, so that small models keep the
     ratio. With ``pods`` above 1 there is a core, whose links carry what comes up to an aggregation switch over
     ``core_oversubscription`` (8 cables for 120 at full size; how many cores there are is not published: here as many as
