@@ -11,6 +11,8 @@ _POST = 0.45e-6
 """Seconds to post the message to one peer: fitted to the all-to-all table of aliyun/SimAI, 16 to 128 ranks."""
 _FAN_IN = 8
 """Peers served at a time (NVIDIA/nccl, NCCL_MAX_WORK_ELEMENTS_P2P)."""
+_SEPARATE = 32
+"""Domains up to which all rails of a pair are told apart."""
 
 
 @algorithms.register("direct")
@@ -44,12 +46,22 @@ class Direct:
         yield Cost("Simple", latency, slope, filling("Simple", *stages))
 
     def edges(self, collective: str, group: Group) -> list[Edge]:
-        """All pairs of ranks in different domains, or the last rank of each domain to the first of the next."""
-        home = [domain for domain, ranks in enumerate(group.shape) for _ in range(ranks)]
-        n = group.ranks
+        """Every domain to every other, or the last rank of each domain to the first of the next.
+
+        Bytes for a rank go by the card of its own rail (NCCL's PXN), so a pair of domains is one edge a channel; many
+        domains take the rails in turn, one for each pair.
+        """
+        n, starts = group.ranks, group.starts
         if collective == "send-recv":
-            return [(a, (a + 1) % n, 1.0) for a in range(n) if home[a] != home[(a + 1) % n]]
-        return [(a, b, 1 / n) for a in range(n) for b in range(n) if home[a] != home[b]]
+            return [((start - 1) % n, start, 1.0) for start in starts]
+        pairs = [(a, b) for a in range(group.domains) for b in range(group.domains) if a != b]
+        wide = min(group.shape)
+        together = group.domains > _SEPARATE
+        return [
+            (starts[a] + rail, starts[b] + rail, group.shape[a] * group.shape[b] / n / (1 if together else wide))
+            for a, b in pairs
+            for rail in (((a + b) % wide,) if together else range(wide))
+        ]
 
 
 def _shifted(group: Group) -> float:
