@@ -12,8 +12,9 @@ from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
 from simulator.runtime.accounting import Costs
-from simulator.scenario.build import build, build_topology, capacity_events, plan
+from simulator.scenario.build import build, build_topology, plan
 from simulator.scenario.costs import costs
+from simulator.scenario.links import capacity_events
 from simulator.scenario.schema import CostKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut

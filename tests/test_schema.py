@@ -22,7 +22,8 @@ from simulator.policies.order import by
 from simulator.scenario import shipped
 from simulator.scenario.arguments import arguments
 from simulator.scenario.checking import REPLACED
-from simulator.scenario.schema import CloudKeys, CostKeys, NetworkKeys, RunKeys, ScenarioKeys, _PoolKeys
+from simulator.scenario.network import NetworkKeys
+from simulator.scenario.schema import CloudKeys, CostKeys, RunKeys, ScenarioKeys, _PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.validation import keys
 from simulator.scenario.workloads import (

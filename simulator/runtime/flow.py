@@ -37,7 +37,8 @@ class _Life:
 
 
 def _stream(burst: Burst, changed: Callable[[], None]) -> Stream:
-    return Stream(burst.links, burst.usage, 1.0, 1.0 / burst.own if burst.own > 0 else math.inf, changed)
+    flows = tuple(volume / burst.flow for volume in burst.usage)
+    return Stream(burst.links, flows, 1.0, burst.flow / burst.own if burst.own > 0 else math.inf, changed)
 
 
 class Flow:
@@ -143,7 +144,9 @@ class Flow:
         """Take up the new rate of the burst that is on its way."""
         self._advance(life)
         assert life.sending is not None
-        life.rate = life.sending.rate
+        _, burst = life.pattern.stages[life.stage]
+        assert burst is not None
+        life.rate = life.sending.rate / burst.flow
         self._sending.set(life.job, life.mark + life.left / life.rate if life.rate > 0 else math.inf)
 
     def _advance(self, life: _Life) -> None:

@@ -77,7 +77,7 @@ class Fluid:
 
     def _changed(self, job: Job) -> None:
         member, pattern = self._members[job]
-        stretch = 1.0 / (pattern.alone * member.pace) if member.pace > 0 else math.inf
+        stretch = pattern.pace / member.pace if member.pace > 0 else math.inf
         if abs(stretch - 1.0) < _ROUNDING:
             stretch = 1.0
         if self._interleaved and self._crowd is not None:

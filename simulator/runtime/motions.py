@@ -36,3 +36,5 @@ def _alone(clock: Clock, fabric: Fabric, crowd: Crowd, quiet: bool, arrived: Arr
 MOTIONS: Mapping[str, Make] = {"fluid": _fluid, "flow": _flow, "steady": _steady, "alone": _alone}
 """``fluid``: mean rates of interleaved phases; ``flow``: every iteration on the clock; ``steady``: as if every job were
 on the network all the time; ``alone``: nobody shares anything."""
+FIDELITIES = tuple(name for name in MOTIONS if name != "alone")
+"""What a user may choose from."""

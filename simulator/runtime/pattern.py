@@ -12,14 +12,16 @@ from itertools import accumulate
 class Burst:
     """One communication of an iteration.
 
-    ``usage`` is the bytes that it puts on each of ``links``. Times in seconds: ``latency`` passes whatever the rate;
-    ``own`` is what the bytes take where no link is short (network cards, scale-up fabric), ``alone`` what they take on
-    the links with nobody else there; up to ``hidden`` of it runs behind computing.
+    ``usage`` is the bytes that it puts on each of ``links``; they are those of flows of ``flow`` bytes each, between
+    which links are shared. Times in seconds: ``latency`` passes whatever the rate; ``own`` is what the bytes take where
+    no link is short (network cards, scale-up fabric), ``alone`` what they take on the links with nobody else there; up
+    to ``hidden`` of it runs behind computing.
     """
 
     name: str
     links: tuple[int, ...]
     usage: tuple[float, ...]
+    flow: float
     latency: float
     own: float
     alone: float
@@ -73,23 +75,33 @@ class Pattern:
         return self.iterations * self.base if self.iterations else 0.0
 
     @cached_property
+    def flow(self) -> float:
+        """Bytes that one flow carries in an iteration, over all bursts."""
+        return sum(burst.flow for burst in self.bursts)
+
+    @cached_property
     def usage(self) -> dict[int, float]:
-        """Bytes that one iteration puts on each link."""
+        """Flows on each link: the bytes that an iteration puts there over the bytes of one flow."""
         total: dict[int, float] = {}
         for burst in self.bursts:
             for link, volume in zip(burst.links, burst.usage, strict=True):
-                total[link] = total.get(link, 0.0) + volume
+                total[link] = total.get(link, 0.0) + volume / self.flow
         return total
 
     @cached_property
+    def pace(self) -> float:
+        """Bytes/s of one flow, alone."""
+        return self.flow / self.alone if self.alone > 0 else math.inf
+
+    @cached_property
     def limit(self) -> float:
-        """Iterations' worth of traffic per second that the gang can send at most.
+        """Bytes/s that one flow can have at most.
 
         One burst is held by its own limits alone, so that a link that gets faster than it was built speeds it up; of
         several, each is held by another link, and together they are never faster than one after the other, alone.
         """
         seconds = self.bursts[0].own if len(self.bursts) == 1 else self.alone
-        return 1.0 / seconds if seconds > 0 else math.inf
+        return self.flow / seconds if seconds > 0 else math.inf
 
     @cached_property
     def stages(self) -> tuple[tuple[float, Burst | None], ...]:

@@ -98,7 +98,7 @@ class RingPatterns:
         if not ring.links or not volume:
             return Pattern(compute, max(0.0, latency + own - hidden), iterations=iterations)
         usage = tuple(count * volume for count in ring.usage)
-        burst = Burst("dp", ring.links, usage, latency, own, self._alone(ring, volume), hidden)
+        burst = Burst("dp", ring.links, usage, volume, latency, own, self._alone(ring, volume), hidden)
         return Pattern(compute, bursts=(burst,), iterations=iterations)
 
     def _alone(self, ring: Ring, volume: float) -> float:

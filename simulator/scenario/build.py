@@ -19,6 +19,7 @@ from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
+from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -94,7 +95,12 @@ def build(
         transfers=made.transfers,
         pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
+        link_events=link_events(scenario, made.topology),
+        reroute=scenario.network.reroute,
         contention=scenario.network.contention != "none",
+        fidelity=scenario.network.fidelity,
+        routing=scenario.network.routing,
+        flows=scenario.network.flows,
         restart=run.restart,
         until=math.inf if run.until is None else run.until,
         warmup=run.warmup,
@@ -132,22 +138,6 @@ def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topo
         return ready
     with scenario.at("topology"):
         return (TraceCache() if traces is None else traces).topology(source.build)
-
-
-def capacity_events(scenario: Scenario, topology: Topology) -> list[tuple[float, int, float]]:
-    """Return (time, link index, bytes/s); raise ``InputError`` for links that the topology does not have."""
-    problems = [
-        scenario.root.problem(
-            ("network", "capacity_events", index, "link"),
-            f"there is no link {event.link}",
-            f"the topology has links 0 to {len(topology.ends) - 1}" if topology.ends else "the topology has no links",
-        )
-        for index, event in enumerate(scenario.network.capacity_events)
-        if event.link >= len(topology.ends)
-    ]
-    if problems:
-        raise InputError(*problems)
-    return [(event.time, event.link, event.capacity) for event in scenario.network.capacity_events]
 
 
 def _pool(scenario: Scenario, keys: PoolKeys, topology: Topology) -> NodePool:

@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
 from simulator.scenario.loader import is_file, read_text, shown
+from simulator.scenario.network import NetworkKeys
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
-from simulator.scenario.quantities import Bandwidth, EnergyPrice, Share, Time, Whole
+from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
 from simulator.scenario.shipped import shipped
 from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
 from simulator.scenario.workloads import Name, Work, work
@@ -34,24 +35,6 @@ class TopologySource:
     file: Path | None = None
     build: Plugin | None = None
     ready: Any = None
-
-
-class CapacityEvent(Strict):
-    """From ``time`` on, the link with this index has this capacity."""
-
-    time: Time
-    link: Annotated[Whole, Field(ge=0)]
-    capacity: Bandwidth
-
-
-class NetworkKeys(Strict):
-    """How traffic shares the links."""
-
-    contention: Literal["max-min", "none"] = Field(
-        "max-min", description="max-min fair sharing of every link, or none: each flow as if it were alone"
-    )
-    routing: Literal["ecmp"] = Field("ecmp", description="among equally short routes one is picked by hash")
-    capacity_events: list[CapacityEvent] = Field(default_factory=list, description="links that change their capacity")
 
 
 class CloudKeys(Strict):

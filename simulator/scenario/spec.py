@@ -15,9 +15,10 @@ from simulator.core.errors import Problem
 from simulator.scenario.checking import checked, chosen, without_comparison
 from simulator.scenario.loader import read_source, with_includes
 from simulator.scenario.locate import located
+from simulator.scenario.network import NetworkKeys
 from simulator.scenario.nodes import Node, from_python
 from simulator.scenario.overrides import Override, apply, settings
-from simulator.scenario.schema import CostKeys, NetworkKeys, PoolKeys, RunKeys, ScenarioKeys, TopologySource
+from simulator.scenario.schema import CostKeys, PoolKeys, RunKeys, ScenarioKeys, TopologySource
 from simulator.scenario.workloads import Work
 
 

@@ -13,16 +13,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from simulator.core.errors import did_you_mean, nearest
 from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
+from simulator.scenario.jobs import BatchKeys, Name, PartBelowOne, TrainingKeys, text
 from simulator.scenario.loader import is_file
 from simulator.scenario.plugins import Context, no_file
-from simulator.scenario.quantities import Number, Share, Size, Time, Whole
+from simulator.scenario.quantities import Number, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
 KINDS = ("trace", "generate", "jobs", "transfers")
-
-
-def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _listed(value: Any) -> Any:
@@ -42,24 +39,7 @@ def _moment(value: str) -> str:
     return value
 
 
-def _below_one(value: float) -> float:
-    if value >= 1:
-        raise complaint(f"a share of {value:g} is not allowed: it must be at least 0 and less than 1")
-    return value
-
-
-def _whole_or_part(value: float) -> float:
-    if value < 0 or (value > 1 and value != int(value)):
-        raise complaint(f"{value:g} accelerators are not allowed: a whole number, or a part of one below 1")
-    return value
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-"""Text, or a whole number taken as text."""
-Name = Annotated[Text, Field(min_length=1)]
-Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
-PartBelowOne = Annotated[Share, AfterValidator(_below_one)]
-Accelerators = Annotated[Number, AfterValidator(_whole_or_part)]
+Moment = Annotated[str, BeforeValidator(text), AfterValidator(_moment)]
 
 
 class Common(Strict):
@@ -104,42 +84,6 @@ class GenerateKeys(Cut):
     """A generator; its own parameters stand beside these keys."""
 
     generate: Annotated[str, Field(description="name of the preset")]
-
-
-class BatchKeys(Strict):
-    """One job that holds accelerators for a time."""
-
-    kind: Literal["batch"] = "batch"
-    id: Name | None = None
-    submit: Time = 0.0
-    accelerators: Accelerators
-    duration: Time
-    communication: PartBelowOne = 0.0
-    tenant: Text = ""
-    priority: Number = 0.0
-    estimate: Time | None = None
-    cores: Annotated[Number, Field(ge=0)] = 0.0
-    memory: Size = 0.0
-    accelerator_types: list[Name] = Field(default_factory=list)
-
-
-class TrainingKeys(Strict):
-    """One synchronous data-parallel training job."""
-
-    kind: Literal["training"] = "training"
-    id: Name | None = None
-    submit: Time = 0.0
-    accelerators: Accelerators
-    iterations: Annotated[Whole, Field(ge=1)]
-    compute: Time
-    gradient: Size
-    overlap: Annotated[Share, Field(le=1)] = 0.0
-    tenant: Text = ""
-    priority: Number = 0.0
-    estimate: Time | None = None
-    cores: Annotated[Number, Field(ge=0)] = 0.0
-    memory: Size = 0.0
-    accelerator_types: list[Name] = Field(default_factory=list)
 
 
 class TransferKeys(Strict):
@@ -262,7 +206,7 @@ def _distinct(ids: list[str | None]) -> None:
 def _job(index: int, value: Any) -> BatchKeys | TrainingKeys:
     if not isinstance(value, Mapping):
         raise complaint(f"{show(value)} is not a job", "write {accelerators: 8, duration: 2 h}")
-    kind = value.get("kind", "training" if "iterations" in value else "batch")
+    kind = value.get("kind", "training" if "iterations" in value or "model" in value else "batch")
     if kind == "training":
         return TrainingKeys.model_validate(value)
     if kind == "batch":

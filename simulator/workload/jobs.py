@@ -97,16 +97,18 @@ class BatchJob(Job):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TrainingJob(Job):
-    """Synchronous data-parallel training: compute, then all-reduce the gradients, ``iterations`` times.
+    """Synchronous training: ``iterations`` optimizer steps of computing and communicating.
 
-    ``compute`` is seconds per iteration on one accelerator, ``gradient`` bytes to all-reduce per iteration, ``overlap``
-    the share of ``compute`` that the communication can hide behind.
+    Either plain data parallelism: ``compute`` is seconds per iteration on one accelerator, ``gradient`` bytes to
+    all-reduce per iteration, ``overlap`` the share of ``compute`` that the communication can hide behind. Or a
+    ``recipe`` (``runtime.recipe.Recipe``: model, layout, framework), from which all that follows at the placement.
     """
 
     iterations: int
-    compute: float
-    gradient: float
+    compute: float = 0.0
+    gradient: float = 0.0
     overlap: float = 0.0
+    recipe: object | None = None
 
 
 @dataclass(slots=True)

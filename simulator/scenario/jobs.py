@@ -1,0 +1,109 @@
+"""The keys of jobs that are given one by one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from simulator.scenario.quantities import Number, Share, Size, Time, Whole
+from simulator.scenario.validation import Strict, at, complaint
+
+
+def text(value: Any) -> Any:
+    """Take a whole number for text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _below_one(value: float) -> float:
+    if value >= 1:
+        raise complaint(f"a share of {value:g} is not allowed: it must be at least 0 and less than 1")
+    return value
+
+
+def _whole_or_part(value: float) -> float:
+    if value < 0 or (value > 1 and value != int(value)):
+        raise complaint(f"{value:g} accelerators are not allowed: a whole number, or a part of one below 1")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(text)]
+"""Text, or a whole number taken as text."""
+Name = Annotated[Text, Field(min_length=1)]
+PartBelowOne = Annotated[Share, AfterValidator(_below_one)]
+Accelerators = Annotated[Number, AfterValidator(_whole_or_part)]
+Degree = Annotated[Whole, Field(ge=1)]
+
+
+class JobKeys(Strict):
+    """What every job says of itself."""
+
+    id: Name | None = None
+    submit: Time = 0.0
+    accelerators: Accelerators
+    tenant: Text = ""
+    priority: Number = 0.0
+    estimate: Time | None = None
+    cores: Annotated[Number, Field(ge=0)] = 0.0
+    memory: Size = 0.0
+    accelerator_types: list[Name] = Field(default_factory=list)
+
+
+class BatchKeys(JobKeys):
+    """One job that holds accelerators for a time."""
+
+    kind: Literal["batch"] = "batch"
+    duration: Time
+    communication: PartBelowOne = 0.0
+
+
+class LayoutKeys(Strict):
+    """How a model is laid out over the accelerators of a job: see ``models.training.Layout``."""
+
+    tp: Degree = Field(1, description="tensor-parallel degree")
+    pp: Degree = Field(1, description="pipeline-parallel degree")
+    cp: Degree = Field(1, description="context-parallel degree")
+    ep: Degree = Field(1, description="expert-parallel degree")
+    vp: Degree = Field(1, description="model chunks of a pipeline rank (interleaved schedule)")
+    micro_batch: Degree = Field(1, description="sequences of one micro-batch")
+    global_batch: Degree = Field(description="sequences of one optimizer step")
+    sequence: Degree | None = Field(None, description="tokens of a sequence; default: the model's own")
+    precision: str = "bf16"
+    sharding: str | None = Field(None, description="none, zero1, zero2, zero3 or hybrid; default: the framework's")
+    recompute: str = Field("none", description="none, selective or full")
+    sequence_parallel: bool | None = Field(None, description="default: with tensor parallelism")
+    slowdown: Annotated[Number, Field(ge=1)] = Field(
+        1.0, description="compute time of the slowest node over the others'"
+    )
+    expert_imbalance: Annotated[Number, Field(ge=1)] = 1.0
+
+
+class TrainingKeys(JobKeys):
+    """One synchronous training job: of a model with a layout, or plain data parallelism of known compute time."""
+
+    kind: Literal["training"] = "training"
+    iterations: Degree
+    compute: Time | None = None
+    gradient: Size | None = None
+    overlap: Annotated[Share, Field(le=1)] = 0.0
+    model: Name | None = Field(None, description="a model of the catalog")
+    framework: Name | None = Field(None, description="a framework of the catalog")
+    layout: LayoutKeys | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_trains(self) -> TrainingKeys:
+        if self.model is None:
+            missing = [key for key in ("compute", "gradient") if getattr(self, key) is None]
+            if missing:
+                hint = "a training job has compute and gradient, or a model and its layout"
+                raise complaint(f"{missing[0]!r} is missing", hint)
+            extra = [key for key in ("framework", "layout") if getattr(self, key) is not None]
+            if extra:
+                raise at(extra[0], complaint(f"{extra[0]!r} means nothing without a model", at_key=True))
+            return self
+        extra = [key for key in ("compute", "gradient", "overlap") if key in self.model_fields_set]
+        if extra:
+            raise at(extra[0], complaint(f"{extra[0]!r} follows from the model: leave it out", at_key=True))
+        if self.layout is None:
+            raise complaint("'layout' is missing", "write layout: {tp: 8, pp: 4, global_batch: 1024}")
+        return self

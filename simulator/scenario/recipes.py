@@ -1,0 +1,27 @@
+"""Training jobs of a model and a layout: checked against the cluster that they will run on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from simulator.cluster import catalog
+from simulator.cluster.records import Accelerator
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError, Problem
+from simulator.models.training import Layout, TwoTiers, fit_problem, step
+from simulator.runtime.recipe import Recipe
+from simulator.scenario.jobs import TrainingKeys
+from simulator.scenario.spec import Scenario
+
+DEFAULT_FRAMEWORK = "megatron-core"
+
+
+def recipe(keys: TrainingKeys) -> Recipe:
+    """Return model, layout and framework of a job; raise ``InputError`` for names and degrees that do not suit."""
+    assert keys.model is not None
+    assert keys.layout is not None
+    if keys.accelerators < 1:
+        raise InputError(f"a model is trained on whole accelerators, not on {keys.accelerators:g}")
+    layout = Layout(accelerators=int(keys.accelerators), **keys.layout.model_dump())
+    return Recipe(catalog.model(keys.model), layout, catalog.framework(keys.framework or DEFAULT_FRAMEWORK))
