@@ -136,4 +136,4 @@ def _corners(sides: Sequence[int], block: Place) -> Iterator[Place]:
 
 
 def _shape(sides: Sequence[int]) -> str:
-    return " x ".join(map(str, sides))
+    return " x ".join(map(str, sides)) or "none"
