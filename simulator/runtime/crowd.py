@@ -150,7 +150,8 @@ class Crowd:
     def _weigh(self, member: Member) -> None:
         """Give the fabric the mean of a stream: its weight is that of the link that allows it least."""
         weight, stream = min(member.places.values(), default=(math.inf, 1.0))[1], member.stream
-        stream.rate *= member.weight / weight  # its pace, and the load that it is, stay until the fabric has solved
+        if weight != member.weight:  # its pace, and the load that it is, stay until the fabric has solved
+            self._fabric.rescale(stream, member.weight / weight)
         member.weight = weight
         count, limit = member.count * member.duty * weight, member.limit / weight
         if count != stream.count or limit != stream.limit:

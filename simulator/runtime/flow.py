@@ -124,10 +124,9 @@ class Flow:
         now, (compute, burst) = self._clock.now, life.pattern.stages[stage]
         life.stage = stage
         life.computed = now + max(0.0, compute - into)
-        life.sent, life.left = burst is None, 0.0
-        if burst is not None:
-            waited = max(0.0, into - burst.latency)
-            life.left = 1.0 - (waited / burst.alone if 0 < burst.alone < math.inf else 0.0)
+        life.left = burst.left(into) if burst is not None else 0.0
+        life.sent = life.left <= 0
+        if burst is not None and not life.sent:
             latency = max(0.0, burst.latency - into)
             if latency > 0:
                 self._sending.set(life.job, now + latency)

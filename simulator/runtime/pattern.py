@@ -31,6 +31,11 @@ class Burst:
         """Seconds that computing waits for it, when its bytes take ``stretch`` times as long as alone."""
         return max(0.0, self.latency + self.alone * stretch - self.hidden) if self.alone else max(0.0, self.latency)
 
+    def left(self, after: float) -> float:
+        """Share of the bytes that is still to be sent ``after`` so many seconds alone."""
+        sending = max(0.0, after - self.latency)
+        return max(0.0, 1.0 - sending / self.alone) if 0 < self.alone < math.inf else 1.0
+
 
 @dataclass(frozen=True)
 class Pattern:
