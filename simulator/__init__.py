@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simulator.cluster import catalog
     from simulator.cluster.topology import Topology
     from simulator.core.errors import InputError, PolicyError, SimulatorError
+    from simulator.experiment.collectives import collective
     from simulator.experiment.results import Results
     from simulator.experiment.run import compare, run
     from simulator.experiment.transfers import simulate_transfers
@@ -43,6 +44,7 @@ __all__ = [
     "Transfer",
     "by",
     "catalog",
+    "collective",
     "compare",
     "run",
     "simulate_transfers",
@@ -65,6 +67,7 @@ _HOME = {
     "Transfer": "workload.jobs",
     "by": "policies.order",
     "catalog": "cluster",
+    "collective": "experiment.collectives",
     "compare": "experiment.run",
     "run": "experiment.run",
     "simulate_transfers": "experiment.transfers",

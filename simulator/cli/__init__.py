@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from simulator.cli.check import check
+from simulator.cli.collective import collective
 from simulator.cli.listing import list_
 from simulator.cli.new import new
 from simulator.cli.report import report
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for _command in (check, run, show, list_, report, validate, schema, new):
+for _command in (check, run, show, list_, report, collective, validate, schema, new):
     main.add_command(_command)

@@ -139,6 +139,25 @@ def _switches() -> Rows:
     )
 
 
+def _protocols() -> Rows:
+    return _records(
+        "protocol",
+        {
+            "name": lambda r: r.name,
+            "joins": lambda r: "accelerators" if r.reach == "scale-up" else "servers",
+            "added to a step": lambda r: _quantity(r.latency, "time") if r.latency else "-",
+            "GPUDirect": lambda r: "yes" if r.gpudirect else "no",
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _algorithms() -> Rows:
+    from simulator.models.collectives import algorithms
+
+    return _plugins(algorithms)
+
+
 def _prices() -> Rows:
     return _records(
         "price",
@@ -181,6 +200,8 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "accelerators": (_accelerators, "GPUs, TPUs, ASICs, FPGAs and CPUs of the catalog"),
     "servers": (_servers, "servers of the catalog"),
     "links": (_links, "kinds of link of the catalog"),
+    "protocols": (_protocols, "what carries messages over a kind of link"),
+    "algorithms": (_algorithms, "how collectives run:  simulator collective all-reduce --algorithm NAME"),
     "switches": (_switches, "switches of the catalog"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
@@ -193,6 +214,7 @@ HARDWARE = {
     "accelerators": "accelerator",
     "servers": "server",
     "links": "link",
+    "protocols": "protocol",
     "switches": "switch",
     "prices": "price",
 }

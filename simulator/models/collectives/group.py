@@ -121,7 +121,7 @@ class Group:
         replaces that of the link.
         """
         node, accelerator = _device(device)
-        most = node.accelerators if node else min(accelerator.scale_up_domain, _LARGEST_SERVER)
+        most = most_on_a_server(device)
         per_node = ranks_per_node or min(ranks, most)
         if ranks < 1 or per_node < 1:
             raise InputError(f"{ranks} ranks with {per_node} on each server: both must be 1 or more")
@@ -137,6 +137,12 @@ class Group:
             outside = network_level(kind, cards, node.accelerators if node else per_node, per_node, protocol)
             outside = replace(outside, total=outside.total * max(1, shape[0] / per_node))
         return cls(shape, scale_up_level(accelerator, shape[0]), outside)
+
+
+def most_on_a_server(device: Server | Accelerator | str) -> int:
+    """Return the accelerators of a server, or of the usual one: as many as a fabric of up to 16 joins."""
+    node, accelerator = _device(device)
+    return node.accelerators if node else min(accelerator.scale_up_domain, _LARGEST_SERVER)
 
 
 def scale_up_level(accelerator: Accelerator, ranks: int) -> Level:
