@@ -77,7 +77,7 @@ def neighbourhoods(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[
             groups.setdefault(tuple(sorted(others)), []).append(server)
     found: dict[str, str] = {}
     taken: dict[str, None] = {}
-    for switches, members in groups.items():
+    for switches, members in sorted(groups.items(), key=lambda group: len(group[0])):
         if len(switches) > 1 and len(members) < 2:
             continue
         name = "+".join(switches) if switches[0] in taken else switches[0]

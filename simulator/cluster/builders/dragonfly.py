@@ -30,8 +30,9 @@ def dragonfly(
     equal as can be; one may be left over.
 
     Routes are the shortest in links: never longer than local, global, local, though global links in a row that are no
-    longer may be taken as well. All links are of one rate. A server with several cards has one such network for each card, side by side; a link of
-    this graph stands for that bundle. ``nodes`` leaves places empty, from the last one back.
+    longer may be taken as well. All links are of one rate. A server with several cards has one such network for each
+    card, side by side; a link of this graph stands for that bundle. ``nodes`` leaves places empty, from the last one
+    back.
     """
     within("terminals", terminals, 1, 1_000)
     routers = 2 * terminals if routers is None else routers

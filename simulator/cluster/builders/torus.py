@@ -33,7 +33,8 @@ def torus(
     Links of the kind ``link`` (default: the chip's own, as tpu-v5e-ici) join accelerators, each of which forwards for
     others; no link leads from a chip to its host. A host holds a block of neighbouring chips (2 x 4 on TPU v5e, 2 x 2 x
     1 on v4), and where the catalog knows cards of it, these lead to one data-centre switch, the provider's, by links of
-    the kind ``network``. Servers are numbered along the longest side last, so that the first half of them is half of the torus.
+    the kind ``network``. Servers are numbered along the longest side last, so that the first half of them is half of
+    the torus.
 
     ``wrap`` says for each side whether its ends are joined. By default, as Google builds them: in two dimensions a side
     of 16 (a whole TPU v5e pod is 16 x 16; smaller slices are meshes), in three one of a multiple of 4 (slices of v4 are
