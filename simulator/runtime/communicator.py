@@ -21,6 +21,12 @@ from simulator.runtime.router import Router
 
 Member = tuple[int, int]
 """A server and one of its accelerators, both by index."""
+_Load = tuple[tuple[int, ...], tuple[float, ...], float]
+"""Links, bytes on each of them and bytes of the largest flow, per byte of a collective."""
+
+
+class LostWay(InputError):
+    """Links that are down leave no way between two ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Plan:
     """Rate that fabric, network cards and ramp allow at this size, bytes/s."""
     latency: float
     """Seconds beside size / rate."""
+    flow: float = 0.0
+    """Bytes of the largest flow, per byte of the collective: links are shared among flows."""
 
     def rate(self, capacity: npt.NDArray[np.float64]) -> float:
         """Return the rate alone on links of ``capacity`` (bytes/s, by link)."""
@@ -79,45 +87,59 @@ class Communicator:
         self.group = Group(shape, inside, outside)
         if outside is not None:
             self.group = replace(self.group, outside=replace(outside, latency=self._distance()))
-        self._loads: dict[tuple[str, str], tuple[tuple[int, ...], tuple[float, ...]]] = {}
-        self._router.watch(self._loads.clear)
+        self._loads: dict[tuple[str, str], _Load] = {}
+        self._loads_as_of = self._router.changes
 
     def plan(self, collective: str, size: float, algorithm: str = "auto") -> Plan:
         """Return what a collective of ``size`` bytes takes here, by the cheapest algorithm or the one that is named."""
         found = estimate(collective, size, self.group, algorithm)
-        links, usage = self._load(found.collective, found.algorithm)
-        return Plan(found, links, usage, found.rate, found.latency)
+        links, usage, flow = self._load(found.collective, found.algorithm)
+        return Plan(found, links, usage, found.rate, found.latency, flow)
 
-    def _load(self, collective: str, algorithm: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    def _load(self, collective: str, algorithm: str) -> _Load:
+        if self._loads_as_of != self._router.changes or not self._router.lasting:
+            self._loads.clear()
+            self._loads_as_of = self._router.changes
         key = (collective, algorithm)
         if key not in self._loads:
             usage: dict[int, float] = {}
+            flow = 0.0
             if algorithm == "torus":
-                self._spread(bus_factor(collective, self.group.ranks), usage)
+                flow = self._spread(bus_factor(collective, self.group.ranks), usage)
             elif self.group.domains > 1:
                 for src, dst, share in traffic(collective, self.group, algorithm):
                     way = self._way(src, dst)
+                    flow = max(flow, share / way.flows)
                     for link, part in zip(way.links, way.usage, strict=True):
                         usage[link] = usage.get(link, 0.0) + share * part
-            self._loads[key] = (tuple(usage), tuple(usage.values()))
+            self._loads[key] = (tuple(usage), tuple(usage.values()), flow)
         return self._loads[key]
 
     def _way(self, src: int, dst: int) -> Way:
         """Return the way from rank to rank; the number of the sender in its domain is the label (channel)."""
         (a, device), (b, other) = self.members[src], self.members[dst]
         here, there = self.topology.endpoint(a, device), self.topology.endpoint(b, other)
-        way = self._router.way(here, there, device)
+        way = None
+        if not (self._cut_off(here) or self._cut_off(there)):
+            way = self._router.way(here, there, device)
         if way is None:
-            raise InputError(f"no way leads from rank {src} on {here!r} to rank {dst} on {there!r}: links are down")
+            raise LostWay(f"no way leads from rank {src} on {here!r} to rank {dst} on {there!r}: links are down")
         return way
+
+    def _cut_off(self, end: str) -> bool:
+        """Whether an accelerator has lost all its network cards: NCCL moves no channel to the card of another one."""
+        if not self._router.changes or self.topology.graph.nodes[end].get("kind") == SERVER:
+            return False
+        links = [data["index"] for data in _ways_out(self.topology, end)]
+        return bool(links) and not any(map(self._router.is_up, links))
 
     def _distance(self) -> float:
         """Latency of the longest way between neighbouring domains."""
         starts = self.group.starts
         return max(self._way(a, b).latency for a, b in zip(starts, starts[1:] + starts[:1], strict=True))
 
-    def _spread(self, volume: float, usage: dict[int, float]) -> None:
-        """Put the bytes of every chip on its links to other members, evenly."""
+    def _spread(self, volume: float, usage: dict[int, float]) -> float:
+        """Put the bytes of every chip on its links to other members, evenly; return the most on one link."""
         topology = self.topology
         chips = dict.fromkeys(topology.endpoint(server, device) for server, device in self.members)
         out: dict[str, list[int]] = {}
@@ -127,6 +149,7 @@ class Communicator:
         for links in out.values():
             for link in links:
                 usage[link] = usage.get(link, 0.0) + volume / len(links)
+        return max(usage.values(), default=0.0)
 
 
 def _check(topology: Topology, members: Sequence[Member]) -> None:

@@ -25,10 +25,10 @@ class Router:
     >>> line = Topology.from_links([{"src": "a", "dst": "b", "capacity": 1.0, "latency": 2.0}] * 2)
     >>> router = Router(line)
     >>> router.way("a", "b")
-    Way(links=(0,), usage=(1.0,), latency=2.0, flows=1)
-    >>> router.set_up(0, False)
+    Way(links=(1,), usage=(1.0,), latency=2.0, flows=1)
+    >>> router.set_up(1, False)
     >>> router.way("a", "b").links
-    (1,)
+    (0,)
     """
 
     def __init__(
@@ -44,6 +44,10 @@ class Router:
             raise InputError(f"routing {mode!r} cannot be set up: {error}") from None
         self._ways: dict[tuple[str, str, int], Way | None] = {}
         self._watchers: list[Callable[[], None]] = []
+        self.changes = 0
+        """Times that links have gone down or come up so far."""
+        self.lasting = self._mode.lasting
+        """Whether the same question gets the same answer until the next change."""
 
     def way(self, src: str, dst: str, label: int = 0) -> Way | None:
         """Return the way of a message from ``src`` to ``dst`` now; None when links that are down leave none.
@@ -74,6 +78,7 @@ class Router:
             return
         self._paths.set_up(link, up)
         self._ways.clear()
+        self.changes += 1
         for watcher in self._watchers:
             watcher()
 
