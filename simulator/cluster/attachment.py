@@ -8,6 +8,7 @@ from typing import Any
 from simulator.cluster.cut import reached
 
 Vertices = Mapping[str, Mapping[str, Any]]
+Devices = dict[int, str]
 SERVER, SWITCH, ACCELERATOR = "server", "switch", "accelerator"
 
 
@@ -26,11 +27,12 @@ def owners(vertices: Vertices) -> dict[str, str]:
     return owned
 
 
-def endpoints(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Map each server that has them to the vertices of its accelerators in the order of their number.
+def endpoints(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple[str, str]]) -> dict[str, Devices]:
+    """Map each server that has them to the vertices of its accelerators, by number.
 
-    Only servers are there of whose accelerators some have links that leave the server; the server's own name stands for
-    an accelerator that has no link but to it.
+    Only servers are there of whose accelerators some have links that leave the server. An accelerator that has no link
+    but to its server is not there: it goes out by the server. The number of an accelerator is its attribute ``device``,
+    else what follows the last slash of its name, else the first that is free.
     """
     own: dict[str, None] = {}
     out: dict[str, None] = {}
@@ -40,17 +42,14 @@ def endpoints(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[tuple
                 own[here] = None
                 if owned[here] != owned.get(there):
                     out[owned[here]] = None
-    found: dict[str, list[str]] = {}
+    found: dict[str, Devices] = {server: {} for server in out}
     for vertex in own:
-        server, number = owned[vertex], _number(vertex, vertices[vertex])
-        if server not in out:
-            continue
-        places = found.setdefault(server, [server] * int(vertices[server]["accelerators"]))
-        free = next((i for i, name in enumerate(places) if name == server), -1)
-        if not (0 <= number < len(places) and places[number] == server):
-            number = free
-        if number >= 0:
-            places[number] = vertex
+        if owned[vertex] in out:
+            devices, number = found[owned[vertex]], _number(vertex, vertices[vertex])
+            if number in devices or number < 0:
+                number = next(free for free in range(len(devices) + 1) if free not in devices)
+            if number < vertices[owned[vertex]]["accelerators"]:
+                devices[number] = vertex
     return found
 
 
@@ -86,14 +85,12 @@ def neighbourhoods(vertices: Vertices, owned: Mapping[str, str], ends: Iterable[
     return found | {vertex: str(data["unit"]) for vertex, data in vertices.items() if data.get("unit")}
 
 
-def stranded(ports: Sequence[Sequence[str]], ends: Iterable[tuple[str, str]]) -> list[int]:
-    """Return the servers (by index; ``ports`` are their endpoints) with no way both from and to those of the first."""
+def stranded(ports: Sequence[str], ends: Iterable[tuple[str, str]]) -> list[str]:
+    """Return those of ``ports`` (endpoints of accelerators) that have no way both from and to the first."""
     ahead: dict[str, list[str]] = {}
     back: dict[str, list[str]] = {}
     for src, dst in ends:
         ahead.setdefault(src, []).append(dst)
         back.setdefault(dst, []).append(src)
-    if not ports:
-        return []
-    there, here = (reached(ports[0][0], onward) for onward in (ahead, back))
-    return [index for index, own in enumerate(ports) if not all(port in there and port in here for port in own)]
+    there, here = (reached(ports[0], onward) if ports else {} for onward in (ahead, back))
+    return [port for port in ports if port not in there or port not in here]

@@ -114,7 +114,7 @@ def graphml(text: str) -> nx.Graph[Any]:
         return nx.read_graphml(io.BytesIO(text.encode()))
     except xml.parsers.expat.ExpatError as error:
         raise InputError(Problem(f"not XML: {xml.parsers.expat.ErrorString(error.code)}", line=error.lineno)) from None
-    except (nx.NetworkXException, ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
+    except (nx.NetworkXException, ValueError, LookupError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(f"not GraphML as networkx writes it: {_said(error)}") from None
 
 
@@ -154,7 +154,7 @@ def _misshapen(data: Any) -> Iterator[str]:
             for key in ends:
                 if not isinstance(part, dict) or not isinstance(part.get(key), str | int):
                     yield f"{what}[{number}] has no {key} that is text or a number"
-    if not isinstance(data.get("graph", {}), dict | list):
+    if not isinstance(data.get("graph", {}), dict):
         yield "graph is not a mapping"
 
 

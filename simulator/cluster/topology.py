@@ -240,7 +240,7 @@ class Topology:
         return attachment.owners(self.graph.nodes)
 
     @cached_property
-    def _endpoints(self) -> dict[str, list[str]]:
+    def _endpoints(self) -> dict[str, attachment.Devices]:
         return attachment.endpoints(self.graph.nodes, self._owners, self.ends)
 
     @property
@@ -256,7 +256,7 @@ class Topology:
         """
         name = self.servers[server].name
         own = self._endpoints.get(name)
-        return name if own is None or not 0 <= device < len(own) else own[device]
+        return name if own is None else own.get(device, name)
 
     def hops(self, first: int, second: int) -> int:
         """Links between two servers, given by index; 0 for the same server or when there is no network.
@@ -287,13 +287,13 @@ class Topology:
 
     def check_connected(self) -> None:
         """Raise ``InputError`` naming servers that have no way to and from the others, though there is a network."""
-        lost = attachment.stranded([self._ports(server) for server in self.servers], self.ends)
-        if self.has_network and lost:
-            first = self.servers[0].name
-            names = ", ".join(repr(self.servers[index].name) for index in lost[:5]) + ", ..." * (len(lost) > 5)
-            what = f"servers {names} have" if len(lost) > 1 else f"server {names} has"
+        ports = [port for server in self.servers for port in self._ports(server)]
+        lost = attachment.stranded(ports, self.ends) if self.has_network else []
+        if lost:
+            names = ", ".join(map(repr, lost[:5])) + ", ..." * (len(lost) > 5)
+            have = "have" if len(lost) > 1 else "has"
             hint = "a cable is two links, one each way; a server without any can be left out"
-            raise InputError(Problem(f"{what} no way from and to {first!r}", hint=hint))
+            raise InputError(Problem(f"{names} {have} no way both from and to {ports[0]!r}", hint=hint))
 
     def bisection(self) -> float:
         """Bandwidth (bytes/s, one direction) between the first and the second half of the servers, by max flow.
@@ -310,7 +310,8 @@ class Topology:
         return max_flow(links, (port for own in first for port in own), (port for own in second for port in own))
 
     def _ports(self, server: Server) -> list[str]:
-        return self._endpoints.get(server.name, [server.name])
+        own = self._endpoints.get(server.name, {})
+        return [*own.values(), *([server.name] if len(own) < max(1, server.accelerators) else [])]
 
     def bill(self) -> list[BillLine]:
         """Bill of materials: servers, switches and cables with price and power from the catalog."""
