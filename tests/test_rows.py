@@ -70,7 +70,7 @@ def test_scalars_are_what_was_written(tmp_path: Path) -> None:
             "mine.yaml:9:5 accelerators[0] acme/brain-1: unknown key 'memory_bandwith'\n"
             "        memory_bandwith: 2 TB/s\n"
             "        ^\n"
-            "    Did you mean 'memory_bandwidth'? Known: aliases, confidence, date, ",
+            "    Did you mean 'memory_bandwidth'? Known: aliases, attention_share, confidence, ",
         ),
         ("kind: asic", "kind: fgpa", ".kind: unknown kind 'fgpa'. Did you mean 'fpga'? Known: asic, cpu, fpga, gpu,"),
         ("confidence: secondary", "confidence: sure", ".confidence: unknown confidence 'sure'."),

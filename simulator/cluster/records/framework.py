@@ -30,6 +30,8 @@ class Framework(Record):
     """Attention kernel; accelerators say what share of their peak each one reaches."""
     elementwise: Ratio = 1.0
     """Bytes that norms, residuals, activations and the loss move, over those of kernels fused as far as they go."""
+    early_stop: bool = False
+    """Whether recomputing a layer ends with the last tensor that the backward pass needs, before the last product."""
     gradient_bytes: Bytes = 4.0
     """Of one gradient as it is kept and summed."""
     dp_overlap: Ratio = 0.0
@@ -45,8 +47,8 @@ class Framework(Record):
     """Standard deviation of one rank's compute time over its mean."""
     servers: int = 1
     """Parameter servers."""
-    server_bandwidth: BytesPerSecond | None = None
-    """What one parameter server, or the driver, moves each way where it is not the link (serialisation)."""
+    serialization: BytesPerSecond | None = None
+    """What one process turns into messages and back; nothing is lost to it where it is absent."""
     depth: int = 2
     """Levels of a tree aggregation, as Spark's ``treeAggregate``."""
 

@@ -11,18 +11,18 @@ from simulator.models.training.communications import Communication
 from simulator.models.training.footprint import Memory, memory
 from simulator.models.training.iteration import iteration_time, ring_latency, ring_volume, slowed
 from simulator.models.training.layout import AXES, Layout, groups, sample
-from simulator.models.training.network import Network, TwoTiers
+from simulator.models.training.network import Alone, Network
 from simulator.models.training.timing import PARTS, Step, step
 
 __all__ = [
     "AXES",
     "PARTS",
+    "Alone",
     "Communication",
     "Layout",
     "Memory",
     "Network",
     "Step",
-    "TwoTiers",
     "flops",
     "generic",
     "groups",

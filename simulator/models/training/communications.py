@@ -86,11 +86,11 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
         group = span(sample(layout, "tp"), domain)
         blocks = 1 + (1 - model.moe_layers / model.layers) + (model.moe_layers / model.layers) * (model.shared_ffn > 0)
         if layout.splits_sequence:
-            for collective in ("all_gather", "reduce_scatter"):
+            for collective in ("all-gather", "reduce-scatter"):
                 call = Communication("tp", collective, hidden, passes * blocks * layers, group)
                 yield call, framework.tp_overlap, w.products / 2
         else:
-            call = Communication("tp", "all_reduce", hidden, passes * blocks * layers, group)
+            call = Communication("tp", "all-reduce", hidden, passes * blocks * layers, group)
             yield call, framework.tp_overlap, w.products
     if layout.cp > 1:
         group = span(sample(layout, "cp"), domain)
@@ -98,12 +98,12 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
         block = tokens * kv / layout.tp * width
         steps = (layout.cp - 1) * (passes + 1)
         pair = (2, 1) if group[1] == 1 else (1, 2)
-        yield Communication("cp", "send", block, steps * layers, pair), 1.0, w.attention
+        yield Communication("cp", "send-recv", block, steps * layers, pair), 1.0, w.attention
     if layout.ep > 1:
         group = span(sample(layout, "ep"), domain)
         rows = tokens * model.active_experts / (layout.tp if layout.splits_sequence else 1) * layout.expert_imbalance
         calls = 2 * passes * model.moe_layers / model.layers * layers
-        call = Communication("ep", "all_to_all", rows * model.hidden * width, calls, group)
+        call = Communication("ep", "all-to-all", rows * model.hidden * width, calls, group)
         yield call, framework.ep_overlap, w.forward + w.backward
 
 
@@ -117,7 +117,7 @@ def _pipeline(model: Model, layout: Layout, framework: Framework, domain: int, w
     pair = span((first, second), domain)
     calls = 2 * layout.vp * layout.micro_batches
     share = framework.pp_overlap if layout.vp > 1 else 0.0
-    yield Communication("pp", "send", size, calls, pair), share, w.forward + w.backward
+    yield Communication("pp", "send-recv", size, calls, pair), share, w.forward + w.backward
 
 
 def _replicas(model: Model, layout: Layout, framework: Framework, domain: int, w: Windows) -> Iterator[Draft]:
@@ -136,24 +136,24 @@ def _replica(
     overlap, sharding = framework.dp_overlap, layout.sharding or framework.sharding
     layers = model.layers / layout.pp if model.layers else 1
     if framework.scheme != "all-reduce":
-        kind = framework.scheme.replace("-", "_")
+        kind = framework.scheme
         extra = framework.servers if framework.scheme == "parameter-server" else framework.depth
         yield Communication(axis, kind, gradients, 1, (group[0] * group[1], extra)), overlap, w.last_backward
         return
     calls = layers if framework.bucket is None else max(1, math.ceil(gradients / framework.bucket))
     if sharding == "none":
-        yield Communication(axis, "all_reduce", gradients / calls, calls, group), overlap, w.last_backward
+        yield Communication(axis, "all-reduce", gradients / calls, calls, group), overlap, w.last_backward
     elif sharding in ("zero1", "zero2"):
         rounds = layout.micro_batches if sharding == "zero2" and layout.pp == 1 else 1
         back = w.backward if rounds > 1 else w.last_backward
-        yield Communication(axis, "reduce_scatter", gradients / calls, calls * rounds, group), overlap, back
-        yield Communication(axis, "all_gather", weights / calls, calls, group), overlap, w.last_forward
+        yield Communication(axis, "reduce-scatter", gradients / calls, calls * rounds, group), overlap, back
+        yield Communication(axis, "all-gather", weights / calls, calls, group), overlap, w.last_forward
     else:
         m = layout.micro_batches
         shard = group if sharding == "zero3" else (group[0], 1)
-        gathers = Communication(axis, "all_gather", weights / layers, 2 * layers * m, shard)
+        gathers = Communication(axis, "all-gather", weights / layers, 2 * layers * m, shard)
         yield gathers, overlap, (w.forward + w.backward) * 2 / 3
-        yield Communication(axis, "reduce_scatter", gradients / layers, layers * m, shard), overlap, w.backward / 3
+        yield Communication(axis, "reduce-scatter", gradients / layers, layers * m, shard), overlap, w.backward / 3
         if sharding == "hybrid" and group[1] > 1:
             part = gradients / group[0] / layers
-            yield Communication(axis, "all_reduce", part, layers, (1, group[1])), overlap, w.last_backward
+            yield Communication(axis, "all-reduce", part, layers, (1, group[1])), overlap, w.last_backward
