@@ -30,7 +30,7 @@ class Accelerator(Record):
     """Best bf16 matrix product that somebody measured, FLOP/s."""
     gemm_share: dict[str, Ratio] = field(default_factory=dict, hash=False)
     """Precision -> share of the dense peak that large matrix products sustain in training."""
-    attention: dict[str, Ratio] = field(default_factory=dict, hash=False)
+    attention_share: dict[str, Ratio] = field(default_factory=dict, hash=False)
     """Attention kernel -> share of the 16-bit peak that it sustains in training."""
     memory: Bytes
     memory_bandwidth: BytesPerSecond
