@@ -94,3 +94,19 @@ def test_cables_of_a_graph_need_no_record() -> None:
 def test_links_inside_servers_are_no_cables() -> None:
     assert [line.kind for line in builders.get("servers")(nodes=2, node="dgx-h100").bill()] == ["server"]
     assert bill("single-switch", nodes=1)["cable", "infiniband-ndr"].count == 8
+
+
+def test_what_is_rented_is_not_bought_and_extras_come_last() -> None:
+    graph = nx.DiGraph([("a", "b", {"capacity": 1.0})])
+    graph.nodes["a"]["rented"] = True
+    rack = BillLine("rack", "", 2, None, None, "counted")
+    assert Topology(graph, extras=[rack]).bill() == [BillLine("switch", "", 1, None, None, ""), rack]
+
+
+def test_links_of_accelerators_are_cables_too() -> None:
+    """Eight cards a server to the leaves, and as many again from the leaves to the spines."""
+    assert counts(bill("rail-optimised", nodes=32)) == {
+        ("server", "nvidia/dgx-h100"): 32,
+        ("switch", "nvidia/qm9700"): 8 + 4,
+        ("cable", "infiniband-ndr"): 256 + 256,
+    }

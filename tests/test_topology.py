@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from simulator.cluster.builders import builders
-from simulator.cluster.topology import SERVER, Server, Topology
+from simulator.cluster.topology import SERVER, TIERS, Server, Topology
 from simulator.core.errors import InputError
 
 LINK: dict[str, Any] = {"src": "a", "dst": "b", "capacity": 1e9}
@@ -34,6 +34,12 @@ def chain(*capacity: float) -> Topology:
         ({"capacity": -1.0}, "link 0 (a -> b) has capacity -1.0" + FINITE),
         ({"capacity": math.nan}, "link 0 (a -> b) has capacity nan" + FINITE),
         ({"capacity": math.inf}, "link 0 (a -> b) has capacity inf" + FINITE),
+        (
+            {"capacity": 0.0},
+            "link 0 (a -> b) has capacity 0\n"
+            "    leave the link out; one that goes down for a while has a capacity event",
+        ),
+        ({"dst": "a"}, "link 0 (a -> a) ends where it starts\n    leave it out"),
         ({"latency": -1e-6}, "link 0 (a -> b) has latency -1e-06" + FINITE),
         ({"latency": math.nan}, "link 0 (a -> b) has latency nan" + FINITE),
         (
@@ -254,6 +260,52 @@ def test_a_server_on_several_switches_or_none_is_its_own_neighbourhood() -> None
     ]
     made = Topology.from_links(links, {name: {"accelerators": 1} for name in "abc"} | {"d": {"accelerators": 1}})
     assert [made.neighbourhood(name) for name in "abcd"] == list("abcd")
+
+
+def test_endpoints_of_trunks_and_of_rails() -> None:
+    trunk, rails = builders.get("single-switch")(nodes=2), builders.get("rail-optimised")(nodes=2)
+    assert (trunk.wired, rails.wired) == (False, True)
+    assert [trunk.endpoint(1, device) for device in (0, 7)] == ["node-1", "node-1"]
+    assert [rails.endpoint(1, device) for device in (0, 7, 8)] == ["node-1/0", "node-1/7", "node-1"]
+    assert (trunk.hops(0, 1), rails.hops(0, 1)) == (2, 2)
+
+
+def test_every_link_of_every_builder_says_where_it_lies() -> None:
+    for name, parameters in {
+        "fat-tree": {"k": 4},
+        "leaf-spine": {"nodes": 4},
+        "single-switch": {"nodes": 2},
+        "rail-optimised": {"nodes": 4, "cores": 4},
+        "superpod": {"su": 1},
+        "hpn": {"segments": 1, "hosts": 2, "pods": 2},
+        "dragonfly": {"terminals": 1},
+        "torus": {"sides": [4, 4]},
+        "nvlink-domain": {"domains": 2},
+        "cloud-pool": {"nodes": 4, "nodes_per_group": 2},
+    }.items():
+        made = builders.get(name)(**parameters)
+        assert set(made.tiers) <= set(TIERS)
+        assert len(made.tiers) == len(made.ends)
+    assert chain(1.0).tiers == ("",)
+
+
+def test_tiers_stand_at_the_index_of_their_link() -> None:
+    graph = nx.MultiDiGraph()
+    graph.add_edge("a", "b", index=1, capacity=1.0, tier="far")
+    graph.add_edge("b", "c", index=0, capacity=2.0)
+    assert Topology(graph).tiers == ("", "far")
+
+
+def test_servers_that_cannot_reach_each_other_are_named() -> None:
+    links = [{"src": "a", "dst": "s", "capacity": 1.0}, {"src": "s", "dst": "a", "capacity": 1.0}]
+    one_way = [{"src": "b", "dst": "s", "capacity": 1.0}]
+    servers = {name: {"accelerators": 1} for name in "abc"}
+    assert message(Topology.from_links(links + one_way, servers).check_connected) == (
+        "'b', 'c' have no way both from and to 'a'\n"
+        "    a cable is two links, one each way; a server without any can be left out"
+    )
+    Topology.from_links([], servers).check_connected()
+    Topology.from_links(links).check_connected()
 
 
 def test_what_a_topology_says_of_itself() -> None:
