@@ -203,9 +203,7 @@ def _inside(topology: Topology, members: Sequence[Member], width: int, chips: bo
         server = topology.servers[index]
         accelerator = _accelerator(server)
         if accelerator is None:
-            fast = server.scale_up > _PCIE
-            name = "nvlink" if fast else "pcie-p2p"
-            levels.append(Level(server.scale_up, 0.0, catalog.protocol(name)))
+            levels.append(Level(server.scale_up, server.scale_up_latency, catalog.protocol("ideal-scale-up")))
             continue
         level = scale_up_level(accelerator, width)
         nominal = accelerator.scale_up_bandwidth or accelerator.host_bandwidth
@@ -216,10 +214,6 @@ def _inside(topology: Topology, members: Sequence[Member], width: int, chips: bo
             level = replace(level, torus=_sides(topology, members) or torus(width, accelerator.scale_up))
         levels.append(level)
     return min(levels, key=lambda level: level.bandwidth)
-
-
-_PCIE = 128e9
-"""Bytes/s above which a fabric that nobody names is taken for NVLink: PCIe 6 x16 carries no more."""
 
 
 def _sides(topology: Topology, members: Sequence[Member]) -> tuple[int, ...]:
@@ -262,7 +256,7 @@ def _ways_out(topology: Topology, end: str) -> list[dict[str, Any]]:
 
 
 def _carrier(item: str) -> Protocol:
-    """Return the protocol of a kind of link; of links that nobody names the least that any RDMA protocol adds."""
+    """Return the protocol of a kind of link; links that nobody named are taken as they are written."""
     links = {link.id: link for link in catalog.records("link") if isinstance(link, Link)}
     named = links[item].protocol if item in links else None
-    return catalog.protocol(named or "infiniband-verbs")
+    return catalog.protocol(named or "ideal")

@@ -38,13 +38,13 @@ class Protocol(Record):
     """Added to each step: the transport below the collective library."""
     switch_step: Seconds | None = None
     """Reduction in a switch of this fabric; absent where the protocol has none."""
-    ramp: Ratio
+    ramp: Ratio = 0.0
     """Times the steps of a pipeline that it takes to fill it with chunks; bandwidth builds up meanwhile."""
     pair: Ratio = 1.0
     """Share of the goodput that reaches a peer in point-to-point messages."""
     incast: Ratio = 0.0
     """Share of capacity that is lost for each further sender to one receiver: capacity / (1 + incast (senders - 1))."""
-    gpudirect: bool
+    gpudirect: bool = True
     """Whether network cards read accelerator memory; else data is staged in host memory."""
     host_copy: BytesPerSecond | None = None
     """Rate of one accelerator into host memory on the way out, where ``gpudirect`` is false."""
