@@ -110,8 +110,10 @@ def test_the_middle_is_that_of_the_longest_side(sides: list[int], links: int) ->
 
 
 def test_an_open_side_has_half_the_bisection() -> None:
-    closed, open_ = (torus(sides=[16, 16], wrap=[wrap, True]).bisection() for wrap in (True, False))
-    assert closed == pytest.approx(2 * open_)
+    closed, *opened = (
+        torus(sides=[16, 16], wrap=wrap).bisection() for wrap in ([True] * 2, [True, False], [False, True])
+    )
+    assert [closed, closed] == pytest.approx([2 * each for each in opened])
 
 
 def test_no_route_between_chips_leads_through_a_host() -> None:

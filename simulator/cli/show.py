@@ -64,12 +64,15 @@ def _trace(path: Path, reader: str) -> Trace:
 
 def _topology_alone(file: str) -> Topology | None:
     """The topology of a topology file, or of a shipped one; None when ``file`` is a scenario."""
+    from simulator.cluster.graphs import READERS, read_graph
     from simulator.scenario.loader import is_file, read_text
     from simulator.scenario.schema import read_topology
     from simulator.scenario.shipped import names, shipped
     from simulator.scenario.yamltext import parse
 
     path = Path(file)
+    if is_file(path) and path.suffix.lower() in READERS:
+        return read_graph(path)
     if is_file(path):
         keys = parse(read_text(path), str(path), problems=[]).value
         if not isinstance(keys, dict) or "build" not in keys or "workload" in keys:

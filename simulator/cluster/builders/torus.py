@@ -33,8 +33,8 @@ def torus(
     Links of the kind ``link`` (default: the chip's own, as tpu-v5e-ici) join accelerators, each of which forwards for
     others; no link leads from a chip to its host. A host holds a block of neighbouring chips (2 x 4 on TPU v5e, 2 x 2 x
     1 on v4), and where the catalog knows cards of it, these lead to one data-centre switch, the provider's, by links of
-    the kind ``network``. Servers are numbered along the longest side last, so that the first half of them is half of
-    the torus.
+    the kind ``network``. Servers are numbered so that the first half of them is the half of the torus with the fewest
+    links to the other.
 
     ``wrap`` says for each side whether its ends are joined. By default, as Google builds them: in two dimensions a side
     of 16 (a whole TPU v5e pod is 16 x 16; smaller slices are meshes), in three one of a multiple of 4 (slices of v4 are
@@ -49,7 +49,7 @@ def torus(
     chips = math.prod(sides)
     room(2 * chips * len(sides))
     count = sum(2 if side > 2 else side - 1 for side in sides)
-    places = _add_hosts(plan, sides, block, wire.goodput * count)
+    places = _add_hosts(plan, sides, block, _order(sides, wraps), wire.goodput * count)
     for place, name in places.items():
         for dimension, side in enumerate(sides):
             last = place[dimension] + 1 == side
@@ -110,11 +110,17 @@ def _wraps(sides: Sequence[int], wrap: Sequence[bool] | None) -> list[bool]:
     return list(wrap)
 
 
-def _add_hosts(plan: Plan, sides: Sequence[int], block: Place, nic: float) -> dict[Place, str]:
+def _order(sides: Sequence[int], wraps: Sequence[bool]) -> list[int]:
+    """Dimensions from the one with the fewest links across its middle to the one with the most."""
+    cuts = [(2 if wrapped and side > 2 else 1) / side for side, wrapped in zip(sides, wraps, strict=True)]
+    return sorted(range(len(sides)), key=lambda dimension: (cuts[dimension], dimension))
+
+
+def _add_hosts(plan: Plan, sides: Sequence[int], block: Place, order: Sequence[int], nic: float) -> dict[Place, str]:
     """Add hosts and chips; return the name of the chip at each place."""
     places: dict[Place, str] = {}
     cubes = len(sides) == 3 and all(side % _CUBE == 0 for side in sides)
-    for index, corner in enumerate(_corners(sides, block)):
+    for index, corner in enumerate(_corners(sides, block, order)):
         unit = {"unit": "cube-" + "-".join(str(x // _CUBE) for x in corner)} if cubes else {}
         plan.add_server(f"node-{index}", accelerators=False, nic=nic, **unit)
         for number, inner in enumerate(product(*map(range, block))):
@@ -129,9 +135,8 @@ def _add_hosts(plan: Plan, sides: Sequence[int], block: Place, nic: float) -> di
     return places
 
 
-def _corners(sides: Sequence[int], block: Place) -> Iterator[Place]:
-    """First places of the hosts; the longest side varies slowest."""
-    order = sorted(range(len(sides)), key=lambda dimension: (-sides[dimension], dimension))
+def _corners(sides: Sequence[int], block: Place, order: Sequence[int]) -> Iterator[Place]:
+    """First places of the hosts; the first dimension of ``order`` varies slowest."""
     for corner in product(*(range(0, sides[dimension], block[dimension]) for dimension in order)):
         yield tuple(corner[order.index(dimension)] for dimension in range(len(sides)))
 
