@@ -9,9 +9,11 @@ from __future__ import annotations
 from simulator.models.training.architecture import flops, generic, parameters
 from simulator.models.training.communications import Communication
 from simulator.models.training.footprint import Memory, memory
+from simulator.models.training.inputs import fed
 from simulator.models.training.iteration import iteration_time, ring_latency, ring_volume, slowed
 from simulator.models.training.layout import AXES, Layout, groups, sample
 from simulator.models.training.network import Alone, Network
+from simulator.models.training.search import nearest_fit, ranked
 from simulator.models.training.timing import PARTS, Step, step
 
 __all__ = [
@@ -23,12 +25,15 @@ __all__ = [
     "Memory",
     "Network",
     "Step",
+    "fed",
     "flops",
     "generic",
     "groups",
     "iteration_time",
     "memory",
+    "nearest_fit",
     "parameters",
+    "ranked",
     "ring_latency",
     "ring_volume",
     "sample",

@@ -55,7 +55,7 @@ def communications(
     model: Model, layout: Layout, framework: Framework, scale_up_domain: int, network: Network, w: Windows
 ) -> tuple[Communication, ...]:
     """All communication of one optimizer step, timed alone by ``network``."""
-    domain = layout.domain or domain_of(layout.accelerators, scale_up_domain)
+    domain = domain_of(layout, scale_up_domain)
     found = []
     for call, share, window in _calls(model, layout, framework, domain, w):
         timed = replace(call, time=network(call.axis, call.collective, call.bytes, call.group))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.cluster.records import Framework, Model
+from simulator.cluster.records import Accelerator, Framework, Model
 from simulator.models.training.architecture import layer_parameters, parameters
-from simulator.models.training.layout import Layout
+from simulator.models.training.layout import Layout, domain_of, sample, span
 
-RESERVED = 4e9
+RESERVED = 2e9
 """Bytes for the CUDA context, NCCL's buffers and workspaces: typical of an 8-GPU job, from memory."""
+LOGIT_BYTES = 4.0
+"""Of one score of the vocabulary: itself and its gradient in 16 bits."""
 OPTIMIZER_BYTES = 12.0
 """Of one parameter under Adam: fp32 master copy, mean and variance (ZeRO, arXiv 1910.02054, section 3.1)."""
 
@@ -60,7 +62,7 @@ def weight_bytes(layout: Layout) -> float:
     return 4.0 if layout.precision in ("fp32", "tf32") else 2.0
 
 
-def memory(model: Model, layout: Layout, framework: Framework, capacity: float) -> Memory:
+def memory(model: Model, layout: Layout, framework: Framework, accelerator: Accelerator) -> Memory:
     """Memory of the fullest rank, bytes.
 
     Weights, gradients and Adam's states per parameter are 18 bytes with fp32 gradients, and 6 + 12/d with a distributed
@@ -74,16 +76,16 @@ def memory(model: Model, layout: Layout, framework: Framework, capacity: float) 
     trained = layout.trains == "all"
     w, g, o = weight_bytes(layout), framework.gradient_bytes * trained, state * trained
     weights = gradients = optimizer = 0.0
-    for count, ranks in ((dense, layout.replicas), (routed, layout.expert_replicas)):
+    for axis, count, ranks in (("dp", dense, layout.replicas), ("edp", routed, layout.expert_replicas)):
         if sharding == "hybrid":
-            ranks = min(ranks, layout.domain or ranks)
+            ranks, _ = span(sample(layout, axis), domain_of(layout, accelerator.scale_up_domain))
         weights += count * w / (ranks if sharding in ("zero3", "hybrid") else 1)
         gradients += count * g / (ranks if sharding in ("zero2", "zero3", "hybrid") else 1)
         optimizer += count * o / (ranks if sharding != "none" else 1)
     if sharding in ("zero3", "hybrid") and model.kind == "transformer":
         weights += 2 * w * (dense + routed) * layout.pp / model.layers
     activations, logits = _activations(model, layout, framework)
-    return Memory(weights, gradients, optimizer, activations, logits, RESERVED, capacity)
+    return Memory(weights, gradients, optimizer, activations, logits, RESERVED, accelerator.memory)
 
 
 def _activations(model: Model, layout: Layout, framework: Framework) -> tuple[float, float]:
@@ -102,7 +104,7 @@ def _activations(model: Model, layout: Layout, framework: Framework) -> tuple[fl
     in_flight = min(layout.pp, layout.micro_batches) if layout.pp > 1 else 1
     interleaved = 1 + (layout.pp - 1) / (layout.pp * layout.vp) if layout.vp > 1 else 1.0
     stack = kept * model.layers / layout.pp * in_flight * interleaved
-    logits = 6.0 * tokens * model.vocab / layout.tp
+    logits = LOGIT_BYTES * tokens * model.vocab / layout.tp
     return stack + (layer if layout.recompute == "full" else 0.0), logits
 
 

@@ -29,6 +29,7 @@ class Layout:
     weights are trained or adapters of negligible size on frozen weights (LoRA). ``domain`` is the number of consecutive
     ranks that share a scale-up fabric; None takes the accelerator's. ``slowdown`` is the compute time of the slowest
     node over that of a healthy one; ``expert_imbalance`` the tokens of the fullest expert rank over the mean.
+    ``input_rate`` is what the input pipeline feeds to one accelerator (sequences/s, see ``fed``); None never waits.
     """
 
     accelerators: int = 1
@@ -48,6 +49,7 @@ class Layout:
     domain: int | None = None
     slowdown: float = 1.0
     expert_imbalance: float = 1.0
+    input_rate: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("accelerators", "tp", "pp", "cp", "ep", "vp", "micro_batch", "global_batch", "sequence", "domain"):
@@ -61,6 +63,8 @@ class Layout:
         for name in ("slowdown", "expert_imbalance"):
             if not 1 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} {getattr(self, name)!r} is not a number of 1 or more")
+        if self.input_rate is not None and not 0 < self.input_rate < math.inf:
+            raise InputError(f"input_rate {self.input_rate!r} is not a number above 0")
         self._check_degrees()
 
     def _check_degrees(self) -> None:
@@ -159,7 +163,6 @@ def _transformer_problems(model: Model, layout: Layout) -> list[str]:
             f"pp {layout.pp} x vp {layout.vp} = {chunks} divides neither the {model.layers} layers of {model.id} nor "
             f"{units + 2}, with the embedding and the output layer: the nearest that does is {nearest(chunks, fits)}"
         )
-    kv = model.kv_heads or model.heads
     if model.heads % layout.tp:
         problems.append(
             f"tp {layout.tp} does not divide the {model.heads} heads of {model.id}: "
@@ -175,7 +178,6 @@ def _transformer_problems(model: Model, layout: Layout) -> list[str]:
     sequence = layout.sequence or model.sequence
     if sequence % (2 * layout.cp) and layout.cp > 1:
         problems.append(f"a sequence of {sequence} tokens is not a multiple of 2 x cp {layout.cp}")
-    del kv
     return problems
 
 
@@ -223,8 +225,8 @@ def span(members: tuple[int, ...], domain: int) -> tuple[int, int]:
     return max(counts.values()), len(counts)
 
 
-def domain_of(accelerators: int, scale_up_domain: int) -> int:
-    """Consecutive ranks that share a scale-up fabric: the largest number up to the domain that divides the job."""
-    if accelerators <= scale_up_domain:
-        return accelerators
-    return max(d for d in range(1, scale_up_domain + 1) if accelerators % d == 0)
+def domain_of(layout: Layout, scale_up_domain: int) -> int:
+    """Consecutive ranks that share a scale-up fabric: the layout's, else the most up to the fabric that divide the job."""
+    if layout.domain is not None or layout.accelerators <= scale_up_domain:
+        return layout.domain or layout.accelerators
+    return max(d for d in range(1, scale_up_domain + 1) if layout.accelerators % d == 0)

@@ -14,9 +14,9 @@ Network = Callable[[str, str, float, tuple[int, int]], float]
 """(axis, collective, bytes, group) -> seconds of one call alone.
 
 ``collective`` is ``all-reduce``, ``all-gather``, ``reduce-scatter``, ``all-to-all``, ``send-recv``, or one of
-``parameter-server`` and ``tree-aggregate``. ``bytes`` is the whole array (as in nccl-tests), what one rank sends in an ``all-to-all``, the
-message of a ``send-recv``, and what one worker pushes in the last two. ``group`` is (ranks in one scale-up domain,
-domains); for the last two (workers, servers) and (workers, levels)."""
+``parameter-server`` and ``tree-aggregate``. ``bytes`` is the whole array (as in nccl-tests), what one rank sends in an
+``all-to-all``, the message of a ``send-recv``, and what one worker pushes in the last two. ``group`` is (ranks in one
+scale-up domain, domains); for the last two (workers, servers) and (workers, levels)."""
 CARDS = 8
 """Network cards of a server where only the link is known: one for each of its accelerators."""
 
@@ -60,8 +60,8 @@ def parameter_server(size: float, workers: int, servers: int, level: Level) -> f
     """Seconds to push ``size`` bytes of gradients to ``servers`` and pull as many weights, all workers at once.
 
     Each server takes in workers x size / servers and gives out as much; many senders to one receiver lose the share
-    that the protocol's ``incast`` says. Source: Li et al., "Scaling distributed machine learning with the parameter server"
-    (OSDI 2014), in a synchronous form.
+    that the protocol's ``incast`` says. Source: Li et al., "Scaling distributed machine learning with the parameter
+    server" (OSDI 2014), in a synchronous form.
     """
     loss = 1 + level.protocol.incast * (workers - 1)
     push = max(size, size * workers / servers * loss)
@@ -85,4 +85,4 @@ def fan_in(workers: int, levels: int) -> int:
     >>> fan_in(100, 2), fan_in(8, 1)
     (10, 8)
     """
-    return math.ceil(round(workers ** (1 / levels), 9))
+    return math.ceil(round(math.pow(workers, 1 / levels), 9))

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Framework, Model
 from simulator.models.training import architecture
 from simulator.models.training.communications import Communication, Windows, communications
 from simulator.models.training.device import Device
 from simulator.models.training.footprint import Memory, held, memory
 from simulator.models.training.layout import Layout, balanced, check
-from simulator.models.training.network import Network
+from simulator.models.training.network import Network, fan_in
 from simulator.models.training.work import Part, Pass, Worker
 
 PARTS = (
@@ -33,7 +34,6 @@ class Compute:
     recompute: float
     imbalance: float
     optimizer: float
-    data: float
     straggler: float
     overhead: float
 
@@ -77,12 +77,15 @@ class Step:
         work = c.forward + c.backward
         parts = dict.fromkeys(PARTS, 0.0)
         parts |= {"gemm": work.gemm, "attention": work.attention, "elementwise": work.elementwise}
-        parts |= {"recompute": c.recompute, "optimizer": c.optimizer, "data": c.data, "straggler": c.straggler}
+        parts |= {"recompute": c.recompute, "optimizer": c.optimizer, "straggler": c.straggler}
         parts["overhead"] = c.overhead + work.idle
         for call in self.communications:
             parts["dp" if call.axis == "edp" else call.axis] += call.exposed
         slots = (self.layout.pp - 1) / (self.layout.vp * self.layout.micro_batches)
         parts["bubble"] = c.imbalance + slots * (c.busy + parts["tp"] + parts["cp"] + parts["ep"] + parts["pp"])
+        if self.layout.input_rate is not None:
+            fed = self.layout.global_batch / (self.layout.accelerators * self.layout.input_rate)
+            parts["data"] = max(0.0, fed - sum(parts.values()))
         return parts
 
     @property
@@ -118,13 +121,17 @@ class Step:
         return replace(self, communications=tuple(changed))
 
 
-def step(model: Model, accelerator: Accelerator, layout: Layout, network: Network, framework: Framework) -> Step:
+def step(
+    model: Model, accelerator: Accelerator, layout: Layout, network: Network, framework: Framework | None = None
+) -> Step:
     """Time one optimizer step of ``model`` on ``layout.accelerators`` accelerators.
 
-    ``network`` times one collective call alone. Raises ``InputError`` when the layout does not suit the model or the
-    accelerator lacks the precision; a model that does not fit is timed all the same, and ``Step.memory`` says so.
+    ``network`` times one collective call alone; ``framework`` of None is Megatron-Core. Raises ``InputError`` when the
+    layout does not suit the model or the accelerator lacks the precision; a model that does not fit is timed all the
+    same, and ``Step.memory`` says so.
     """
     check(model, layout)
+    framework = framework or catalog.framework("megatron-core")
     device = Device.of(accelerator, framework, layout.precision)
     compute = _compute(model, layout, device, framework)
     m = layout.micro_batches
@@ -137,7 +144,7 @@ def step(model: Model, accelerator: Accelerator, layout: Layout, network: Networ
         last_backward=(compute.backward.time + compute.recompute) / m,
     )
     calls = communications(model, layout, framework, accelerator.scale_up_domain, network, windows)
-    room = memory(model, layout, framework, accelerator.memory)
+    room = memory(model, layout, framework, accelerator)
     amount = architecture.flops(model, layout.sequence or model.sequence)
     if layout.trains == "adapters":
         amount *= 2 / 3
@@ -160,10 +167,23 @@ def _compute(model: Model, layout: Layout, device: Device, framework: Framework)
         recompute=again * m,
         imbalance=max(0.0, slowest * m - busy),
         optimizer=device.move(OPTIMIZER_TRAFFIC * owned),
-        data=0.0,
         straggler=busy * (noise + layout.slowdown - 1),
-        overhead=framework.step_overhead,
+        overhead=framework.step_overhead + _serialization(dense + routed, layout, framework),
     )
+
+
+def _serialization(parameters: float, layout: Layout, framework: Framework) -> float:
+    """Seconds that the busiest process spends on turning gradients and weights into messages and back."""
+    if framework.serialization is None or layout.replicas == 1:
+        return 0.0
+    size = parameters * framework.gradient_bytes
+    if framework.scheme == "tree-aggregate":
+        times = framework.depth * fan_in(layout.replicas, framework.depth) + 1.0
+    elif framework.scheme == "parameter-server":
+        times = 2 * max(1.0, layout.replicas / framework.servers)
+    else:
+        times = 2.0
+    return size * times / framework.serialization
 
 
 def _stages(worker: Worker) -> tuple[Pass, Pass, float, float]:
