@@ -9,6 +9,7 @@ from typing import Protocol
 from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock
 from simulator.runtime.pattern import Pattern
+from simulator.runtime.slots import Slots
 from simulator.workload.jobs import BatchJob, Job, Placement, State
 
 
@@ -50,8 +51,9 @@ class Gangs:
         patterns: Patterns,
         motion: Callable[[Callable[[Job], None]], Motion],
         restart: float,
+        slots: Slots,
     ) -> None:
-        self._clock, self._nodes, self._restart = clock, nodes, restart
+        self._clock, self._nodes, self._restart, self._slots = clock, nodes, restart, slots
         self._pattern = patterns
         self._patterns: dict[Job, Pattern] = {}
         self._motion = motion(self._arrived)
@@ -61,6 +63,7 @@ class Gangs:
         """Start or resume a queued job; raises ``ValueError`` naming the server when it does not fit there."""
         now = self._clock.now
         self._take(job, placement)
+        self._slots.take(job)
         job.waited += now - job.since
         job.since = now
         job.state = State.RUNNING
@@ -89,7 +92,8 @@ class Gangs:
         """End a job that has done all its work."""
         self._motion.end(job)
         self._release(job)
-        job.done = job.work
+        pattern = self._patterns.get(job)
+        job.work = job.done = pattern.work if pattern else job.work  # not by the detours of links that were down
         job.end = self._clock.now
         job.state = State.COMPLETED
         self.ended(job)
@@ -128,6 +132,7 @@ class Gangs:
         job.placement, job.devices = placement, tuple(devices)
 
     def _release(self, job: Job) -> None:
+        self._slots.give(job)
         if len(job.placement) == 1:
             server, taken = job.placement[0]
             self._nodes.give(server, taken, job.cores, job.memory, job.devices[0])

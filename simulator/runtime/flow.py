@@ -10,6 +10,7 @@ from functools import partial
 from simulator.core.clock import Clock
 from simulator.core.timer import Deadlines
 from simulator.runtime.fabric import Fabric, Stream
+from simulator.runtime.fluid import rework
 from simulator.runtime.pattern import Burst, Pattern
 from simulator.workload.jobs import Job
 
@@ -82,8 +83,7 @@ class Flow:
         """Let a job go on with other ways through the network, from the same point of its iteration."""
         before = self._lives[job].pattern
         self.end(job)
-        job.done *= pattern.base / before.base if 0 < pattern.base < math.inf and 0 < before.base < math.inf else 1.0
-        job.work = pattern.work
+        rework(job, before, pattern)
         self.begin(job, pattern)
 
     def settle(self, job: Job) -> None:

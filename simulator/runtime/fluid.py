@@ -57,8 +57,10 @@ class Fluid:
     def reroute(self, job: Job, pattern: Pattern) -> None:
         """Let a job go on with other ways through the network."""
         if job in self._members:
-            self._leave(job)
+            before = self._members[job][1]
             self.settle(job)
+            self._leave(job)
+            rework(job, before, pattern)
             job.speed = 0.0
             self._join(job, pattern)
             self._retime(job)
@@ -92,6 +94,13 @@ class Fluid:
         left = job.work - job.done
         end = job.since + job.restarting + left / job.speed if job.speed > 0 else math.inf
         self._ends.set(job, max(end, job.since))
+
+
+def rework(job: Job, before: Pattern, after: Pattern) -> None:
+    """Count the work of a job by another pattern of the same iterations."""
+    if 0 < before.base < math.inf and 0 < after.base < math.inf:
+        job.done *= after.base / before.base
+    job.work = after.work
 
 
 _ROUNDING = 1e-12

@@ -42,13 +42,14 @@ class Pattern:
     """An iteration: ``compute`` seconds, ``inside`` seconds of exposed traffic that meets no link, and the bursts.
 
     Bursts follow one another, each beside as much computing as it can hide behind. ``iterations`` is how many there
-    are; their number need not be whole.
+    are; ``given`` the seconds that all take alone, where that is known better than by adding up.
     """
 
     compute: float
     inside: float = 0.0
     bursts: tuple[Burst, ...] = ()
     iterations: float = 1.0
+    given: float | None = None
 
     def time(self, stretch: float = 1.0) -> float:
         """Seconds of one iteration whose bursts take ``stretch`` times as long as alone."""
@@ -77,6 +78,8 @@ class Pattern:
     @cached_property
     def work(self) -> float:
         """Seconds that all iterations take alone."""
+        if self.given is not None:
+            return self.given
         return self.iterations * self.base if self.iterations else 0.0
 
     @cached_property

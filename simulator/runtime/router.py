@@ -37,6 +37,7 @@ class Router:
         if isinstance(flows, bool) or not isinstance(flows, int) or not 1 <= flows <= _MOST_FLOWS:
             raise InputError(f"flows is {flows!r}; it must be a whole number from 1 to {_MOST_FLOWS}")
         self.topology = topology
+        self._how: dict[str, Any] = {"mode": mode, "flows": flows, "load": load, **options}
         self._paths = Paths(topology.routes.mesh)
         try:
             self._mode = modes.get(mode)(paths=self._paths, flows=flows, load=load or _idle, **options)
@@ -85,6 +86,10 @@ class Router:
     def is_up(self, link: int) -> bool:
         """Whether a link is up."""
         return link not in self._paths.down
+
+    def pristine(self) -> Router:
+        """Return a router of the same mode for which all links are up."""
+        return Router(self.topology, **self._how)
 
     def watch(self, callback: Callable[[], None]) -> None:
         """Call ``callback()`` after each change of the links that are up; in the order of watching."""

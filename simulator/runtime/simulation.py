@@ -26,8 +26,9 @@ from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
 from simulator.runtime.links import CapacityEvent, LinkEvent, Links
 from simulator.runtime.motions import MOTIONS
+from simulator.runtime.patterns import PlacedPatterns
 from simulator.runtime.router import Router
-from simulator.runtime.training import RingPatterns
+from simulator.runtime.slots import Slots
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View, progress
 from simulator.workload.jobs import Job, Placement, State, Transfer
@@ -52,7 +53,7 @@ class Simulation:
     ``capacity_events`` are (time, link index, bytes/s), ``link_events`` (time, link index, whether it is up), and
     routing takes ``reroute`` seconds to notice the latter. ``contention`` off lets traffic take its time without
     sharing links; ``fidelity`` (one of ``motions.MOTIONS``) is how jobs share them. ``routing`` and its ``flows`` are
-    those of ``Router``.
+    those of ``Router``, ``collectives`` the algorithm of all-reduces.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Simulation:
         fidelity: str = "fluid",
         routing: str = "ecmp",
         flows: int = 1,
+        collectives: str = "auto",
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -97,7 +99,10 @@ class Simulation:
         self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
         quiet = not (transfers or capacity_events or link_events)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
-        self.gangs = Gangs(self.clock, self.nodes, RingPatterns(topology), motion, restart)
+        slots = Slots(topology)
+        patterns = PlacedPatterns(topology, self.router, slots, collectives)
+        self.gangs = Gangs(self.clock, self.nodes, patterns, motion, restart, slots)
+        self.router.watch(Soon(self.clock, self.gangs.reroute, Phase.FAILURES))
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)

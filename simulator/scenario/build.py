@@ -19,20 +19,12 @@ from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
+from simulator.scenario.jobs import BatchKeys, TrainingKeys
 from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
-from simulator.scenario.workloads import (
-    BatchKeys,
-    Common,
-    GeneratedWork,
-    JobsWork,
-    TraceWork,
-    TrainingKeys,
-    TransferKeys,
-    TransfersWork,
-)
+from simulator.scenario.workloads import Common, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate
 from simulator.workload.jobs import BatchJob, Job, TrainingJob, Transfer
 from simulator.workload.trace import Trace
@@ -101,6 +93,7 @@ def build(
         fidelity=scenario.network.fidelity,
         routing=scenario.network.routing,
         flows=scenario.network.flows,
+        collectives=scenario.network.collectives,
         restart=run.restart,
         until=math.inf if run.until is None else run.until,
         warmup=run.warmup,

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from simulator.cluster import catalog
-from simulator.cluster.records import Accelerator
-from simulator.cluster.topology import Topology
-from simulator.core.errors import InputError, Problem
-from simulator.models.training import Layout, TwoTiers, fit_problem, step
+from simulator.core.errors import InputError
+from simulator.models.training import Layout
 from simulator.runtime.recipe import Recipe
 from simulator.scenario.jobs import TrainingKeys
-from simulator.scenario.spec import Scenario
 
 DEFAULT_FRAMEWORK = "megatron-core"
 

@@ -100,5 +100,6 @@ def _best(name: str, collective: str, size: float, group: Group) -> Estimate:
     costs = algorithms.get(name)().costs(collective, group)
     best: Cost = min(costs, key=lambda cost: cost.time(size))
     time = best.time(size)
-    rate = size / (time - best.latency) if time > best.latency else 1 / (2 * best.slope if best.fill else best.slope)
+    slope = 2 * best.slope if best.fill else best.slope
+    rate = size / (time - best.latency) if time > best.latency else 1 / slope if slope > 0 else math.inf
     return Estimate(collective, size, group.ranks, time, name, best.protocol, best.latency, rate)

@@ -1,0 +1,101 @@
+"""What a job does on the accelerators that it was given: its iteration, its collectives on the links between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+from simulator.cluster.topology import Topology
+from simulator.runtime.communicator import LostWay
+from simulator.runtime.ensemble import Ensemble
+from simulator.runtime.pattern import Pattern
+from simulator.runtime.placed import PlacedStep
+from simulator.runtime.recipe import Recipe
+from simulator.runtime.router import Router
+from simulator.runtime.slots import Slots
+from simulator.workload.jobs import BatchJob, Job, TrainingJob
+
+_KEPT = 1024
+"""Placements that are remembered; a long run has more than memory should hold."""
+_PERIOD = 1.0
+"""Seconds of one iteration of a job of which only the run time is known, as near as makes a whole number of them."""
+_LARGE = 2.0**30
+"""Bytes of the all-reduce whose traffic stands for that of a job of which nothing is known but how much it is."""
+
+
+class PlacedPatterns:
+    """Makes the iterations of jobs on a topology; ``algorithm`` is that of all-reduces.
+
+    While links that are down leave a job no way, its traffic waits on the ways that it would have had.
+    """
+
+    def __init__(self, topology: Topology, router: Router, slots: Slots, algorithm: str = "auto") -> None:
+        self._topology, self._router, self._slots, self._algorithm = topology, router, slots, algorithm
+        self._whole = router.pristine()
+        self._known: dict[Hashable, Ensemble] = {}
+        self._steps: dict[Hashable, Pattern] = {}
+        self._as_of = 0
+
+    def __call__(self, job: Job) -> Pattern:
+        """Return the iteration of a job at its placement."""
+        if self._as_of != self._router.changes or not self._router.lasting:
+            self._known.clear()
+            self._steps.clear()
+            self._as_of = self._router.changes
+        try:
+            return self._pattern(job, self._router)
+        except LostWay:
+            return self._pattern(job, self._whole)
+
+    def _pattern(self, job: Job, router: Router) -> Pattern:
+        if isinstance(job, TrainingJob):
+            return self._recipe(job, job.recipe, router) if isinstance(job.recipe, Recipe) else self._plain(job, router)
+        assert isinstance(job, BatchJob)
+        return self._replayed(job, router)
+
+    def _recipe(self, job: TrainingJob, recipe: Recipe, router: Router) -> Pattern:
+        members = self._slots.members(job)
+        key = (members, recipe, job.iterations, router is self._whole)
+        if key not in self._steps:
+            _forget(self._steps)
+            placed = PlacedStep(recipe, self._topology, router, members, self._algorithm)
+            self._steps[key] = placed.pattern(job.iterations)
+        return self._steps[key]
+
+    def _plain(self, job: TrainingJob, router: Router) -> Pattern:
+        """Compute, then an all-reduce of the gradients."""
+        if job.accelerators <= 1 or not job.gradient:
+            return Pattern(job.compute, iterations=job.iterations)
+        call = self._ensemble(job, router).call("all-reduce", job.gradient, self._algorithm)
+        hidden = job.overlap * job.compute
+        if not call.links:
+            return Pattern(job.compute, max(0.0, call.time - hidden), iterations=job.iterations)
+        return Pattern(job.compute, bursts=(call.burst("dp", hidden=hidden),), iterations=job.iterations)
+
+    def _replayed(self, job: BatchJob, router: Router) -> Pattern:
+        """So much of the time on the network that its share of the duration, alone, is ``communication``."""
+        rounds = max(1, math.ceil(job.duration / _PERIOD))
+        period = job.duration / rounds
+        network = job.communication * period
+        if job.accelerators <= 1:
+            return Pattern(period - network, network, iterations=rounds, given=job.duration)
+        call = self._ensemble(job, router).call("all-reduce", _LARGE, self._algorithm)
+        calls = network / call.alone if 0 < call.alone < math.inf else 0.0
+        if not (call.links and calls):
+            return Pattern(period - network, network, iterations=rounds, given=job.duration)
+        burst = call.without_latency().burst("replayed", calls)
+        return Pattern(period - network, bursts=(burst,), iterations=rounds, given=job.duration)
+
+    def _ensemble(self, job: Job, router: Router) -> Ensemble:
+        members = self._slots.members(job)
+        key = (members, router is self._whole)
+        if key not in self._known:
+            _forget(self._known)
+            self._known[key] = Ensemble(self._topology, router, (members,))
+        return self._known[key]
+
+
+def _forget(known: dict[Hashable, Any]) -> None:
+    if len(known) >= _KEPT:
+        del known[next(iter(known))]

@@ -1,0 +1,94 @@
+"""A training step where its ranks really are: every collective of its layout on the links between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from simulator.cluster import catalog
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
+from simulator.models.training import Step, groups, step
+from simulator.runtime.communicator import Member
+from simulator.runtime.ensemble import CENTRAL, Call, Ensemble
+from simulator.runtime.pattern import Pattern
+from simulator.runtime.recipe import Recipe
+from simulator.runtime.router import Router
+
+
+class PlacedStep:
+    """One optimizer step of a recipe on ``members``, (server, device) by rank.
+
+    Raises ``InputError`` when the accelerators there are none that the catalog knows, or of several kinds.
+    """
+
+    def __init__(
+        self, recipe: Recipe, topology: Topology, router: Router, members: Sequence[Member], algorithm: str = "auto"
+    ) -> None:
+        self._topology, self._router, self._algorithm = topology, router, algorithm
+        self._recipe, self._members = recipe, members
+        self._ensembles: dict[tuple[str, tuple[int, int], bool], Ensemble] = {}
+        self._calls: dict[tuple[str, str, float, tuple[int, int]], Call] = {}
+        kind = _accelerator(topology, members)
+        self.step: Step = step(recipe.model, catalog.accelerator(kind), recipe.layout, self._time, recipe.framework)
+
+    def pattern(self, iterations: float) -> Pattern:
+        """Return the step as computing and bursts; what meets no link counts as inside."""
+        inside, bursts = 0.0, []
+        for each in self.step.communications:
+            call = self._call(each.axis, each.collective, each.bytes, each.group)
+            if call.links:
+                bursts.append(call.burst(each.axis, each.calls, each.hidden))
+            else:
+                inside += each.exposed
+        outside = sum(burst.exposed() for burst in bursts)
+        return Pattern(max(0.0, self.step.time - inside - outside), inside, tuple(bursts), iterations)
+
+    def _time(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> float:
+        return self._call(axis, collective, size, group).time
+
+    def _call(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> Call:
+        key = (axis, collective, size, group)
+        if key not in self._calls:
+            if collective in CENTRAL:
+                ensemble = self._ensemble(axis, (0, 0), pairs=False)
+                self._calls[key] = ensemble.call(collective, size, servers=group[1])
+            else:
+                ensemble = self._ensemble(axis, group, pairs=collective == "send-recv")
+                algorithm = self._algorithm if collective == "all-reduce" else "auto"
+                self._calls[key] = ensemble.call(collective, size, algorithm)
+        return self._calls[key]
+
+    def _ensemble(self, axis: str, group: tuple[int, int], pairs: bool) -> Ensemble:
+        key = (axis, group, pairs)
+        if key not in self._ensembles:
+            found = [tuple(self._members[rank] for rank in ranks) for ranks in groups(self._recipe.layout, axis)]
+            if pairs:
+                found = [pair for members in found for pair in _neighbours(members)]
+            elif math.prod(group) and math.prod(group) < len(found[0]):
+                found = [part for members in found for part in _parts(members, inside=group[1] == 1)]
+            self._ensembles[key] = Ensemble(self._topology, self._router, found)
+        return self._ensembles[key]
+
+
+def _neighbours(members: tuple[Member, ...]) -> list[tuple[Member, ...]]:
+    """Pairs that pass something on: each rank to the next, the last to the first."""
+    return list(zip(members, members[1:] + members[:1], strict=True)) if len(members) > 2 else [members]
+
+
+def _parts(members: tuple[Member, ...], inside: bool) -> list[tuple[Member, ...]]:
+    """Split a group that works in two steps (hybrid sharding): by server, or across servers."""
+    servers: dict[int, list[Member]] = {}
+    for member in members:
+        servers.setdefault(member[0], []).append(member)
+    if inside:
+        return [tuple(part) for part in servers.values()]
+    width = min(map(len, servers.values()))
+    return [tuple(part[place] for part in servers.values()) for place in range(width)]
+
+
+def _accelerator(topology: Topology, members: Sequence[Member]) -> str:
+    kinds = dict.fromkeys(topology.servers[server].accelerator for server, _ in members)
+    if len(kinds) > 1:
+        raise InputError(f"a training step on accelerators of several kinds is not modelled: {', '.join(kinds)}")
+    return next(iter(kinds))
