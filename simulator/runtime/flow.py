@@ -81,9 +81,14 @@ class Flow:
 
     def reroute(self, job: Job, pattern: Pattern) -> None:
         """Let a job go on with other ways through the network, from the same point of its iteration."""
-        before = self._lives[job].pattern
+        life = self._lives[job]
+        before, stage, rounds = life.pattern, life.stage, life.before / life.pattern.base if life.before else 0.0
         self.end(job)
+        into = job.done - life.before - before.bounds[stage] if stage >= 0 else 0.0
         rework(job, before, pattern)
+        if stage >= 0:
+            part = into / before.length(stage) if before.length(stage) > 0 else 0.0
+            job.done = round(rounds) * pattern.base + pattern.bounds[stage] + part * pattern.length(stage)
         self.begin(job, pattern)
 
     def settle(self, job: Job) -> None:
@@ -185,7 +190,7 @@ class Flow:
     def _into_stage(self, life: _Life) -> float:
         """Seconds, as if alone, that the present stage has got on: the slower of computing and burst counts."""
         compute, burst = life.pattern.stages[life.stage]
-        length = life.pattern.bounds[life.stage + 1] - life.pattern.bounds[life.stage]
+        length = life.pattern.length(life.stage)
         computed = compute - max(0.0, life.computed - self._clock.now)
         tracks = [] if life.computed <= self._clock.now else [computed]
         if burst is not None and not life.sent:

@@ -122,3 +122,7 @@ class Pattern:
         """Seconds, alone, at which each stage begins, and the end of the last."""
         lengths = (max(compute, burst.latency + burst.alone if burst else 0.0) for compute, burst in self.stages)
         return tuple(accumulate(lengths, initial=0.0))
+
+    def length(self, stage: int) -> float:
+        """Seconds, alone, of a stage."""
+        return self.bounds[stage + 1] - self.bounds[stage]
