@@ -49,7 +49,7 @@ def collective(
     plot: str | None,
     as_json: bool,
 ) -> None:
-    r"""Show what a collective takes over a range of sizes: time, algorithm, protocol, bandwidths.
+    r"""Show what a collective takes, over a range of sizes.
 
     NAME is all-reduce, all-gather, reduce-scatter, all-to-all, broadcast, reduce or send-recv. It runs alone, on a
     topology or on servers of the catalog:

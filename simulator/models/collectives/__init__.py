@@ -3,7 +3,7 @@
 >>> group = Group.of("h100-sxm", "infiniband-ndr", ranks=16, ranks_per_node=8)
 >>> found = estimate("all-reduce", 2**30, group)
 >>> found.algorithm, round(found.busbw / 1e9)
-('nvls-tree', 426)
+('nvls-tree', 468)
 """
 
 from __future__ import annotations

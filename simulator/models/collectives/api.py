@@ -54,7 +54,7 @@ class Algorithm(Interface):
         """Return what it sends between domains."""
 
 
-algorithms: Registry[type[Algorithm]] = Registry("collective algorithm", "simulator.models.collectives.algorithms")
+algorithms: Registry[type[Algorithm]] = Registry("collective algorithm", "simulator.models.collectives.algorithm")
 
 
 def collective_name(name: str) -> str:

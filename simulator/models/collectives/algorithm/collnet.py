@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.algorithms.nvls import no_reduction, nvls_latency, nvls_slope, nvls_stage
+from simulator.models.collectives.algorithm.nvls import no_reduction, nvls_latency, nvls_slope, nvls_stage
 from simulator.models.collectives.api import Cost, Edge, algorithms, filling, only
 from simulator.models.collectives.group import Group
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.models.collectives.algorithms.double_tree import too_wide, tree_edges
-from simulator.models.collectives.algorithms.nvls import no_reduction, nvls_latency, nvls_slope, nvls_stage
+from simulator.models.collectives.algorithm.double_tree import too_wide, tree_edges
+from simulator.models.collectives.algorithm.nvls import no_reduction, nvls_latency, nvls_slope, nvls_stage
 from simulator.models.collectives.api import Cost, Edge, algorithms, filling, only
 from simulator.models.collectives.group import Group
 from simulator.models.collectives.trees import busiest, depth
