@@ -49,6 +49,11 @@ def test_inside_is_faster_than_outside() -> None:
     ("parameters", "expected"),
     [
         ({"domains": 0}, "domains is 0; it must be at least 1"),
+        (
+            {"domains": 2, "node": "gb200-compute-tray"},
+            "servers 'nvidia/gb200-compute-tray' have 4 of the 72 accelerators of their NVLink domain; a domain is one "
+            "server here, as 'nvidia/gb200-nvl72' or 'nvidia/dgx-h100'",
+        ),
         ({"domains": 2, "rails": 5}, "5 rails do not divide the 72 accelerators of a server; nearest: 4"),
         ({"domains": 2, "rails": 73}, "rails is 73; it must be at most 72"),
         ({"domains": 2, "domains_per_unit": 0}, "domains_per_unit is 0; it must be at least 1"),

@@ -43,6 +43,13 @@ def test_defaults_are_a_superpod(su: int) -> None:
     assert made.capacity.tolist() == published.capacity.tolist()
 
 
+@pytest.mark.parametrize("su", [1, 2, 4, 8])
+def test_the_rule_for_spines_gives_those_of_a_b300_pod(su: int) -> None:
+    """18 and 36 spines, not 16 and 32, because they share 72 uplinks equally."""
+    made = rails(nodes=72 * su, nodes_per_unit=72, node="dgx-b300", link="infiniband-xdr")
+    assert made.ends == builders.get("superpod")(su=su, generation="b300").ends
+
+
 def test_a_core_makes_the_larger_superpod() -> None:
     made, published = rails(nodes=512, cores=64), builders.get("superpod")(su=16)
     assert (made.ends, made.capacity.tolist()) == (published.ends, published.capacity.tolist())

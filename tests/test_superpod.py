@@ -40,6 +40,13 @@ B200 = [
     (32, 1024, 8192, 256, 256, 128, 8192, 8192, 8192),
     (64, 2048, 16384, 512, 512, 256, 16384, 16384, 16384),
 ]
+# docs.nvidia.com, DGX SuperPOD B300, XDR variant: SU, nodes, GPUs, leaf, spine, cables of each tier
+B300 = [
+    (1, 72, 576, 8, 4, 576),
+    (2, 144, 1152, 16, 8, 1152),
+    (4, 288, 2304, 32, 18, 2304),
+    (8, 576, 4608, 64, 36, 4608),
+]
 # RA-11333-001 V11, the 4 SU pod: compute, storage, in-band and out-of-band networks, management, racks
 H100_BILL = {
     ("server", "nvidia/dgx-h100"): 127,
@@ -117,6 +124,17 @@ def test_b200(row: tuple[int, ...]) -> None:
     assert made.servers[0].accelerator == "nvidia/b200-sxm"
 
 
+@pytest.mark.parametrize("row", B300, ids=lambda row: f"{row[0]} SU")
+def test_b300(row: tuple[int, ...]) -> None:
+    su, nodes, gpus, leaf, spine, cables = row
+    made = pod(su=su, generation="b300")
+    assert counts(made) == {
+        "nodes": nodes, "gpus": gpus, "leaf": leaf, "spine": spine, "core": 0,
+        "node-leaf": cables, "leaf-spine": cables, "spine-core": 0,
+    }  # fmt: skip
+    assert [line.kind for line in made.bill()] == ["server", "switch", "cable"]
+
+
 def test_the_bill_of_the_four_unit_pod() -> None:
     found = bill(pod(su=4))
     assert found.pop(("management cable", "infiniband-ndr")) == 4
@@ -187,8 +205,11 @@ def test_pods_of_four_units_meet_on_the_core() -> None:
             {"su": 1, "generation": "b200"},
             "su is 1; b200 is published for 2, 4, 8, 16, 32, 64 scalable units, nearest: 2",
         ),
-        ({"su": 4, "generation": "h200"}, "unknown generation 'h200'. Did you mean 'h100'? Known: b200, h100."),
-        ({"su": 8, "ufm": True}, "ufm is true; the fabric manager takes the place of a server up to 4 su, not at 8"),
+        ({"su": 4, "generation": "h200"}, "unknown generation 'h200'. Did you mean 'h100'? Known: b200, b300, h100."),
+        (
+            {"su": 8, "ufm": True},
+            "ufm is true; the fabric manager takes the place of a server for h100 up to 4 su, not for h100 of 8",
+        ),
     ],
 )
 def test_what_is_not_published_is_said(parameters: dict[str, Any], expected: str) -> None:

@@ -6,6 +6,7 @@ from simulator.cluster.builders import builders
 from simulator.cluster.parts import Plan, within
 from simulator.cluster.rails import Rails, spines_for
 from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
 
 _LEAF_DOWN = 32
 """Ports down of a leaf: half of a 64-port switch."""
@@ -32,9 +33,11 @@ def nvlink_domain(
     within("domains", domains, 1)
     if domains == 1:
         plan = Plan(node)
+        _check_whole(plan)
         plan.add_server("node-0")
         return Topology(plan.graph, f"one {plan.node.short}")
     plan = Plan(node, link)
+    _check_whole(plan)
     count = plan.cards and plan.node.accelerators
     if rails is None:
         rails = count if count <= _MOST_RAILS or count % _TRAY else count // _TRAY
@@ -48,3 +51,13 @@ def nvlink_domain(
     made.build(plan, domains)
     ratio = "" if oversubscription == 1 else f" {oversubscription:g}:1"
     return Topology(plan.graph, f"{domains} x {plan.node.short} on {rails} rails{ratio}, {plan.wired().link.short}")
+
+
+def _check_whole(plan: Plan) -> None:
+    """Raise ``InputError`` for servers that are only a part of an NVLink domain, as a compute tray."""
+    chip, count = plan.accelerator, plan.node.accelerators
+    if chip is not None and chip.scale_up.startswith("NVLink") and count < chip.scale_up_domain:
+        raise InputError(
+            f"servers {plan.node.id!r} have {count} of the {chip.scale_up_domain} accelerators of their NVLink domain; "
+            "a domain is one server here, as 'nvidia/gb200-nvl72' or 'nvidia/dgx-h100'"
+        )
