@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulator.experiment.collectives import collective
     from simulator.experiment.results import Results
     from simulator.experiment.run import compare, run
+    from simulator.experiment.train_step import train_step
     from simulator.experiment.transfers import simulate_transfers
     from simulator.policies.api import ClusterView, Preempt, Reject, Start
     from simulator.policies.order import by
@@ -48,6 +49,7 @@ __all__ = [
     "compare",
     "run",
     "simulate_transfers",
+    "train_step",
 ]
 
 _HOME = {
@@ -71,6 +73,7 @@ _HOME = {
     "compare": "experiment.run",
     "run": "experiment.run",
     "simulate_transfers": "experiment.transfers",
+    "train_step": "experiment.train_step",
 }
 """Where each public name lives; a name that is itself a module stands beside its package."""
 

@@ -17,6 +17,7 @@ from simulator.cli.report import report
 from simulator.cli.run import run
 from simulator.cli.schema import schema
 from simulator.cli.show import show
+from simulator.cli.train_step import train_step
 from simulator.cli.validate import validate
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -67,5 +68,5 @@ def main() -> None:
     """
 
 
-for _command in (check, run, show, list_, report, collective, validate, schema, new):
+for _command in (check, run, show, list_, report, collective, train_step, validate, schema, new):
     main.add_command(_command)

@@ -158,6 +158,36 @@ def _algorithms() -> Rows:
     return _plugins(algorithms)
 
 
+def _models() -> Rows:
+    from simulator.models.training import parameters
+
+    return _records(
+        "model",
+        {
+            "parameters": lambda r: f"{parameters(r) / 1e9:.3g} B",
+            "active": lambda r: f"{parameters(r, active=True) / 1e9:.3g} B",
+            "layers": lambda r: r.layers or "-",
+            "hidden": lambda r: r.hidden or "-",
+            "experts": lambda r: f"{r.active_experts} of {r.experts}" if r.experts else "-",
+            "sequence": lambda r: r.sequence or "-",
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+def _frameworks() -> Rows:
+    return _records(
+        "framework",
+        {
+            "product": lambda r: r.framework,
+            "release": lambda r: r.release,
+            "gradients by": lambda r: r.scheme,
+            "sharding": lambda r: r.sharding,
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
 def _prices() -> Rows:
     return _records(
         "price",
@@ -203,6 +233,8 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "protocols": (_protocols, "what carries messages over a kind of link"),
     "algorithms": (_algorithms, "how collectives run:  simulator collective all-reduce --algorithm NAME"),
     "switches": (_switches, "switches of the catalog"),
+    "models": (_models, "models that are trained:  simulator train-step NAME"),
+    "frameworks": (_frameworks, "training frameworks:  simulator train-step NAME --framework FRAMEWORK"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
     "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
@@ -216,6 +248,8 @@ HARDWARE = {
     "links": "link",
     "protocols": "protocol",
     "switches": "switch",
+    "models": "model",
+    "frameworks": "framework",
     "prices": "price",
 }
 """The lists that show records of the catalog, and the kind of record."""

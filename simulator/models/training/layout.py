@@ -226,7 +226,7 @@ def span(members: tuple[int, ...], domain: int) -> tuple[int, int]:
 
 
 def domain_of(layout: Layout, scale_up_domain: int) -> int:
-    """Consecutive ranks that share a scale-up fabric: the layout's, else the most up to the fabric that divide the job."""
+    """Consecutive ranks that share a scale-up fabric: the layout's, else the most of a fabric that divide the job."""
     if layout.domain is not None or layout.accelerators <= scale_up_domain:
         return layout.domain or layout.accelerators
     return max(d for d in range(1, scale_up_domain + 1) if layout.accelerators % d == 0)
