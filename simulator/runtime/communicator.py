@@ -239,9 +239,11 @@ def _outside(topology: Topology, domains: Sequence[Sequence[Member]], carrier: P
                 items.append(str(data.get("item", "")))
         total = min(total, exits or math.inf)
         nic = min(nic, *(topology.servers[server].nic for server, _ in domain))
-    protocol = carrier or _carrier(next((item for item in items if item), ""))
-    copied = math.inf if protocol.host_copy is None else protocol.host_copy
-    return Level(min(nic, copied), 0.0, protocol, total=total)
+    link = _known(next((item for item in items if item), ""))
+    protocol = carrier or _carrier(link)
+    nic = min(nic, math.inf if protocol.host_copy is None else protocol.host_copy)
+    reduced = link.in_switch / link.efficiency if link else 0.0
+    return Level(nic, 0.0, protocol, total=total, reduction=min(nic, total) * reduced if reduced else 0.0)
 
 
 def _ways_out(topology: Topology, end: str) -> list[dict[str, Any]]:
@@ -255,8 +257,11 @@ def _ways_out(topology: Topology, end: str) -> list[dict[str, Any]]:
     ]
 
 
-def _carrier(item: str) -> Protocol:
-    """Return the protocol of a kind of link; links that nobody named are taken as they are written."""
-    links = {link.id: link for link in catalog.records("link") if isinstance(link, Link)}
-    named = links[item].protocol if item in links else None
-    return catalog.protocol(named or "ideal")
+def _known(item: str) -> Link | None:
+    """Return the link of the catalog that is called so."""
+    return next((link for link in catalog.records("link") if isinstance(link, Link) and link.id == item), None)
+
+
+def _carrier(link: Link | None) -> Protocol:
+    """Return the protocol of a kind of link; links that nobody named are taken as they are written: nothing is added."""
+    return catalog.protocol((link and link.protocol) or "ideal")
