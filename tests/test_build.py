@@ -271,7 +271,10 @@ def test_contention_can_be_switched_off() -> None:
         "                      {accelerators: 2, iterations: 10, compute: 1 s, gradient: 1 GB}]}}\n"
     )
     ends = {
-        mode: build(Scenario.load(text, f"network.contention={mode}")).run().tables["jobs"]["end"].tolist()
+        mode: build(Scenario.load(text, [f"network.contention={mode}", "network.fidelity=flow"]))
+        .run()
+        .tables["jobs"]["end"]
+        .tolist()
         for mode in ("max-min", "none")
     }
     assert ends == {"max-min": [30.0, 30.0], "none": [20.0, 20.0]}

@@ -22,18 +22,17 @@ from simulator.policies.order import by
 from simulator.scenario import shipped
 from simulator.scenario.arguments import arguments
 from simulator.scenario.checking import REPLACED
-from simulator.scenario.network import NetworkKeys
+from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
+from simulator.scenario.network import Flap, NetworkEvent, NetworkKeys
 from simulator.scenario.schema import CloudKeys, CostKeys, RunKeys, ScenarioKeys, _PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.validation import keys
 from simulator.scenario.workloads import (
-    BatchKeys,
     GeneratedWork,
     GenerateKeys,
     JobsWork,
     TraceKeys,
     TraceWork,
-    TrainingKeys,
     TransferKeys,
     TransfersWork,
 )
@@ -780,7 +779,7 @@ def test_examples_of_the_reference(block: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 MODELS = (
-    ScenarioKeys, NetworkKeys, CostKeys, CloudKeys, RunKeys, _PoolKeys,
+    ScenarioKeys, NetworkKeys, NetworkEvent, Flap, LayoutKeys, CostKeys, CloudKeys, RunKeys, _PoolKeys,
     TraceKeys, GenerateKeys, BatchKeys, TrainingKeys, TransferKeys,
 )  # fmt: skip
 

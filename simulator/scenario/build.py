@@ -17,10 +17,12 @@ from simulator.core.rng import stream
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
+from simulator.runtime.recipe import Recipe
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
-from simulator.scenario.jobs import BatchKeys, TrainingKeys
+from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
 from simulator.scenario.links import capacity_events, link_events
+from simulator.scenario.recipes import expected, recipe
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -157,7 +159,9 @@ def _stream(
     traces: TraceCache,
 ) -> Stream:
     if isinstance(work, JobsWork):
-        return _listed(name, work, _types(scenario, name, work, build_topology(scenario, traces)))
+        topology = build_topology(scenario, traces)
+        types = _types(scenario, name, work, topology)
+        return _listed(name, work, types, _recipes(scenario, name, work, topology))
     with scenario.at("workload", name):
         if isinstance(work, TraceWork):
             whole = traces.trace(work)
@@ -187,10 +191,32 @@ def _reference(scenario: Scenario, traces: TraceCache) -> Topology:
     return build_topology(baseline, traces)
 
 
-def _listed(name: str, work: JobsWork, types: Mapping[str, str]) -> Stream:
+def _listed(name: str, work: JobsWork, types: Mapping[str, str], recipes: Mapping[int, tuple[Recipe, float]]) -> Stream:
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
     accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
-    return Stream(name, accelerators, lambda: (_job(name, number, keys, types) for number, keys in numbered))
+
+    def fresh() -> Iterator[Job]:
+        for number, keys in numbered:
+            yield _job(name, number, keys, types, *recipes.get(number, (None, 0.0)))
+
+    return Stream(name, accelerators, fresh)
+
+
+def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, tuple[Recipe, float]]:
+    """Return what the jobs of a model train and how, and the seconds of one step, by the number of the job."""
+    found: dict[int, tuple[Recipe, float]] = {}
+    problems: list[Problem] = []
+    for index, keys in enumerate(work.jobs):
+        if isinstance(keys, TrainingKeys) and keys.model is not None:
+            try:
+                with scenario.at("workload", name, "jobs", index):
+                    made = recipe(keys, topology)
+                    found[index + 1] = (made, expected(made, topology, keys.accelerator_types))
+            except InputError as error:
+                problems.extend(error.problems)
+    if problems:
+        raise InputError(*problems)
+    return found
 
 
 def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[str, str]:
@@ -217,13 +243,30 @@ def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) ->
     return types
 
 
-def _job(workload: str, number: int, keys: BatchKeys | TrainingKeys, types: Mapping[str, str]) -> Job:
-    given = keys.model_dump(exclude={"kind", "id", "estimate", "accelerator_types"})
+def _job(
+    workload: str,
+    number: int,
+    keys: BatchKeys | TrainingKeys,
+    types: Mapping[str, str],
+    made: Recipe | None,
+    step: float,
+) -> Job:
+    common = JobKeys.model_fields.keys() - {"id", "estimate", "accelerator_types"}
+    given = keys.model_dump(include=set(common))
     given["id"] = keys.id or f"{workload}-{number}"
     given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
     given["accelerator_types"] = tuple(types[wanted] for wanted in keys.accelerator_types)
-    kind = BatchJob if isinstance(keys, BatchKeys) else TrainingJob
-    return kind(**given, workload=workload)
+    given["workload"] = workload
+    if isinstance(keys, BatchKeys):
+        return BatchJob(**given, duration=keys.duration, communication=keys.communication)
+    if made is not None:
+        if keys.estimate is None:
+            given["estimate"] = keys.iterations * step
+        return TrainingJob(**given, iterations=keys.iterations, recipe=made)
+    assert keys.compute is not None
+    assert keys.gradient is not None
+    given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}
+    return TrainingJob(**given, iterations=keys.iterations)
 
 
 def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Topology) -> Iterator[Transfer]:

@@ -11,10 +11,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from simulator.scenario.arguments import model_of, parameters
+from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
 from simulator.scenario.plugins import SECTIONS, Section
 from simulator.scenario.schema import CloudKeys, ScenarioKeys, _PoolKeys
 from simulator.scenario.validation import Strict
-from simulator.scenario.workloads import BatchKeys, Cut, GenerateKeys, TraceKeys, TrainingKeys, TransferKeys
+from simulator.scenario.workloads import Cut, GenerateKeys, TraceKeys, TransferKeys
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -100,7 +101,9 @@ def _works() -> list[Schema]:
 
     traces = [_plugin("format", name, formats.get(name), ("path",), TraceKeys) for name in formats.names()]
     made = [_plugin("generate", name, generators.get(name), FIXED, GenerateKeys) for name in generators.names()]
-    job = {"anyOf": [_inline(BatchKeys), _inline(TrainingKeys)]}
+    training = _inline(TrainingKeys)
+    training["properties"]["layout"] = {"anyOf": [{"type": "null"}, _inline(LayoutKeys)]}
+    job = {"anyOf": [_inline(BatchKeys), training]}
     oversize = _inline(Cut)["properties"]["oversize"]
     jobs = {"type": "object", "properties": {"jobs": _list(job), "oversize": oversize}, "required": ["jobs"]}
     transfers = _keys({"transfers": _list(_inline(TransferKeys))})

@@ -12,13 +12,14 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
+from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.network import NetworkKeys
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
 from simulator.scenario.shipped import shipped
 from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
-from simulator.scenario.workloads import Name, Work, work
+from simulator.scenario.workloads import Work, work
 from simulator.scenario.yamltext import parse as parse_yaml
 
 FOUR_YEARS = 4 * 31557600.0
