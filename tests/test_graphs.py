@@ -152,6 +152,11 @@ def test_bad_graphs_are_refused(change: Any, expected: str) -> None:
     assert message(Topology.from_networkx, graph).startswith(expected)
 
 
+def test_many_problems_are_counted() -> None:
+    lines = message(Topology.from_networkx, nx.path_graph(1000)).splitlines()
+    assert (lines[0], lines[-1], len(lines)) == ("link 0 - 1 has no capacity", "... and 959 more", 41)
+
+
 def test_two_vertices_may_not_become_one() -> None:
     graph = nx.Graph([(1, "1", {"capacity": 1.0})])
     assert message(Topology.from_networkx, graph).startswith("vertices 1 and '1' have the same name as text")

@@ -174,6 +174,10 @@ def test_links_stand_at_their_index() -> None:
             nx.DiGraph([("a", "b", {"capacity": 1.0, "index": 0}), ("b", "c", {"capacity": 1.0})]),
             "the indices of the 2 links must be 0 to 1, each once",
         ),
+        (
+            nx.DiGraph([("a", "b", {"capacity": 1.0, "index": 0}), ("b", "c", {"capacity": 1.0, "index": "x"})]),
+            "the indices of the 2 links must be 0 to 1, each once",
+        ),
     ],
 )
 def test_graphs_that_are_no_topology_are_refused(graph: nx.DiGraph, expected: str) -> None:

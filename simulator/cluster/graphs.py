@@ -6,6 +6,7 @@ import io
 import json
 import xml.parsers.expat
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ _VERTEX_FIELDS: Mapping[str, Mapping[str, str]] = {
     ACCELERATOR: {"server": "", "device": "count", "item": ""},
     SWITCH: {"item": "", "link": "", "ports": "count", "tier": "count"},
 }
+_SHOWN = 40
+"""Problems of one file that are shown."""
 _RECORDS = {(SERVER, "record"): "server", (SWITCH, "item"): "switch", (SWITCH, "link"): "link"}
 """Attributes that must be records of the catalog, and of which kind."""
 
@@ -43,7 +46,8 @@ def from_graph(graph: nx.Graph[Any], name: str = "") -> Topology:
             problems.append(Problem(f"vertex {vertex}: {error}"))
     _lay(graph, made, problems)
     if problems:
-        raise InputError(*problems)
+        more = len(problems) - _SHOWN
+        raise InputError(*problems[:_SHOWN], *([Problem(f"... and {more:,} more")] if more > 0 else []))
     topology = Topology(made, name or str(graph.graph.get("name", "")) or "graph")
     topology.check_connected()
     return topology
@@ -130,7 +134,7 @@ def node_link(text: str) -> nx.Graph[Any]:
         raise InputError(Problem(f"not JSON: {error.msg}", line=error.lineno, column=error.colno)) from None
     except (RecursionError, ValueError):
         raise InputError("not JSON: nested too deeply, or a number with too many digits") from None
-    problems = list(_misshapen(data))
+    problems = list(islice(_misshapen(data), _SHOWN))
     if problems:
         raise InputError(*problems)
     edges = "edges" if "edges" in data else "links"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -356,7 +357,8 @@ def _numbered(graph: nx.MultiDiGraph[str]) -> list[tuple[str, str, dict[str, Any
     if not any("index" in data for _, _, data in edges):
         for index, (_, _, data) in enumerate(edges):
             data["index"] = index
-    if sorted(data.get("index", -1) for _, _, data in edges) != list(range(len(edges))):
+    indices = [data.get("index", -1) for _, _, data in edges]
+    if not all(isinstance(index, Real) for index in indices) or sorted(indices) != list(range(len(edges))):
         raise InputError(f"the indices of the {len(edges)} links must be 0 to {len(edges) - 1}, each once")
     return sorted(edges, key=lambda edge: int(edge[2]["index"]))
 
