@@ -40,7 +40,8 @@ def hpn(
     ``aggregation`` switches a plane are by default 60 for each 128 hosts, rounded up, so that small models keep the
     ratio. With ``pods`` above 1 there is a core, whose links carry what comes up to an aggregation switch over
     ``core_oversubscription`` (8 cables for 120 at full size; how many cores there are is not published: here as many as
-    one aggregation switch has cables up). The front-end network is left out.
+    one aggregation switch has cables up). The front-end network is left out. The server of the paper is
+    ``alibaba/hpn-host``.
     """
     planes = (2 if dual_tor else 1) if planes is None else planes
     aggregation = math.ceil(hosts * _UPLINKS / _HOSTS) if aggregation is None else aggregation
