@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from simulator.core.clock import Clock
 from simulator.core.rng import stream
 from simulator.models.fairshare import LIMIT, max_min
-from simulator.runtime import refill
 from simulator.runtime.fabric import Fabric, Flow, Stream, Transfers
 
-STEPS = ("join", "join", "join", "leave", "resize", "capacity", "dead")
+STEPS = ("join", "join", "join", "leave", "resize", "limit", "capacity", "dead")
 
 
 def instant(clock: Clock, *calls) -> None:
@@ -55,12 +54,13 @@ def test_rates_after_any_history_are_those_of_a_fresh_solve(data: st.DataObject)
                 count, limit = data.draw(st.sampled_from([1.0, 2.0])), data.draw(st.sampled_from([math.inf, 0.5, 3.0]))
                 streams.append(Stream(route, usage, count, limit))
                 calls.append((fabric.join, streams[-1]))
-            elif step in ("leave", "resize") and streams:
+            elif step in ("leave", "resize", "limit") and streams:
                 chosen = data.draw(st.integers(0, len(streams) - 1))
                 if step == "leave":
                     calls.append((fabric.leave, streams.pop(chosen)))
                 else:
-                    calls.append((fabric.resize, streams[chosen], data.draw(st.sampled_from([1.0, 2.0, 7.0]))))
+                    limit = data.draw(st.sampled_from([math.inf, 0.5, 3.0])) if step == "limit" else None
+                    calls.append((fabric.resize, streams[chosen], data.draw(st.sampled_from([1.0, 2.0, 7.0])), limit))
             elif step in ("capacity", "dead"):
                 room = 0.0 if step == "dead" else data.draw(amounts)
                 calls.append((fabric.set_capacity, data.draw(st.integers(0, links - 1)), room))
@@ -69,10 +69,8 @@ def test_rates_after_any_history_are_those_of_a_fresh_solve(data: st.DataObject)
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("most", [3, 16])
-def test_rates_stay_exact_in_a_crowd(seed: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred streams come and go one at a time; with a low ``most`` the repair gives up early and fills them all."""
-    monkeypatch.setattr(refill, "_FEW", most)
+def test_rates_stay_exact_in_a_crowd(seed: int) -> None:
+    """A hundred streams come and go one at a time."""
     draw = stream(seed, "crowd")
     clock = Clock()
     fabric = Fabric(clock, draw.choice([1.0, 2.0, 4.0, 9.0], 40).tolist())
@@ -89,38 +87,56 @@ def test_rates_stay_exact_in_a_crowd(seed: int, most: int, monkeypatch: pytest.M
             check(fabric, streams)
 
 
-def test_a_change_far_away_fills_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_far_away_moves_nobody_else() -> None:
     """On a chain of a thousand links a stream that leaves moves its neighbours, and they theirs; no one else."""
-    filled: list[int] = []
-    original = refill.fill
-    monkeypatch.setattr(refill, "fill", lambda classes, room: (filled.append(len(classes)), original(classes, room))[1])
     clock = Clock()
     fabric = Fabric(clock, [10.0 + link % 7 for link in range(1000)])
     streams = [Stream((link, link + 1)) for link in range(999)]
     instant(clock, *((fabric.join, s) for s in streams))
-    filled.clear()
+    before = fabric.looked
     instant(clock, (fabric.leave, streams.pop(500)))
     check(fabric, streams)
-    assert max(filled) <= 16
+    assert 0 < fabric.looked - before < 100
 
 
-def test_links_that_are_large_enough_for_all_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_that_are_large_enough_for_all_are_not_looked_at() -> None:
     """Two rings that share a large link and each fill a small one have nothing to do with each other."""
-    filled: list[int] = []
-    original = refill.fill
-    monkeypatch.setattr(refill, "fill", lambda classes, room: (filled.append(len(classes)), original(classes, room))[1])
     clock = Clock()
     fabric = Fabric(clock, [100.0, 5.0, 5.0])
     first, second = Stream((0, 1), limit=50.0), Stream((0, 2), limit=50.0)
     instant(clock, (fabric.join, first))
     instant(clock, (fabric.join, second))
+    before = fabric.looked
     instant(clock, (fabric.set_capacity, 2, 10.0))
-    assert (first.rate, second.rate, filled) == (5.0, 10.0, [1, 1, 1])
+    assert (first.rate, second.rate) == (5.0, 10.0)
+    assert fabric.looked - before < 10
     # with less room, or one more stream, the same link binds both
     instant(clock, (fabric.set_capacity, 0, 8.0))
     assert (first.rate, second.rate) == (4.0, 4.0)
     instant(clock, (fabric.set_capacity, 0, 100.0), (fabric.join, Stream((0,), count=48.0, limit=2.0)))
-    assert (first.rate, second.rate, filled[-1]) == (2.0, 2.0, 3)
+    assert (first.rate, second.rate) == (2.0, 2.0)
+
+
+def test_a_new_limit_moves_the_stream_and_what_it_leaves_or_takes() -> None:
+    clock = Clock()
+    fabric = Fabric(clock, [10.0])
+    first, second = Stream((0,), limit=4.0), Stream((0,), limit=20.0)
+    instant(clock, (fabric.join, first), (fabric.join, second))
+    assert (first.rate, second.rate) == (4.0, 6.0)
+    for limit, expected in ((1.0, (1.0, 9.0)), (5.5, (5.0, 5.0)), (4.5, (4.5, 5.5)), (math.inf, (5.0, 5.0))):
+        instant(clock, (fabric.resize, first, 1.0, limit))
+        check(fabric, [first, second])
+        assert (first.rate, second.rate) == expected
+
+
+def test_a_new_limit_on_a_wide_link_needs_no_one_else() -> None:
+    clock = Clock()
+    fabric = Fabric(clock, [100.0])
+    only = Stream((0,), limit=4.0)
+    instant(clock, (fabric.join, only))
+    for limit in (2.0, 3.0):
+        instant(clock, (fabric.resize, only, 2.0, limit))
+        assert only.rate == limit
 
 
 def test_joining_without_filling_a_link_needs_no_solve() -> None:

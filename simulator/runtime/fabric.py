@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
 
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Deadlines
+from simulator.models import fairshare_sweep
 from simulator.models.fairshare import LIMIT
-from simulator.runtime.refill import Refill
+from simulator.models.fairshare_compiled import compiled, patience
+from simulator.models.fairshare_net import Store
 
-_SAME = 1e-12
-"""Relative: a rate that changes by less has not changed."""
 _ALL = 1 + 1e-10
 """A link that all its streams together can overfill by less than this part is large enough for them."""
 
@@ -25,10 +26,10 @@ class Stream:
     """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
 
     ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` when the stream gets its first rate
-    and after each new one; ``limit`` caps it. ``held`` is the link that holds the stream back, or ``LIMIT``.
+    and after each new one; ``limit`` caps it.
     """
 
-    __slots__ = ("_arrays", "changed", "count", "held", "limit", "links", "rate", "usage")
+    __slots__ = ("_fabric", "_slot", "changed", "count", "limit", "links", "rate", "usage")
 
     def __init__(
         self,
@@ -42,84 +43,112 @@ class Stream:
         self.usage = tuple(usage) or (1.0,) * len(self.links)
         self.count, self.limit, self.changed = count, limit, changed
         self.rate = 0.0
-        self.held = LIMIT
-        self._arrays: tuple[np.ndarray, np.ndarray] | None = None
+        self._fabric: Fabric | None = None
+        self._slot = -1
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``links`` and ``usage`` as arrays."""
-        if self._arrays is None:
-            self._arrays = np.array(self.links, dtype=np.int64), np.array(self.usage, dtype=float)
-        return self._arrays
+    @property
+    def held(self) -> int:
+        """The link that holds the stream back, or ``LIMIT``."""
+        return LIMIT if self._fabric is None else self._fabric.holder(self)
 
 
 class Fabric:
     """Max-min fair sharing of the links by the streams on them, solved once per instant.
 
-    Only the streams that a change moves are filled again (see ``refill``), and none when the change cannot move another
-    rate: a stream that leaves links with room to spare, or joins without filling one.
+    Only the streams that a change moves are looked at (see ``models.fairshare_sweep``). When much has been looked at,
+    the code that does it is compiled, if numba is there and ``SIMULATOR_NUMBA`` is not 0; rates are the same bits.
     """
 
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
-        self._capacity = np.array([float(value) for value in capacity])
-        self.capacity = self._capacity.data  # scalar access through a memoryview costs half of that of an array
-        self._on: list[dict[Stream, float]] = [{} for _ in self.capacity]
+        self.capacity = [float(value) for value in capacity]
+        """Bytes/s by link; changed by ``set_capacity``."""
+        self._store = Store(self.capacity)
+        self._streams: list[Stream | None] = []
         self._asked = [0.0] * len(self.capacity)
         self._unlimited = [0] * len(self.capacity)
-        self._binding = np.zeros(len(self.capacity), dtype=bool)
-        self._binds = self._binding.data
-        self._streams: dict[Stream, None] = {}
+        self._crossing = [0.0] * len(self.capacity)
         self._joined: dict[Stream, None] = {}
+        self._loose: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
-        self._held_anew: dict[Stream, None] = {}
-        """Streams whose own limit has changed."""
+        self._sweeps: Any = fairshare_sweep
+        self._patience = patience()
         self.solves = 0
-        """Solves so far, for those who watch the cost."""
+        """Solves so far that changed a rate, for those who watch the cost."""
+        self.looked = 0
+        """Flow classes on links that were looked at for it so far."""
 
     def join(self, stream: Stream) -> None:
         """Add a stream; its rate is set at the end of this instant."""
-        for link, usage in zip(stream.links, stream.usage, strict=True):
-            self._on[link][stream] = usage
+        slot = self._store.take(stream.links, stream.usage)
+        net = self._store.net
+        net.flows[slot], net.limit[slot] = stream.count, stream.limit
+        net.rate[slot], net.held[slot] = 0.0, LIMIT
+        self._sweeps.attach(net, slot)
+        if slot >= len(self._streams):
+            self._streams.extend([None] * (slot + 1 - len(self._streams)))
+        self._streams[slot] = stream
+        stream._fabric, stream._slot = self, slot
         self._count(stream, stream.count, 1)
         self._joined[stream] = None
-        self._streams[stream] = None
         self._soon()
 
     def leave(self, stream: Stream) -> None:
         """Take a stream off; the others take over its share at the end of this instant."""
-        for link in stream.links:
-            del self._on[link][stream]
+        self._sweeps.detach(self._store.net, stream._slot)
         self._count(stream, -stream.count, -1)
+        self._loose.pop(stream, None)
         if self._joined.pop(stream, stream) is stream:
-            self._touched.update(dict.fromkeys(stream.links))
-            self._soon()
-        del self._streams[stream]
-        self._held_anew.pop(stream, None)
+            self._touch(stream)
+        self._store.give_back(stream._slot)
+        self._streams[stream._slot] = None
+        stream._fabric, stream._slot = None, -1
         stream.rate = 0.0
 
     def resize(self, stream: Stream, count: float, limit: float | None = None) -> None:
         """Change the number of flows of a stream that is on the fabric, and the limit of each if one is given."""
+        net, slot = self._store.net, stream._slot
         if limit is not None and limit != stream.limit:
             self._count(stream, -stream.count, -1)
             stream.count, stream.limit = count, limit
             self._count(stream, count, 1)
-            self._held_anew[stream] = None
+            net.limit[slot] = limit
+            if stream not in self._joined:
+                self._loose[stream] = None
         else:
             self._count(stream, count - stream.count, 0)
             stream.count = count
-        self._touched.update(dict.fromkeys(stream.links))
-        self._soon()
+        net.flows[slot] = count
+        self._touch(stream)
+
+    def rescale(self, stream: Stream, factor: float) -> None:
+        """Count the rate of a stream in another unit, ``factor`` of which make one of the old.
+
+        Whoever does so changes ``count`` and ``limit`` by ``resize`` to match; a stream that ends up with the same rate
+        in the new unit is not told of a change.
+        """
+        stream.rate *= factor
+        self._store.net.rate[stream._slot] = stream.rate
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
-        self._capacity[link] = capacity
+        self.capacity[link] = capacity
+        self._store.net.capacity[link] = capacity
         self._bind(link)
         self._touched[link] = None
         self._soon()
 
     def load(self, link: int) -> float:
         """Bytes/s that all streams together put on a link now."""
-        return sum([usage * stream.count * stream.rate for stream, usage in self._on[link].items()])
+        return float(self._sweeps.load(self._store.net, link))
+
+    def crowd(self, link: int) -> float:
+        """Flows that cross a link now, each counted by its usage of it, over the capacity of the link (s/byte).
+
+        Unlike ``load`` it knows who joined in this very instant, and tells a full link from one that many wait for.
+        """
+        crossing, capacity = self._crossing[link], self.capacity[link]
+        return crossing / capacity if capacity > 0 else math.inf
 
     def alone(self, stream: Stream) -> float:
         """Rate that one flow of the stream would have with the fabric to itself."""
@@ -128,66 +157,91 @@ class Fabric:
         )
         return min(shares, default=math.inf) if stream.limit == math.inf else min((stream.limit, *shares))
 
+    def holder(self, stream: Stream) -> int:
+        """The link that holds a stream of this fabric back, or ``LIMIT``."""
+        return int(self._store.net.held[stream._slot])
+
+    def _touch(self, stream: Stream) -> None:
+        for link in stream.links:
+            self._touched[link] = None
+        self._soon()
+
     def _count(self, stream: Stream, flows: float, streams: int) -> None:
         """Count so many flows more (or less) among those that could fill the links of a stream."""
-        if stream.limit == math.inf:
-            for link in stream.links:
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            self._crossing[link] += usage * flows
+            if stream.limit == math.inf:
                 self._unlimited[link] += streams
-        else:
-            for link, usage in zip(stream.links, stream.usage, strict=True):
+            else:
                 self._asked[link] += usage * flows * stream.limit
-        for link in stream.links:
             self._bind(link)
 
     def _bind(self, link: int) -> None:
         """Note whether a link can hold anybody back: not if it can carry all its streams at their limits."""
-        if not self._on[link]:
-            self._asked[link] = 0.0
-        self._binds[link] = bool(self._unlimited[link]) or self._asked[link] > self.capacity[link] * _ALL
+        net = self._store.net
+        if net.first[link] < 0:
+            self._asked[link] = self._crossing[link] = 0.0
+        net.binds[link] = self._unlimited[link] > 0 or self._asked[link] > self.capacity[link] * _ALL
 
     def _settle(self) -> None:
         joined, self._joined = self._joined, {}
-        start = dict.fromkeys(stream for stream in joined if not self._take_up(stream))
-        links = self._touched | {link: None for stream in start for link in stream.links if self._binds[link]}
-        self._touched = {}
-        start.update(self._held_anew)
-        self._held_anew.clear()
-        for link in links:
-            start.update(dict.fromkeys(self._affected(link)))
-        if not start:
+        loose, self._loose = self._loose, {}
+        new = [stream._slot for stream in joined if not self._take_up(stream)]
+        open_ = new + [stream._slot for stream in loose]
+        touched, self._touched = list(self._touched), {}
+        if not open_ and not touched:
             return
-        self.solves += 1
-        refill = Refill(self._on, self._capacity, self._binding, start, self._streams)
-        moved: list[Stream] = []
-        for stream, (rate, held) in refill.result.items():
-            stream.held = held
-            if abs(rate - stream.rate) > _SAME * stream.rate or stream in joined:
-                stream.rate = rate
-                moved.append(stream)
+        moved = self._sweep(open_, len(new), touched)
+        if moved:
+            self.solves += 1
         for stream in moved:
             stream.changed()
+
+    def _sweep(self, open_: list[int], new: int, touched: list[int]) -> list[Stream]:
+        """Bring the rates up to date; return the streams that have another rate than before."""
+        net = self._store.net
+        if self._sweeps is fairshare_sweep:
+            count, looked = fairshare_sweep.sweep(net, open_, new, touched)
+            slots = net.moved[:count]
+            rates = [net.rate[slot] for slot in slots]
+        else:
+            index = np.int64
+            lists = np.array(open_, dtype=index), new, np.array(touched, dtype=index)
+            count, looked = self._sweeps.sweep(net, *lists)
+            found: Any = net
+            slots = found.moved[:count].tolist()
+            rates = found.rate[slots].tolist()
+        moved = []
+        for slot, rate in zip(slots, rates, strict=True):
+            stream = self._streams[slot]
+            assert stream is not None
+            stream.rate = rate
+            moved.append(stream)
+        self.looked += looked
+        if self.looked > self._patience:
+            self._compile()
+        return moved
+
+    def _compile(self) -> None:
+        """Go on with compiled code from here, if there is any."""
+        self._patience = math.inf
+        faster = compiled()
+        if faster is not None:
+            self._store.to_arrays()
+            self._sweeps = faster
 
     def _take_up(self, stream: Stream) -> bool:
         """Let a new stream run at its limit if that fits beside the others; return whether it does."""
         if stream.limit == math.inf and stream.links:
             return False
+        net = self._store.net
         wanted = stream.limit * stream.count
         for link, usage in zip(stream.links, stream.usage, strict=True):
-            if self._binds[link] and self.load(link) + usage * wanted > self.capacity[link]:
+            if net.binds[link] and self.load(link) + usage * wanted > self.capacity[link]:
                 return False
-        stream.rate, stream.held = stream.limit, LIMIT
+        stream.rate = net.rate[stream._slot] = stream.limit
         stream.changed()
         return True
-
-    def _affected(self, link: int) -> Iterator[Stream]:
-        """Streams that a change of ``link`` itself can move: those it held back, and the fast ones if it overflows."""
-        there = self._on[link]
-        level = math.inf
-        if self._binds[link] and self.load(link) > self.capacity[link]:
-            level = self.capacity[link] / sum([usage * stream.count for stream, usage in there.items()])
-        for stream in there:
-            if stream.held == link or stream.rate > level:
-                yield stream
 
 
 class Flow:
