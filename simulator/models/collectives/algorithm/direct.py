@@ -32,8 +32,8 @@ class Direct:
         n, width = group.ranks, group.width
         many = collective == "all-to-all"
         inside, step = group.inside.protocol, group.inside.step("ring", "Simple")
-        rate = group.fabric if many else min(group.inside.bandwidth, group.inside.pair)
-        slope = ((width - 1) / n if many else float(width > 1)) / (rate * inside.pair)
+        one = min(group.inside.bandwidth, group.inside.pair) * inside.pair
+        slope = (width - 1) / n / group.fabric if many else float(width > 1) / one
         latency = inside.ring_base["Simple"] + (n - 1 if many else 1) * _POST
         stages = [(group.inside, 1, step)]
         if group.domains > 1:
@@ -75,6 +75,6 @@ def _scattered(group: Group) -> float:
     width, narrow = group.width, min(group.shape)
     senders = min(_FAN_IN, n - narrow)
     lost = 1 + protocol.incast * max(0, senders - 1)
-    alone = (n - narrow) / n / (network.bandwidth * protocol.pair)
+    alone = (n - narrow) / n / network.bandwidth
     together = width * (n - width) / n / network.total
     return max(alone, together) * lost
