@@ -70,8 +70,8 @@ class Step:
         """Part -> seconds, in the order of ``PARTS``; they add up to ``time``.
 
         Communication is what compute does not hide. ``bubble`` is what a pipeline rank waits for others: filling and
-        draining, (pp - 1) / vp micro-batches (Narayanan et al., arXiv 2104.04473, section 2.2), and the difference
-        between the slowest stage and the mean. ``straggler`` is the wait for the slowest rank.
+        draining (see ``idle_slots``), and the difference between the slowest stage and the mean. ``straggler`` is the
+        wait for the slowest rank.
         """
         c = self.compute
         work = c.forward + c.backward
@@ -81,7 +81,7 @@ class Step:
         parts["overhead"] = c.overhead + work.idle
         for call in self.communications:
             parts["dp" if call.axis == "edp" else call.axis] += call.exposed
-        slots = (self.layout.pp - 1) / (self.layout.vp * self.layout.micro_batches)
+        slots = idle_slots(self.layout) / self.layout.micro_batches
         parts["bubble"] = c.imbalance + slots * (c.busy + parts["tp"] + parts["cp"] + parts["ep"] + parts["pp"])
         if self.layout.input_rate is not None:
             fed = self.layout.global_batch / (self.layout.accelerators * self.layout.input_rate)
@@ -119,6 +119,19 @@ class Step:
         """The step when one call of each communication takes ``times(communication)`` seconds."""
         changed = (replace(call, time=times(call)) for call in self.communications)
         return replace(self, communications=tuple(changed))
+
+
+def idle_slots(layout: Layout) -> float:
+    """Micro-batches in whose time a pipeline rank waits for others, in one step.
+
+    Filling and draining take (pp - 1) / vp (Narayanan et al., arXiv 2104.04473, section 2.2). An interleaved schedule
+    runs micro-batches in groups of pp: an incomplete group leaves its slots empty.
+
+    >>> idle_slots(Layout(accelerators=4, pp=4, vp=3, global_batch=6))
+    3.0
+    """
+    groups = -(-layout.micro_batches // layout.pp) * layout.pp - layout.micro_batches if layout.vp > 1 else 0
+    return (layout.pp - 1) / layout.vp + groups
 
 
 def step(
