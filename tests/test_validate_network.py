@@ -8,7 +8,9 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from click.testing import CliRunner
 
+from simulator.cli import main
 from simulator.experiment.validate import rows
 from simulator.experiment.validation.network import LARGE, measured
 from simulator.models.collectives import bus_factor
@@ -61,8 +63,6 @@ def test_the_data_are_those_that_were_collected(shared: Path) -> None:
             )
 
 
-def test_the_page_shows_the_summary_of_the_command() -> None:
+def test_the_page_shows_what_the_command_prints() -> None:
     page = (Path(__file__).parents[1] / "docs" / "validation.md").read_text("utf-8")
-    for row in rows("network"):
-        if row["case"] == "all series" or "GPUs" in row["case"]:
-            assert f"{row['simulated']:.3g}" in page, row["case"]
+    assert CliRunner().invoke(main, ["validate", "network"]).output.strip() in page

@@ -76,7 +76,7 @@ def collective(
     )
     curves = _curves(bench, what, sizes, algorithm, every)
     if plot is not None:
-        _draw(Path(plot), curves, f"{what}, {bench.describe()}")
+        _draw(Path(plot), curves, f"{what} on {bench.group.ranks:,} ranks")
     notes = [*bench.notes, *_nothing(bench, what)]
     if as_json:
         _json(bench, what, curves, every, notes)
