@@ -20,6 +20,7 @@ from simulator.models.collectives import Group, estimate
 
 Constants = dict[str, float]
 PUBLISHED: Constants = {
+    "exits of NVL72": 72.0,  # all its cards; first, as what holds racks back must not be blamed on NVLink
     "ramp": 1.0,  # a pipeline is full after each step once
     "latency of InfiniBand (us)": 1.0,
     "latency of EFA (us)": 50.0,  # aws-ofi-nccl: 75 or 35, of which 15 are the wire's
@@ -31,7 +32,6 @@ PUBLISHED: Constants = {
     "in-switch NVLink4": 0.70,  # NCCL tuning.cc: 0.85 and 0.74 of these
     "in-switch NVLink5": 0.593,
     "in-switch NVL72": 0.593,
-    "exits of NVL72": 72.0,
     "EFA v1": 0.9,
     "EFA v4": 0.9,
     "TCPXO": 0.9,

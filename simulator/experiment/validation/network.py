@@ -10,10 +10,8 @@ from statistics import median
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import networkx as nx
-
 from simulator.cluster.builders import builders
-from simulator.cluster.topology import SERVER, Topology
+from simulator.cluster.topology import Topology
 from simulator.experiment.validate import Row, areas, row
 from simulator.models.collectives import Group, bus_factor, estimate
 from simulator.models.fairshare import max_min
@@ -143,36 +141,25 @@ def _ideal(collective: str, size: float, nodes: int) -> float:
 
 
 _HPN = "Qian et al., Alibaba HPN, SIGCOMM 2024"
-_H800 = 200e9
-"""NVLink of an H800, bytes/s one way (the same paper)."""
+_HOST = "alibaba/hpn-host"
 
 
 def _routing() -> Iterator[Row]:
     """What hash collisions cost, as a ratio of bandwidths; two channels a card, one flow a port."""
-    two = _of_h800(builders.get("hpn")(segments=2, hosts=32))
+    two = builders.get("hpn")(segments=2, hosts=32, node=_HOST)
     jobs = [
         [(host, gpu) for i in range(8) for host in (8 * j + i, 32 + 8 * j + i) for gpu in range(8)] for j in range(4)
     ]
     disjoint = _bandwidth(two, jobs, "spray", 1) / _bandwidth(two, jobs, "ecmp", 4)
     case = "HPN, 4 all-reduces over 512 GPUs, disjoint paths over ECMP"
     yield row("network", case, "bandwidth ratio", "", 1.347, _HPN, disjoint, 0.25)
-    rails = _of_h800(builders.get("hpn")(segments=1, hosts=64))
-    clos = _of_h800(
-        builders.get("leaf-spine")(nodes=64, node="hgx-h100-8", link="roce-400g", nodes_per_leaf=16, spines=128)
-    )
+    rails = builders.get("hpn")(segments=1, hosts=64, node=_HOST)
+    clos = builders.get("leaf-spine")(nodes=64, node=_HOST, link="roce-400g", nodes_per_leaf=16, spines=128)
     packed = [[(host, gpu) for host in range(56) for gpu in range(8)]]
     spread = [[(i + 16 * leaf, gpu) for i in range(14) for leaf in range(4) for gpu in range(8)]]
     ratio = _bandwidth(rails, packed, "ecmp", 4) / _bandwidth(clos, spread, "ecmp", 2)
     case = "HPN over segments of 16 hosts, all-reduce over 448 GPUs (at most)"
     yield row("network", case, "bandwidth ratio", "", 1.593, _HPN, ratio, 0.25)
-
-
-def _of_h800(topology: Topology) -> Topology:
-    graph: nx.MultiDiGraph[str] = topology.graph
-    for _, data in graph.nodes(data=True):
-        if data.get("kind") == SERVER:
-            data["scale_up"] = _H800
-    return Topology(graph, topology.name)
 
 
 def _bandwidth(topology: Topology, jobs: Sequence[Sequence[Member]], mode: str, flows: int) -> float:
