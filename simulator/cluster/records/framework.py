@@ -39,6 +39,8 @@ class Framework(Record):
     tp_overlap: Ratio = 0.0
     ep_overlap: Ratio = 0.0
     pp_overlap: Ratio = 0.0
+    dispatch: Literal["per-expert", "per-domain"] = "per-expert"
+    """Whether a token goes out once for each of its experts, or once for each scale-up domain that holds some."""
     host_launch: Seconds = 0.0
     """Host time for each kernel it launches; a pass is never shorter than its launches."""
     step_overhead: Seconds = 0.0

@@ -103,8 +103,19 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
         group = span(sample(layout, "ep"), domain)
         rows = tokens * model.active_experts / (layout.tp if layout.splits_sequence else 1) * layout.expert_imbalance
         calls = 2 * passes * model.moe_layers / model.layers * layers
+        if framework.dispatch == "per-domain":
+            rows *= copies(model.active_experts, group[1])
         call = Communication("ep", "all-to-all", rows * model.hidden * width, calls, group)
         yield call, framework.ep_overlap, w.forward + w.backward
+
+
+def copies(experts: int, domains: int) -> float:
+    """Domains that the ``experts`` of a token lie in on average, over the experts, when each is as likely anywhere.
+
+    >>> copies(8, 1), round(copies(8, 4), 3)
+    (1.0, 0.45)
+    """
+    return domains * (1 - (1 - 1 / domains) ** experts) / experts if domains > 1 else 1.0
 
 
 def _pipeline(model: Model, layout: Layout, framework: Framework, domain: int, w: Windows) -> Iterator[Draft]:

@@ -131,10 +131,10 @@ def divisors(number: int) -> list[int]:
 
 
 def balanced(model: Model, layout: Layout) -> bool:
-    """Whether the first and last stage give up one layer each, for the embedding and the output layer.
+    """Whether the first and last stage give up layers for the embedding and the output layer.
 
-    Megatron-Core does so with ``--account-for-embedding-in-pipeline-split`` and ``--account-for-loss-...``. It is
-    assumed where the layers do not divide by pp x vp but the layers and these two do.
+    Megatron-Core does so with ``--account-for-embedding-in-pipeline-split``, ``--account-for-loss-...`` or a layout of
+    its own. It is assumed where the layers do not divide by pp x vp but the layers and these two do.
     """
     return layout.pp > 1 and model.layers % (layout.pp * layout.vp) != 0
 

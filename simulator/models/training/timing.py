@@ -225,12 +225,21 @@ def _stages(worker: Worker) -> tuple[Pass, Pass, float, float]:
         slowest = whole
     elif balanced(model, layout):
         units = model.layers + model.prediction_layers
-        unit = body / units
-        per = (units + 2) / pp
-        slowest = max(unit * per if pp > 2 else 0.0, unit * (per - 1) + last, unit * (per - 1) + embedding.time)
+        slowest = _evened(units, pp, body / units, last, embedding.time)
     else:
         slowest = body / pp + max(last, embedding.time)
     return forward * (1 / pp), backward * (1 / pp), again / pp, slowest
+
+
+def _evened(layers: int, stages: int, layer: float, last: float, first: float) -> float:
+    """Seconds of the slowest stage when the last one takes as many layers fewer as suits it best."""
+    fewest = layers // stages
+    choices = []
+    for kept in range(fewest + 1):
+        others = -(-(layers - kept) // (stages - 1))
+        ends = max(kept * layer + last, (others - 1) * layer + first)
+        choices.append(max(others * layer if stages > 2 else 0.0, ends))
+    return min(choices)
 
 
 def _again(worker: Worker, part: Part) -> float:
