@@ -263,5 +263,5 @@ def _known(item: str) -> Link | None:
 
 
 def _carrier(link: Link | None) -> Protocol:
-    """Return the protocol of a kind of link; links that nobody named are taken as they are written: nothing is added."""
+    """Return the protocol of a kind of link; links that nobody named are taken as they are written."""
     return catalog.protocol((link and link.protocol) or "ideal")

@@ -187,7 +187,8 @@ def network_level(
     if carrier.host_copy is not None:
         rate = min(rate, carrier.host_copy)
     total = min(cards * link.goodput, used * rate)
-    return Level(rate, link.end_latency + link.latency, carrier, total=total, reduction=rate * link.in_switch / link.efficiency)
+    reduction = rate * link.in_switch / link.efficiency
+    return Level(rate, link.end_latency + link.latency, carrier, total=total, reduction=reduction)
 
 
 def torus(ranks: int, fabric: str) -> tuple[int, ...]:
