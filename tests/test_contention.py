@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.models.contention import advantage, busy, fair_part, water_level
+from simulator.models.contention import busy, fair_part, least_part, seldom_full, water_level
 
 DUTY = st.floats(0.0, 1.0)
 STREAMS = st.lists(st.tuples(DUTY, st.floats(0.05, 1.0)), min_size=1, max_size=6).map(tuple)
@@ -38,9 +38,9 @@ def test_greedy_rivals_share_evenly_with_those_who_are_on(duties: list[float]) -
 @given(STREAMS)
 def test_those_who_are_always_on_have_no_advantage(streams: tuple[tuple[float, float], ...]) -> None:
     always = tuple((1.0, part) for _, part in streams)
-    assert advantage(1.0, always) == pytest.approx(1.0, rel=1e-12)
+    assert fair_part(1.0, always) == pytest.approx(least_part(1.0, streams), rel=1e-12)
     assert busy(always) == pytest.approx(min(1.0, sum(part for _, part in always)), rel=1e-12)
-    assert advantage(1.0, streams) >= 1.0 - 1e-9
+    assert fair_part(1.0, streams) >= least_part(1.0, streams) - 1e-9
 
 
 @given(st.lists(DUTY, min_size=2, max_size=6))
@@ -73,3 +73,16 @@ def test_many_different_streams_are_told_apart_on_a_grid() -> None:
     streams = tuple((0.5, 0.031 + 0.007 * i) for i in range(14))
     exact = sum(chance * min(1.0, sum(parts)) for parts, chance in combinations(streams))
     assert busy(streams) == pytest.approx(exact, rel=1e-3)
+
+
+@given(STREAMS)
+def test_a_link_that_is_seldom_full_loses_next_to_nothing(streams: tuple[tuple[float, float], ...]) -> None:
+    if seldom_full(streams):
+        wanted = sum(duty * part for duty, part in streams)
+        assert busy(streams) >= wanted * (1 - 0.06)
+
+
+def test_what_seldom_full_means() -> None:
+    assert seldom_full(((0.01, 1.0),) * 2)
+    assert not seldom_full(((0.1, 1.0),) * 2)
+    assert not seldom_full(((1.0, 1.0),))

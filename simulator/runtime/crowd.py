@@ -6,11 +6,15 @@ import math
 from collections.abc import Iterable
 
 from simulator.core.clock import Clock, Phase, Soon
-from simulator.models.contention import advantage, busy, fair_part
+from simulator.models.contention import busy, fair_part, least_part, seldom_full
 from simulator.runtime.fabric import Fabric, Stream
 
-_SAME = 1e-5
+_SAME = 1e-4
 """A duty that changes by less has not changed: what the mean field itself leaves out is far more."""
+_FREE, _MOST = 4, 16
+"""Rounds in one instant in which duties and paces follow each other freely, and after which they stay as they are; in
+between they take ever smaller steps, as two answers can each call for the other where a stream is held by either of two
+links."""
 _FULL = 1 + 1e-10
 """Streams that together ask for less than this of a link all fit."""
 
@@ -51,8 +55,9 @@ class Crowd:
     """
 
     def __init__(self, clock: Clock, fabric: Fabric) -> None:
-        self._soon = Soon(clock, self._refresh, Phase.SOLVE)
+        self._clock, self._soon = clock, Soon(clock, self._refresh, Phase.SOLVE)
         self._fabric = fabric
+        self._round, self._instant = 0, -1.0
         self._capacity = [float(value) for value in fabric.capacity]
         self._on: list[dict[Member, float]] = [{} for _ in self._capacity]
         self._crowded: dict[int, None] = {}
@@ -85,8 +90,9 @@ class Crowd:
 
     def set_duty(self, member: Member, duty: float) -> None:
         """Change the share of the time that a stream is on."""
-        if abs(duty - member.duty) > _SAME:
-            member.duty = duty
+        step = (duty - member.duty) * self._stride()
+        if abs(step) > _SAME:
+            member.duty += step
             self._bound(member)
             self._mark(member.stream.links)
             self._weigh(member)
@@ -116,7 +122,15 @@ class Crowd:
             self._dirty.update(dict.fromkeys(dirty))
             self._soon()
 
+    def _stride(self) -> float:
+        """Share of a change of duty that is made in this round of the instant."""
+        if self._instant != self._clock.now or self._round <= _FREE:
+            return 1.0
+        return 1.0 / (self._round - _FREE + 1) if self._round <= _MOST else 0.0
+
     def _refresh(self) -> None:
+        self._round = self._round + 1 if self._instant == self._clock.now else 1
+        self._instant = self._clock.now
         dirty, self._dirty = self._dirty, {}
         touched: dict[Member, None] = {}
         for link in dirty:
@@ -127,18 +141,22 @@ class Crowd:
     def _look(self, link: int) -> list[Member]:
         """Tell the fabric the mean capacity of a link, and return the streams to which it matters."""
         there, capacity = self._on[link], self._capacity[link]
-        parts = {member: member.part(usage, capacity) for member, usage in there.items() if capacity * member.limit > 0}
-        if sum(parts.values()) <= _FULL or all(member.duty >= 1 for member in parts):
+        if capacity <= 0:
             return self._uncrowd(link)
-        everyone = tuple(sorted((member.duty, part) for member, part in parts.items()))
+        members = [member for member in there if member.limit > 0]
+        streams = [(member.duty, member.part(there[member], capacity)) for member in members]
+        asked = sum([part for _, part in streams])
+        if asked <= _FULL or all([duty >= 1 for duty, _ in streams]) or seldom_full(streams):
+            return self._uncrowd(link)
+        everyone = tuple(sorted(streams))
         self._crowded[link] = None
         self._fabric.set_capacity(link, capacity * busy(everyone))
-        for member, part in parts.items():
-            place = everyone.index((member.duty, part))
-            others = everyone[:place] + everyone[place + 1 :]
-            pace = fair_part(part, others) * capacity / (there[member] * member.count)
-            member.places[link] = (pace, advantage(part, others))
-        return list(parts)
+        for member, stream in zip(members, streams, strict=True):
+            place = everyone.index(stream)
+            others, part = everyone[:place] + everyone[place + 1 :], stream[1]
+            fair = fair_part(part, others)
+            member.places[link] = (fair * capacity / (there[member] * member.count), fair / least_part(part, others))
+        return members
 
     def _uncrowd(self, link: int) -> list[Member]:
         if link not in self._crowded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 from simulator.cluster.topology import Topology
@@ -89,7 +90,10 @@ class PlacedPatterns:
 
     def _ensemble(self, job: Job, router: Router) -> Ensemble:
         members = self._slots.members(job)
-        key = (members, router is self._whole)
+        key: Hashable = (members, router is self._whole)
+        if len(job.placement) == 1:
+            server = replace(self._topology.servers[members[0][0]], name="")
+            key = (server, len(members))  # inside a server it is the same everywhere
         if key not in self._known:
             _forget(self._known)
             self._known[key] = Ensemble(self._topology, router, (members,))
