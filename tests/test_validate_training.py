@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -32,3 +33,12 @@ def test_no_series_is_far_off_as_a_whole() -> None:
 
 def test_all_but_a_few_single_runs_are_near() -> None:
     assert quantile([abs(run.error) for run in runs()], 0.95) < 0.12
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    from click.testing import CliRunner
+
+    from simulator.cli import main
+
+    page = (Path(__file__).parents[1] / "docs" / "validation.md").read_text("utf-8")
+    assert CliRunner().invoke(main, ["validate", "training"]).output.strip() in page

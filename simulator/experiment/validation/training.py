@@ -32,6 +32,7 @@ class Run(NamedTuple):
 
     series: str
     source: str
+    link: str
     reference: float
     """Seconds of one step."""
     step: Step
@@ -62,16 +63,20 @@ class Run(NamedTuple):
 
 @areas.register("training")
 def training() -> Iterator[Row]:
-    """Steps of published training runs, changes of scale, and published ratios."""
-    found = runs()
-    yield from _summary(found)
+    """Steps of published training runs as a whole, changes of scale, and published ratios."""
+    yield from _summary(runs())
     yield from _ratios()
     yield from _mlperf()
-    for run in found:
+
+
+@areas.register("training-rows")
+def training_rows() -> Iterator[Row]:
+    """Each published training run."""
+    for run in runs():
         layout = run.step.layout
         degrees = f"tp {layout.tp} pp {layout.pp} mb {layout.micro_batch} s {layout.sequence} {layout.precision}"
         case = f"{run.step.model.short} on {layout.accelerators} {run.step.accelerator.short}, {degrees}"
-        yield row("training", case, "step", "s", run.reference, run.source, run.step.time, _ONE)
+        yield row("training-rows", case, "step", "s", run.reference, run.source, run.step.time, _ONE)
 
 
 @cache
@@ -88,7 +93,7 @@ def _run(line: dict[str, str]) -> Run:
     network = Alone(accelerator, catalog.link(line["link"]))
     found = step(model, accelerator, layout, network, catalog.framework(line["framework"]))
     seconds = _SECONDS[line["unit"]](float(line["value"]), model, layout)
-    return Run(line["series"], line["source"], seconds, found)
+    return Run(line["series"], line["source"], line["link"], seconds, found)
 
 
 def _layout(line: dict[str, str], **more: Any) -> Layout:
