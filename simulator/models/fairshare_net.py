@@ -1,135 +1,163 @@
-"""Links and the flow classes on them, as flat arrays: what the sweep of ``fairshare_sweep`` works on."""
+"""Links and the flow classes on them, as rows of numbers: what the sweep of ``fairshare_sweep`` works on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import MutableSequence, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 import numpy as np
 
 
-class Net(NamedTuple):
-    """Arrays by link, by slot (a slot is the place of one class of flows), and by entry (one link of one class).
+@dataclass(slots=True)
+class Link:
+    """A directed link. ``capacity`` in bytes/s."""
 
-    The entries of a class lie side by side, those of a link are a chain. Each field is a list, or a numpy array for
-    compiled code; both hold the same numbers and are worked on by the same code. Rates in bytes/s. Machine code of the
-    sweep that is kept on disk is told apart by that file alone: who changes the fields here touches it too.
+    capacity: float = 0.0
+    first: int = -1
+    """The first of the entries of the classes that cross it; -1 for none."""
+    crossing: float = 0.0
+    """Flows that cross it, each counted by its usage of it."""
+    asked: float = 0.0
+    """Bytes/s that those with a limit could put on it at most."""
+    unlimited: int = 0
+    """Classes without a limit that cross it."""
+    binds: bool = False
+    """Whether it can hold anybody back: not if it can carry all its flows at their limits."""
+    full: bool = False
+    listed: bool = False
+    queue: int = 0
+
+
+@dataclass(slots=True)
+class Flows:
+    """A class of ``flows`` alike flows; its place is called its slot. ``limit`` and ``rate`` in bytes/s of one flow."""
+
+    start: int = 0
+    """The first of its entries, which lie side by side."""
+    length: int = 0
+    """How many links it uses."""
+    flows: float = 0.0
+    limit: float = math.inf
+    rate: float = 0.0
+    held: int = -1
+    """The link that holds it back, or -1."""
+    part: int = 0
+    fresh: float = 0.0
+    holder: int = -1
+    moved: int = 0
+
+
+@dataclass(slots=True)
+class Entry:
+    """One link of one class. The entries of a link are a chain."""
+
+    link: int = 0
+    slot: int = 0
+    usage: float = 0.0
+    """Bytes on the link for one byte of a flow."""
+    after: int = -1
+    before: int = -1
+
+
+@dataclass(slots=True)
+class Node:
+    """What the pass may stop at: a link, or the limit of a class (its slot plus the number of links)."""
+
+    key: float = 0.0
+    heap: int = 0
+    """The node that is at this place of the heap."""
+    place: int = -1
+    """Where this node is on the heap; -1 when it is not."""
+
+
+class Net:
+    """The rows of all links, classes, entries and nodes; gives out slots with their entries, and takes them back.
+
+    Rows are objects in lists for plain Python, or records in numpy arrays for compiled code. Both hold the same
+    numbers.
     """
 
-    # by link
-    capacity: MutableSequence[float]
-    binds: MutableSequence[bool]
-    """Whether the link can hold anybody back: not if it can carry all its flows at their limits."""
-    first: MutableSequence[int]
-    """First entry of the chain; -1 for none."""
-    full: MutableSequence[bool]
-    listed: MutableSequence[bool]
-    queue: MutableSequence[int]
-    # by slot
-    start: MutableSequence[int]
-    """First entry of the class."""
-    length: MutableSequence[int]
-    """Links of the class."""
-    flows: MutableSequence[float]
-    """How many flows the class counts."""
-    limit: MutableSequence[float]
-    rate: MutableSequence[float]
-    held: MutableSequence[int]
-    """The link that holds the class back, or -1."""
-    part: MutableSequence[int]
-    fresh: MutableSequence[float]
-    holder: MutableSequence[int]
-    moved: MutableSequence[int]
-    # by entry
-    link: MutableSequence[int]
-    slot: MutableSequence[int]
-    usage: MutableSequence[float]
-    after: MutableSequence[int]
-    """Next entry in the chain of the link; -1 at its end."""
-    before: MutableSequence[int]
-    # by node: a link, or the limit of a slot (its number plus that of links)
-    key: MutableSequence[float]
-    heap: MutableSequence[int]
-    place: MutableSequence[int]
-    """Where the node is on the heap; -1 when it is not."""
-
-
-_LINK: dict[str, Any] = {"capacity": 0.0, "binds": False, "first": -1, "full": False, "listed": False, "queue": 0}
-_SLOT: dict[str, Any] = {
-    "start": 0, "length": 0, "flows": 0.0, "limit": math.inf, "rate": 0.0, "held": -1, "part": 0, "fresh": 0.0,
-    "holder": -1, "moved": 0,
-}  # fmt: skip
-_ENTRY: dict[str, Any] = {"link": 0, "slot": 0, "usage": 0.0, "after": -1, "before": -1}
-_NODE: dict[str, Any] = {"key": 0.0, "heap": 0, "place": -1}
-_EMPTY = _LINK | _SLOT | _ENTRY | _NODE
-
-
-class Store:
-    """A ``Net`` that grows: gives out slots and entries, and takes them back."""
-
-    net: Net
-    """The arrays as they are now; growing may replace them."""
-
     def __init__(self, capacity: Sequence[float]) -> None:
-        links = len(capacity)
-        lists: dict[str, list[Any]] = {name: [value] * links for name, value in (_LINK | _NODE).items()}
-        lists |= {name: [] for name in (*_SLOT, *_ENTRY)}
-        lists["capacity"] = [float(value) for value in capacity]
-        self.net = Net(**lists)
-        self._slots: list[int] = []
+        self.links: Any = [Link(value) for value in capacity]
+        self.flows: Any = []
+        self.entries: Any = []
+        self.nodes: Any = [Node() for _ in capacity]
+        self._free: list[int] = []
         self._blocks: dict[int, list[int]] = {}
         self._used = 0
 
     def take(self, links: Sequence[int], usage: Sequence[float]) -> int:
         """Give out a slot, with an entry for each of ``links``."""
-        if not self._slots:
-            self._grow_slots()
+        if not self._free:
+            before, after = len(self.flows), max(16, 2 * len(self.flows))
+            self.flows = _longer(self.flows, Flows, after)
+            self.nodes = _longer(self.nodes, Node, len(self.links) + after)
+            self._free.extend(range(after - 1, before - 1, -1))
         size = len(links)
         blocks = self._blocks.get(size)
         if blocks:
             start = blocks.pop()
         else:
             start, self._used = self._used, self._used + size
-            if self._used > len(self.net.link):
-                self._grow(_ENTRY, self._used)
-        slot = self._slots.pop()
-        net = self.net
-        net.start[slot], net.length[slot] = start, size
-        for entry, (link, crossings) in enumerate(zip(links, usage, strict=True), start):
-            net.link[entry], net.usage[entry], net.slot[entry] = link, crossings, slot
+            if self._used > len(self.entries):
+                self.entries = _longer(self.entries, Entry, max(64, 2 * self._used))
+        slot = self._free.pop()
+        self._write(slot, start, links, usage)
         return slot
 
     def give_back(self, slot: int) -> None:
         """Take a slot and its entries back."""
-        self._slots.append(slot)
-        self._blocks.setdefault(int(self.net.length[slot]), []).append(int(self.net.start[slot]))
+        self._free.append(slot)
+        start, size = (self.flows[slot][name] if self.packed else getattr(self.flows[slot], name) for name in _BLOCK)
+        self._blocks.setdefault(int(size), []).append(int(start))
 
-    def to_arrays(self) -> None:
-        """Turn the lists into numpy arrays, with the same numbers, for compiled code."""
-        fields: Any = {name: np.array(field, dtype=_dtype(name)) for name, field in self.net._asdict().items()}
-        self.net = Net(**fields)
+    @property
+    def packed(self) -> bool:
+        """Whether the rows are records of arrays."""
+        return isinstance(self.links, np.ndarray)
 
-    def _grow_slots(self) -> None:
-        before = len(self.net.rate)
-        after = max(16, 2 * before)
-        self._grow(_SLOT, after)
-        self._grow(_NODE, len(self.net.capacity) + after)
-        self._slots.extend(range(after - 1, before - 1, -1))
+    def pack(self) -> None:
+        """Turn the lists into arrays, with the same numbers, for compiled code."""
+        self.links = _array(self.links, Link)
+        self.flows = _array(self.flows, Flows)
+        self.entries = _array(self.entries, Entry)
+        self.nodes = _array(self.nodes, Node)
 
-    def _grow(self, fields: Sequence[str] | dict[str, Any], least: int) -> None:
-        """Make ``fields`` at least twice as long, or long enough."""
-        changed: dict[str, Any] = {}
-        for name in fields:
-            old: Any = getattr(self.net, name)
-            more = max(least, 2 * len(old)) - len(old) if fields is _ENTRY else least - len(old)
-            if isinstance(old, list):
-                old.extend([_EMPTY[name]] * more)
-            else:
-                changed[name] = np.concatenate([old, np.full(more, _EMPTY[name], dtype=old.dtype)])
-        if changed:
-            self.net = self.net._replace(**changed)
+    def moved(self, count: int) -> tuple[list[int], list[float]]:
+        """Return the first ``count`` slots that the sweep says have moved, and their rates."""
+        flows = self.flows
+        if self.packed:
+            slots = flows["moved"][:count]
+            return slots.tolist(), flows["rate"][slots].tolist()
+        found = [row.moved for row in flows[:count]]
+        return found, [flows[slot].rate for slot in found]
+
+    def _write(self, slot: int, start: int, links: Sequence[int], usage: Sequence[float]) -> None:
+        if self.packed:
+            rows = self.entries[start : start + len(links)]
+            rows["link"], rows["usage"], rows["slot"] = links, usage, slot
+            self.flows["start"][slot], self.flows["length"][slot] = start, len(links)
+            return
+        for entry, (link, crossings) in enumerate(zip(links, usage, strict=True), start):
+            row = self.entries[entry]
+            row.link, row.usage, row.slot = link, crossings, slot
+        self.flows[slot].start, self.flows[slot].length = start, len(links)
 
 
-def _dtype(name: str) -> Any:
-    return np.dtype(type(_EMPTY[name]))
+_BLOCK = ("start", "length")
+
+
+def _longer(rows: Any, kind: type[Any], length: int) -> Any:
+    if isinstance(rows, list):
+        rows.extend(kind() for _ in range(length - len(rows)))
+        return rows
+    return np.concatenate([rows, _array([kind()] * (length - len(rows)), kind)])
+
+
+def _array(rows: list[Any], kind: type[Any]) -> Any:
+    """Return rows as an array of records; fields are 8 bytes wide, or one for a flag."""
+    types = {"float": np.float64, "int": np.int64, "bool": np.bool_}
+    layout = np.dtype([(field.name, types[str(field.type)]) for field in fields(kind)], align=True)
+    return np.array([astuple(row) for row in rows], dtype=layout)

@@ -7,7 +7,7 @@ that moves its rate, once:
 - The *level* of a link is what the flows that it holds back, and those that have started to move, would get of it if
   all others stayed as they are. A touched link is looked at when the pass reaches its level, or the one at which it
   held flows back so far, whichever is lower.
-- Where a link has more to give than those that it holds have, these start to move: their rates are open from here up.
+- Where a link has more to give than what those it holds have, these start to move: their rates are open from here up.
 - Else it is full at its level. Open flows across it get that, and so do those that were faster.
 - Every flow that moves touches its links.
 
@@ -15,155 +15,241 @@ An open flow gets its rate as in progressive filling (Bertsekas and Gallager, Da
 rates are the max-min ones. Nobody looks at flows that nothing reaches: of thousands of flows on a large fat-tree, the
 end of one moves a few dozen.
 
-The code keeps to what numba compiles, and works on lists as well: compiled or not, it does the same operations in the
-same order, and gives the same bits.
+The code keeps to what numba compiles, and runs as it is too: either way it does the same operations in the same order,
+and gives the same bits. ``links``, ``flows``, ``entries`` and ``nodes`` are the rows of a ``Net``.
 """
 
 from __future__ import annotations
 
 import math
 
-from simulator.models.fairshare_net import Net
+from simulator.models.fairshare_net import Entry, Flows, Link, Node
 
 _SLACK = 1e-12
 """Relative: levels that differ by less are equal."""
 _SAME = 1e-12
 """Relative: a rate that changes by less has not changed."""
+_ALL = 1 + 1e-10
+"""A link that all its flows together can overfill by less than this part is large enough for them."""
 _STAYS, _OPEN, _FIXED = 0, 1, 2
 """A class that stays as it is, one that moves and has no rate yet, and one that has."""
 
 
-def attach(net: Net, slot: int) -> None:
-    """Hang the entries of a class into the chains of its links."""
-    for entry in range(net.start[slot], net.start[slot] + net.length[slot]):
-        link = net.link[entry]
-        head = net.first[link]
-        net.after[entry] = head
-        net.before[entry] = -1
-        if head >= 0:
-            net.before[head] = entry
-        net.first[link] = entry
+def attach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, number: float, limit: float) -> None:
+    """Put a class of so many flows on its links, at rate 0."""
+    here = flows[slot]
+    here.flows = number
+    here.limit = limit
+    here.rate = 0.0
+    here.held = -1
+    for at in range(here.start, here.start + here.length):
+        entry = entries[at]
+        link = links[entry.link]
+        entry.after = link.first
+        entry.before = -1
+        if link.first >= 0:
+            entries[link.first].before = at
+        link.first = at
+        _count(link, entry.usage, number, limit, 1)
 
 
-def detach(net: Net, slot: int) -> None:
-    """Take the entries of a class out of the chains of its links."""
-    for entry in range(net.start[slot], net.start[slot] + net.length[slot]):
-        previous, following = net.before[entry], net.after[entry]
-        if previous >= 0:
-            net.after[previous] = following
+def detach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int) -> None:
+    """Take a class off its links."""
+    here = flows[slot]
+    for at in range(here.start, here.start + here.length):
+        entry = entries[at]
+        link = links[entry.link]
+        if entry.before >= 0:
+            entries[entry.before].after = entry.after
         else:
-            net.first[net.link[entry]] = following
-        if following >= 0:
-            net.before[following] = previous
+            link.first = entry.after
+        if entry.after >= 0:
+            entries[entry.after].before = entry.before
+        _count(link, entry.usage, -here.flows, here.limit, -1)
 
 
-def load(net: Net, link: int) -> float:
+def weigh(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, number: float, limit: float) -> None:
+    """Change the number of flows of a class, and their limit."""
+    here = flows[slot]
+    for at in range(here.start, here.start + here.length):
+        entry = entries[at]
+        link = links[entry.link]
+        _count(link, entry.usage, -here.flows, here.limit, -1)
+        _count(link, entry.usage, number, limit, 1)
+    here.flows = number
+    here.limit = limit
+
+
+def resize(links: list[Link], link: int, capacity: float) -> None:
+    """Change the capacity of a link."""
+    here = links[link]
+    here.capacity = capacity
+    here.binds = here.unlimited > 0 or here.asked > capacity * _ALL
+
+
+def rescale(flows: list[Flows], slot: int, factor: float) -> float:
+    """Multiply the rate of a class, as its unit changes; return it."""
+    flows[slot].rate *= factor
+    return flows[slot].rate
+
+
+def load(links: list[Link], flows: list[Flows], entries: list[Entry], link: int) -> float:
     """Bytes/s that all classes together put on a link."""
     total = 0.0
-    entry = net.first[link]
-    while entry >= 0:
-        slot = net.slot[entry]
-        total += net.usage[entry] * net.flows[slot] * net.rate[slot]
-        entry = net.after[entry]
+    at = links[link].first
+    while at >= 0:
+        entry = entries[at]
+        total += entry.usage * flows[entry.slot].flows * flows[entry.slot].rate
+        at = entry.after
     return total
 
 
-def sweep(net: Net, loose: list[int], new: int, touched: list[int]) -> tuple[int, int]:
+def crossing(links: list[Link], link: int) -> float:
+    """Flows that cross a link, each counted by its usage of it."""
+    return links[link].crossing
+
+
+def holder(flows: list[Flows], slot: int) -> int:
+    """The link that holds a class back, or -1."""
+    return flows[slot].held
+
+
+def take_up(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int) -> bool:
+    """Let a new class run at its limit if that fits beside the others; return whether it does."""
+    here = flows[slot]
+    if here.limit == math.inf and here.length > 0:
+        return False
+    for at in range(here.start, here.start + here.length):
+        entry = entries[at]
+        link = links[entry.link]
+        wanted = entry.usage * here.flows * here.limit
+        if link.binds and load(links, flows, entries, entry.link) + wanted > link.capacity:
+            return False
+    here.rate = here.limit
+    return True
+
+
+def sweep(
+    links: list[Link],
+    flows: list[Flows],
+    entries: list[Entry],
+    nodes: list[Node],
+    loose: list[int],
+    new: int,
+    touched: list[int],
+) -> tuple[int, int]:
     """Bring all rates up to date after a change.
 
     ``loose`` are the classes whose rates are open from the start: those that came, the first ``new`` of the list, and
     those whose limit changed. ``touched`` are the links that changed otherwise: in capacity, or in the number or usage
-    of the flows of a class, or because a class left. Classes of ``loose`` have links and are attached; who left is
-    detached. Returns how many classes are new or have another rate than before, and how many entries were looked at;
-    ``net.moved`` begins with the slots of the former.
+    of the flows of a class, or because a class left. Classes of ``loose`` have links. Returns how many classes are new
+    or have another rate than before, and how many entries were looked at; the fields ``moved`` of the first rows of
+    ``flows`` are the slots of the former.
     """
-    size, work = 0, 0
+    size, work, n, begin = 0, 0, 0, 0
     for link in touched:
-        size, looked = _touch(net, link, size)
+        size, looked = _touch(links, flows, entries, nodes, link, size)
         work += looked
-    n = 0
     for slot in loose:
-        net.part[slot] = _OPEN
-        net.moved[n] = slot
+        flows[slot].part = _OPEN
+        flows[n].moved = slot
         n += 1
-    begin = 0
     while True:
-        size, looked = _touch_moved(net, begin, n, size)
+        size, looked = _touch_moved(links, flows, entries, nodes, begin, n, size)
         work += looked
         begin = n
         if size == 0:
             break
-        node = net.heap[0]
-        if node >= len(net.first):
-            slot = node - len(net.first)
-            size = _put(net, node, math.inf, size)
-            if net.part[slot] == _OPEN:
-                _fix(net, slot, net.limit[slot], -1)
+        node = nodes[0].heap
+        if node >= len(links):
+            slot = node - len(links)
+            size = _put(nodes, node, math.inf, size)
+            if flows[slot].part == _OPEN:
+                _fix(flows[slot], flows[slot].limit, -1)
             continue
-        level, holds, looked = _level(net, node)
+        level, holds, looked = _level(links, flows, entries, node)
         work += looked
-        if min(level, holds) > net.key[node] * (1.0 + _SLACK):
-            size = _put(net, node, min(level, holds), size)
+        if min(level, holds) > nodes[node].key * (1.0 + _SLACK):
+            size = _put(nodes, node, min(level, holds), size)
         elif level > holds * (1.0 + _SLACK):
-            n = _open(net, node, n)
-            size = _put(net, node, level, size)
+            n = _open(links, flows, entries, node, n)
+            size = _put(nodes, node, level, size)
         else:
-            size = _put(net, node, math.inf, size)
-            n = _fill(net, node, level, n)
+            size = _put(nodes, node, math.inf, size)
+            nodes[node].key = level
+            n = _fill(links, flows, entries, node, level, n)
     for link in touched:
-        net.full[link] = False
-    return _commit(net, n, new), work
+        links[link].full = False
+    return _commit(links, flows, entries, n, new), work
 
 
-def _level(net: Net, link: int) -> tuple[float, float, int]:
+def _count(link: Link, usage: float, number: float, limit: float, classes: int) -> None:
+    """Count so many flows more (or less) among those that could fill a link."""
+    if link.first < 0:
+        link.asked = 0.0
+        link.crossing = 0.0
+    else:
+        link.crossing += usage * number
+        if limit < math.inf:
+            link.asked += usage * number * limit
+    if limit == math.inf:
+        link.unlimited += classes
+    link.binds = link.unlimited > 0 or link.asked > link.capacity * _ALL
+
+
+def _level(links: list[Link], flows: list[Flows], entries: list[Entry], link: int) -> tuple[float, float, int]:
     """Return the level of a link, the one at which it holds classes back now, and how many entries it has.
 
     Either is infinity where the link holds back nobody.
     """
-    after, slots, usage, part, flows, rate = net.after, net.slot, net.usage, net.part, net.flows, net.rate
     fixed = demand = others = weights = fastest = 0.0
     holds = math.inf
-    entry = net.first[link]
     looked = 0
-    while entry >= 0:
-        slot = slots[entry]
-        weight = usage[entry] * flows[slot]
-        state = part[slot]
-        if state == _FIXED:
-            fixed += weight * net.fresh[slot]
-        elif state == _OPEN:
+    at = links[link].first
+    while at >= 0:
+        entry = entries[at]
+        there = flows[entry.slot]
+        weight = entry.usage * there.flows
+        if there.part == _FIXED:
+            fixed += weight * there.fresh
+        elif there.part == _OPEN:
             demand += weight
-        elif net.held[slot] == link:
+        elif there.held == link:
             demand += weight
-            holds = min(holds, rate[slot])
+            if there.rate < holds:
+                holds = there.rate
         else:
-            others += weight * rate[slot]
+            others += weight * there.rate
             weights += weight
-            fastest = max(fastest, rate[slot])
-        entry = after[entry]
+            if there.rate > fastest:
+                fastest = there.rate
+        at = entry.after
         looked += 1
-    room = max(net.capacity[link] - fixed, 0.0)
+    room = max(links[link].capacity - fixed, 0.0)
     if demand == 0.0 and (weights == 0.0 or room - others >= -_SLACK * (fixed + others)):
         return math.inf, holds, looked
     if room - others >= fastest * demand:
         return (room - others) / demand, holds, looked
-    return _squeezed(net, link, room, demand, room / (demand + weights)), holds, 2 * looked
+    return _squeezed(links, flows, entries, link, room, demand, room / (demand + weights)), holds, 2 * looked
 
 
-def _squeezed(net: Net, link: int, room: float, demand: float, level: float) -> float:
+def _squeezed(
+    links: list[Link], flows: list[Flows], entries: list[Entry], link: int, room: float, demand: float, level: float
+) -> float:
     """Return the level of a link at which some are too fast that it does not hold now, from a level below it."""
     while True:
         slower, weights = 0.0, demand
-        entry = net.first[link]
-        while entry >= 0:
-            slot = net.slot[entry]
-            if net.part[slot] == _STAYS and net.held[slot] != link:
-                weight = net.usage[entry] * net.flows[slot]
-                if net.rate[slot] <= level:
-                    slower += weight * net.rate[slot]
+        at = links[link].first
+        while at >= 0:
+            entry = entries[at]
+            there = flows[entry.slot]
+            if there.part == _STAYS and there.held != link:
+                weight = entry.usage * there.flows
+                if there.rate <= level:
+                    slower += weight * there.rate
                 else:
                     weights += weight
-            entry = net.after[entry]
+            at = entry.after
         if weights == 0.0:
             return math.inf
         higher = max(room - slower, 0.0) / weights
@@ -172,148 +258,155 @@ def _squeezed(net: Net, link: int, room: float, demand: float, level: float) -> 
         level = higher
 
 
-def _open(net: Net, link: int, n: int) -> int:
+def _open(links: list[Link], flows: list[Flows], entries: list[Entry], link: int, n: int) -> int:
     """Let the classes move that a link holds back."""
-    entry = net.first[link]
-    while entry >= 0:
-        slot = net.slot[entry]
-        if net.part[slot] == _STAYS and net.held[slot] == link:
-            net.part[slot] = _OPEN
-            net.moved[n] = slot
+    at = links[link].first
+    while at >= 0:
+        entry = entries[at]
+        there = flows[entry.slot]
+        if there.part == _STAYS and there.held == link:
+            there.part = _OPEN
+            flows[n].moved = entry.slot
             n += 1
-        entry = net.after[entry]
+        at = entry.after
     return n
 
 
-def _fill(net: Net, link: int, level: float, n: int) -> int:
+def _fill(links: list[Link], flows: list[Flows], entries: list[Entry], link: int, level: float, n: int) -> int:
     """Give the open classes of a link, and those that are too fast for it, its level."""
-    net.full[link] = True
-    net.key[link] = level
-    entry = net.first[link]
-    while entry >= 0:
-        slot = net.slot[entry]
-        if net.part[slot] == _OPEN:
-            _fix(net, slot, level, link)
-        elif net.part[slot] == _STAYS and net.rate[slot] > level * (1.0 + _SLACK):
-            _fix(net, slot, level, link)
-            net.moved[n] = slot
+    links[link].full = True
+    at = links[link].first
+    while at >= 0:
+        entry = entries[at]
+        there = flows[entry.slot]
+        if there.part == _OPEN:
+            _fix(there, level, link)
+        elif there.part == _STAYS and there.rate > level * (1.0 + _SLACK):
+            _fix(there, level, link)
+            flows[n].moved = entry.slot
             n += 1
-        entry = net.after[entry]
+        at = entry.after
     return n
 
 
-def _fix(net: Net, slot: int, rate: float, link: int) -> None:
-    net.part[slot] = _FIXED
-    net.fresh[slot] = rate
-    net.holder[slot] = link
+def _fix(there: Flows, rate: float, link: int) -> None:
+    there.part = _FIXED
+    there.fresh = rate
+    there.holder = link
 
 
-def _touch_moved(net: Net, begin: int, end: int, size: int) -> tuple[int, int]:
-    """Touch the links of the classes ``net.moved[begin:end]``, each once; return the size of the heap and the work."""
-    links = len(net.first)
+def _touch_moved(
+    links: list[Link], flows: list[Flows], entries: list[Entry], nodes: list[Node], begin: int, end: int, size: int
+) -> tuple[int, int]:
+    """Touch the links of the classes that moved from ``begin`` to ``end``, each once; return heap size and work."""
     queued = 0
-    for at in range(begin, end):
-        slot = net.moved[at]
-        if net.part[slot] == _OPEN and net.limit[slot] < math.inf:
-            size = _put(net, links + slot, net.limit[slot], size)
-        for entry in range(net.start[slot], net.start[slot] + net.length[slot]):
-            link = net.link[entry]
-            if net.full[link]:
-                # the pass is level with this link, whose flows it has not seen move
-                if net.part[slot] == _OPEN:
-                    _fix(net, slot, net.key[link], link)
-            elif net.binds[link] and not net.listed[link]:
-                net.listed[link] = True
-                net.queue[queued] = link
+    for mover in range(begin, end):
+        slot = flows[mover].moved
+        here = flows[slot]
+        if here.part == _OPEN and here.limit < math.inf:
+            size = _put(nodes, len(links) + slot, here.limit, size)
+        for at in range(here.start, here.start + here.length):
+            number = entries[at].link
+            link = links[number]
+            if link.full:
+                # the pass is level with this link, which has not seen this class move
+                if here.part == _OPEN:
+                    _fix(here, nodes[number].key, number)
+            elif link.binds and not link.listed:
+                link.listed = True
+                links[queued].queue = number
                 queued += 1
     work = end - begin
-    for at in range(queued):
-        net.listed[net.queue[at]] = False
-        size, looked = _touch(net, net.queue[at], size)
+    for place in range(queued):
+        number = links[place].queue
+        links[number].listed = False
+        size, looked = _touch(links, flows, entries, nodes, number, size)
         work += looked
     return size, work
 
 
-def _touch(net: Net, link: int, size: int) -> tuple[int, int]:
+def _touch(
+    links: list[Link], flows: list[Flows], entries: list[Entry], nodes: list[Node], link: int, size: int
+) -> tuple[int, int]:
     """Note where the pass must stop at a link; return the size of the heap and how many entries were looked at."""
-    level, holds, looked = _level(net, link)
-    return _put(net, link, min(level, holds), size), looked
+    level, holds, looked = _level(links, flows, entries, link)
+    return _put(nodes, link, min(level, holds), size), looked
 
 
-def _commit(net: Net, n: int, new: int) -> int:
-    """Take over the rates found; return how many are new or different, and put their slots first in ``net.moved``."""
+def _commit(links: list[Link], flows: list[Flows], entries: list[Entry], n: int, new: int) -> int:
+    """Take over the rates found; return how many are new or different, and list their slots first."""
     changed = 0
-    for at in range(n):
-        slot = net.moved[at]
-        for entry in range(net.start[slot], net.start[slot] + net.length[slot]):
-            net.full[net.link[entry]] = False
-        net.part[slot] = _STAYS
-        net.held[slot] = net.holder[slot]
-        if at < new or abs(net.fresh[slot] - net.rate[slot]) > _SAME * net.rate[slot]:
-            net.rate[slot] = net.fresh[slot]
-            net.moved[changed] = slot
+    for mover in range(n):
+        slot = flows[mover].moved
+        here = flows[slot]
+        for at in range(here.start, here.start + here.length):
+            links[entries[at].link].full = False
+        here.part = _STAYS
+        here.held = here.holder
+        if mover < new or abs(here.fresh - here.rate) > _SAME * here.rate:
+            here.rate = here.fresh
+            flows[changed].moved = slot
             changed += 1
     return changed
 
 
-def _put(net: Net, node: int, key: float, size: int) -> int:
+def _put(nodes: list[Node], node: int, key: float, size: int) -> int:
     """Give a node a key: put it on the heap, move it there, or for infinity take it off; return the heap's size."""
-    place = net.place[node]
+    here = nodes[node]
+    place = here.place
     if key == math.inf:
         if place < 0:
             return size
         size -= 1
-        net.place[node] = -1
-        last = net.heap[size]
+        here.place = -1
+        last = nodes[size].heap
         if last != node:
-            if net.key[last] < net.key[node]:
-                _rise(net, last, place)
+            if nodes[last].key < here.key:
+                _rise(nodes, last, place)
             else:
-                _sink(net, last, place, size)
+                _sink(nodes, last, place, size)
         return size
-    before = net.key[node]
-    net.key[node] = key
+    before = here.key
+    here.key = key
     if place < 0:
-        _rise(net, node, size)
+        _rise(nodes, node, size)
         return size + 1
     if key < before:
-        _rise(net, node, place)
+        _rise(nodes, node, place)
     elif key > before:
-        _sink(net, node, place, size)
+        _sink(nodes, node, place, size)
     return size
 
 
-def _rise(net: Net, node: int, place: int) -> None:
+def _rise(nodes: list[Node], node: int, place: int) -> None:
     """Put a node on the heap at a place, or nearer to the top as its key demands."""
-    keys, heap, places = net.key, net.heap, net.place
-    key = keys[node]
+    key = nodes[node].key
     while place > 0:
         above = (place - 1) >> 1
-        other = heap[above]
-        if keys[other] <= key:
+        other = nodes[above].heap
+        if nodes[other].key <= key:
             break
-        heap[place] = other
-        places[other] = place
+        nodes[place].heap = other
+        nodes[other].place = place
         place = above
-    heap[place] = node
-    places[node] = place
+    nodes[place].heap = node
+    nodes[node].place = place
 
 
-def _sink(net: Net, node: int, place: int, size: int) -> None:
+def _sink(nodes: list[Node], node: int, place: int, size: int) -> None:
     """Put a node on the heap at a place, or farther from the top as its key demands."""
-    keys, heap, places = net.key, net.heap, net.place
-    key = keys[node]
+    key = nodes[node].key
     while True:
         below = 2 * place + 1
         if below >= size:
             break
-        if below + 1 < size and keys[heap[below + 1]] < keys[heap[below]]:
+        if below + 1 < size and nodes[nodes[below + 1].heap].key < nodes[nodes[below].heap].key:
             below += 1
-        other = heap[below]
-        if keys[other] >= key:
+        other = nodes[below].heap
+        if nodes[other].key >= key:
             break
-        heap[place] = other
-        places[other] = place
+        nodes[place].heap = other
+        nodes[other].place = place
         place = below
-    heap[place] = node
-    places[node] = place
+    nodes[place].heap = node
+    nodes[node].place = place

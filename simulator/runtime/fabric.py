@@ -16,10 +16,7 @@ from simulator.core.timer import Deadlines
 from simulator.models import fairshare_sweep
 from simulator.models.fairshare import LIMIT
 from simulator.models.fairshare_compiled import compiled, patience
-from simulator.models.fairshare_net import Store
-
-_ALL = 1 + 1e-10
-"""A link that all its streams together can overfill by less than this part is large enough for them."""
+from simulator.models.fairshare_net import Net
 
 
 class Stream:
@@ -63,62 +60,51 @@ class Fabric:
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
         self.capacity = [float(value) for value in capacity]
         """Bytes/s by link; changed by ``set_capacity``."""
-        self._store = Store(self.capacity)
+        self._net = Net(self.capacity)
         self._streams: list[Stream | None] = []
-        self._asked = [0.0] * len(self.capacity)
-        self._unlimited = [0] * len(self.capacity)
-        self._crossing = [0.0] * len(self.capacity)
         self._joined: dict[Stream, None] = {}
         self._loose: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
-        self._sweeps: Any = fairshare_sweep
+        self._code: Any = fairshare_sweep
         self._patience = patience()
         self.solves = 0
         """Solves so far that changed a rate, for those who watch the cost."""
         self.looked = 0
-        """Flow classes on links that were looked at for it so far."""
+        """Classes on links that were looked at for it so far."""
 
     def join(self, stream: Stream) -> None:
         """Add a stream; its rate is set at the end of this instant."""
-        slot = self._store.take(stream.links, stream.usage)
-        net = self._store.net
-        net.flows[slot], net.limit[slot] = stream.count, stream.limit
-        net.rate[slot], net.held[slot] = 0.0, LIMIT
-        self._sweeps.attach(net, slot)
+        net = self._net
+        slot = net.take(stream.links, stream.usage)
+        self._code.attach(net.links, net.flows, net.entries, slot, float(stream.count), float(stream.limit))
         if slot >= len(self._streams):
             self._streams.extend([None] * (slot + 1 - len(self._streams)))
         self._streams[slot] = stream
         stream._fabric, stream._slot = self, slot
-        self._count(stream, stream.count, 1)
         self._joined[stream] = None
         self._soon()
 
     def leave(self, stream: Stream) -> None:
         """Take a stream off; the others take over its share at the end of this instant."""
-        self._sweeps.detach(self._store.net, stream._slot)
-        self._count(stream, -stream.count, -1)
+        net, slot = self._net, stream._slot
+        self._code.detach(net.links, net.flows, net.entries, slot)
+        net.give_back(slot)
         self._loose.pop(stream, None)
         if self._joined.pop(stream, stream) is stream:
             self._touch(stream)
-        self._store.give_back(stream._slot)
-        self._streams[stream._slot] = None
+        self._streams[slot] = None
         stream._fabric, stream._slot = None, -1
         stream.rate = 0.0
 
     def resize(self, stream: Stream, count: float, limit: float | None = None) -> None:
         """Change the number of flows of a stream that is on the fabric, and the limit of each if one is given."""
-        net, slot = self._store.net, stream._slot
         if limit is not None and limit != stream.limit:
-            self._count(stream, -stream.count, -1)
-            stream.count, stream.limit = count, limit
-            self._count(stream, count, 1)
-            net.limit[slot] = limit
+            stream.limit = limit
             if stream not in self._joined:
                 self._loose[stream] = None
-        else:
-            self._count(stream, count - stream.count, 0)
-            stream.count = count
-        net.flows[slot] = count
+        stream.count = count
+        net = self._net
+        self._code.weigh(net.links, net.flows, net.entries, stream._slot, float(count), float(stream.limit))
         self._touch(stream)
 
     def rescale(self, stream: Stream, factor: float) -> None:
@@ -127,27 +113,26 @@ class Fabric:
         Whoever does so changes ``count`` and ``limit`` by ``resize`` to match; a stream that ends up with the same rate
         in the new unit is not told of a change.
         """
-        stream.rate *= factor
-        self._store.net.rate[stream._slot] = stream.rate
+        stream.rate = float(self._code.rescale(self._net.flows, stream._slot, factor))
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
         self.capacity[link] = capacity
-        self._store.net.capacity[link] = capacity
-        self._bind(link)
+        self._code.resize(self._net.links, link, float(capacity))
         self._touched[link] = None
         self._soon()
 
     def load(self, link: int) -> float:
         """Bytes/s that all streams together put on a link now."""
-        return float(self._sweeps.load(self._store.net, link))
+        net = self._net
+        return float(self._code.load(net.links, net.flows, net.entries, link))
 
     def crowd(self, link: int) -> float:
         """Flows that cross a link now, each counted by its usage of it, over the capacity of the link (s/byte).
 
         Unlike ``load`` it knows who joined in this very instant, and tells a full link from one that many wait for.
         """
-        crossing, capacity = self._crossing[link], self.capacity[link]
+        crossing, capacity = float(self._code.crossing(self._net.links, link)), self.capacity[link]
         return crossing / capacity if capacity > 0 else math.inf
 
     def alone(self, stream: Stream) -> float:
@@ -159,65 +144,49 @@ class Fabric:
 
     def holder(self, stream: Stream) -> int:
         """The link that holds a stream of this fabric back, or ``LIMIT``."""
-        return int(self._store.net.held[stream._slot])
+        return int(self._code.holder(self._net.flows, stream._slot))
 
     def _touch(self, stream: Stream) -> None:
-        for link in stream.links:
-            self._touched[link] = None
+        self._touched.update(dict.fromkeys(stream.links))
         self._soon()
-
-    def _count(self, stream: Stream, flows: float, streams: int) -> None:
-        """Count so many flows more (or less) among those that could fill the links of a stream."""
-        for link, usage in zip(stream.links, stream.usage, strict=True):
-            self._crossing[link] += usage * flows
-            if stream.limit == math.inf:
-                self._unlimited[link] += streams
-            else:
-                self._asked[link] += usage * flows * stream.limit
-            self._bind(link)
-
-    def _bind(self, link: int) -> None:
-        """Note whether a link can hold anybody back: not if it can carry all its streams at their limits."""
-        net = self._store.net
-        if net.first[link] < 0:
-            self._asked[link] = self._crossing[link] = 0.0
-        net.binds[link] = self._unlimited[link] > 0 or self._asked[link] > self.capacity[link] * _ALL
 
     def _settle(self) -> None:
         joined, self._joined = self._joined, {}
         loose, self._loose = self._loose, {}
         new = [stream._slot for stream in joined if not self._take_up(stream)]
-        open_ = new + [stream._slot for stream in loose]
+        slots = new + [stream._slot for stream in loose]
         touched, self._touched = list(self._touched), {}
-        if not open_ and not touched:
+        if not slots and not touched:
             return
-        moved = self._sweep(open_, len(new), touched)
+        moved = self._sweep(slots, len(new), touched)
         if moved:
             self.solves += 1
         for stream in moved:
             stream.changed()
 
-    def _sweep(self, open_: list[int], new: int, touched: list[int]) -> list[Stream]:
-        """Bring the rates up to date; return the streams that have another rate than before."""
-        net = self._store.net
-        if self._sweeps is fairshare_sweep:
-            count, looked = fairshare_sweep.sweep(net, open_, new, touched)
-            slots = net.moved[:count]
-            rates = [net.rate[slot] for slot in slots]
-        else:
-            index = np.int64
-            lists = np.array(open_, dtype=index), new, np.array(touched, dtype=index)
-            count, looked = self._sweeps.sweep(net, *lists)
-            found: Any = net
-            slots = found.moved[:count].tolist()
-            rates = found.rate[slots].tolist()
+    def _take_up(self, stream: Stream) -> bool:
+        """Let a new stream run at its limit if that fits beside the others; return whether it does."""
+        net = self._net
+        if not self._code.take_up(net.links, net.flows, net.entries, stream._slot):
+            return False
+        stream.rate = stream.limit
+        stream.changed()
+        return True
+
+    def _sweep(self, slots: list[int], new: int, touched: list[int]) -> list[Stream]:
+        """Bring the rates up to date; return the streams that are new or have another rate than before."""
+        net = self._net
+        lists: Any = (slots, new, touched)
+        if net.packed:
+            lists = np.array(slots, dtype=np.int64), new, np.array(touched, dtype=np.int64)
+        count, looked = self._code.sweep(net.links, net.flows, net.entries, net.nodes, *lists)
         moved = []
-        for slot, rate in zip(slots, rates, strict=True):
+        for slot, rate in zip(*net.moved(count), strict=True):
             stream = self._streams[slot]
             assert stream is not None
             stream.rate = rate
             moved.append(stream)
-        self.looked += looked
+        self.looked += int(looked)
         if self.looked > self._patience:
             self._compile()
         return moved
@@ -227,21 +196,8 @@ class Fabric:
         self._patience = math.inf
         faster = compiled()
         if faster is not None:
-            self._store.to_arrays()
-            self._sweeps = faster
-
-    def _take_up(self, stream: Stream) -> bool:
-        """Let a new stream run at its limit if that fits beside the others; return whether it does."""
-        if stream.limit == math.inf and stream.links:
-            return False
-        net = self._store.net
-        wanted = stream.limit * stream.count
-        for link, usage in zip(stream.links, stream.usage, strict=True):
-            if net.binds[link] and self.load(link) + usage * wanted > self.capacity[link]:
-                return False
-        stream.rate = net.rate[stream._slot] = stream.limit
-        stream.changed()
-        return True
+            self._net.pack()
+            self._code = faster
 
 
 class Flow:
