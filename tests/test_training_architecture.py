@@ -68,5 +68,9 @@ def test_generic_models_have_the_parameters_asked_for(layers: int, heads: int) -
 def test_generic_models_that_cannot_be() -> None:
     with pytest.raises(InputError, match=r"1e\+09 parameters do not suffice for 32 layers of hidden 4096"):
         generic(1e9, 32, 4096)
+    with pytest.raises(InputError, match="parameters nan: a model has from 1 to 1e"):
+        generic(float("nan"), 2, 128)
+    with pytest.raises(InputError, match=r"layers 1e\+09: a model has from 1 to 10000"):
+        generic(1e9, 10**9, 128)
     with pytest.raises(InputError, match="hidden 100 is not a multiple of heads 3: give head_dim"):
         generic(1e9, 2, 100, heads=3)

@@ -41,10 +41,13 @@ def test_degrees_and_batches() -> None:
         ),
         ({"tp": 0}, "tp 0 is not a whole number of 1 or more"),
         ({"accelerators": 2.5}, "accelerators 2.5 is not a whole number of 1 or more"),
+        ({"accelerators": 10**9}, "accelerators 1e+09 is too large: at most 1,000,000"),
+        ({"sequence": 10**30}, "sequence 1e+30 is too large: at most 1,000,000,000"),
         ({"precision": "bf18"}, "unknown precision 'bf18'. Did you mean 'bf16'?"),
         ({"recompute": "fulll"}, "unknown recompute 'fulll'. Did you mean 'full'?"),
         ({"sharding": "zero4"}, "unknown sharding 'zero4'. Did you mean 'zero3'?"),
         ({"slowdown": 0.5}, "slowdown 0.5 is not a number of 1 or more"),
+        ({"noise": 1.5}, "noise 1.5 is not a number from 0 to 1"),
         ({"input_rate": 0.0}, "input_rate 0.0 is not a number above 0"),
     ],
 )

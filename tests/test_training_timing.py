@@ -104,6 +104,9 @@ def test_a_step_scales_with_its_batch() -> None:
         ({"trains": "all"}, {"trains": "adapters"}),
         ({"sharding": "zero3"}, {"sharding": "zero1"}),
         ({"domain": 1}, {"domain": 8}),
+        ({"noise": 0.05}, {"noise": 0.0}),
+        ({"overlap": False}, {"overlap": True}),
+        ({"sequence_parallel": False}, {"sequence_parallel": True}),
     ],
 )
 def test_what_is_known_to_be_slower_is(slower: dict[str, Any], faster: dict[str, Any]) -> None:

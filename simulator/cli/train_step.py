@@ -26,6 +26,9 @@ _DEGREES = (
     click.option("--sequence-parallel/--no-sequence-parallel", default=None, help="Norms split over tp; on if tp > 1."),
     click.option("--trains", default="all", show_default=True, help="all, or adapters on frozen weights (LoRA)."),
     click.option("--slowdown", type=float, default=1.0, help="Compute time of the slowest node over a healthy one's."),
+    click.option("--expert-imbalance", type=float, default=1.0, help="Tokens of the fullest expert rank over mean."),
+    click.option("--noise", type=float, help="Deviation of a rank's compute time over its mean; the framework's."),
+    click.option("--overlap/--no-overlap", default=True, help="Whether communication hides behind compute at all."),
     click.option("--input-rate", type=float, help="Sequences/s that the input pipeline feeds to one accelerator."),
 )
 _PLACE = (

@@ -145,7 +145,7 @@ _CURES = {
     "optimizer": "shard it (zero1), or a larger global batch",
     "data": "a faster input pipeline: more processors, or a larger cache",
     "straggler": "find and replace the slowest node",
-    "overhead": "larger micro-batches or fewer, larger kernels (CUDA graphs)",
+    "overhead": "larger micro-batches, fewer and larger kernels (CUDA graphs), or cheaper serialisation",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.cluster.records import Model
+from simulator.core.errors import InputError
 
 GENERIC_HEAD = 128
 """Width of an attention head where only hidden is given: that of most models since 2020."""
@@ -118,10 +119,11 @@ def generic(
 ) -> Model:
     """A dense model of so many parameters: the width of its feed-forward block is what is left for it.
 
-    Raises ``InputError`` when layers and hidden alone are more than the parameters.
+    Raises ``InputError`` when layers and hidden alone are more than the parameters, or a number is out of range.
     """
-    from simulator.core.errors import InputError
-
+    for name, value, most in (("parameters", parameters, 1e15), ("layers", layers, 1e4), ("hidden", hidden, 1e6)):
+        if not 1 <= value <= most:
+            raise InputError(f"{name} {value:g}: a model has from 1 to {most:g}")
     count = heads or max(1, hidden // GENERIC_HEAD)
     inner = round((parameters - vocab * hidden - layers * 4 * hidden**2) / (2 * layers * hidden))
     if inner < 1:

@@ -59,7 +59,7 @@ def communications(
     found = []
     for call, share, window in _calls(model, layout, framework, domain, w):
         timed = replace(call, time=network(call.axis, call.collective, call.bytes, call.group))
-        found.append(replace(timed, hidden=share * min(timed.total, window)))
+        found.append(replace(timed, hidden=layout.overlap * share * min(timed.total, window)))
     return tuple(found)
 
 

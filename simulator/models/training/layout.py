@@ -14,6 +14,8 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "mxfp8", "nvfp4"]
 Recompute = Literal["none", "selective", "full"]
 Sharding = Literal["none", "zero1", "zero2", "zero3", "hybrid"]
 Trains = Literal["all", "adapters"]
+MOST_ACCELERATORS, MOST = 1_000_000, 1_000_000_000
+"""Largest accelerators, and any other count, of a layout."""
 AXES = ("tp", "cp", "ep", "edp", "dp", "pp")
 _CHOICES = {"precision": Precision, "recompute": Recompute, "sharding": Sharding, "trains": Trains}
 
@@ -30,6 +32,8 @@ class Layout:
     ranks that share a scale-up fabric; None takes the accelerator's. ``slowdown`` is the compute time of the slowest
     node over that of a healthy one; ``expert_imbalance`` the tokens of the fullest expert rank over the mean.
     ``input_rate`` is what the input pipeline feeds to one accelerator (sequences/s, see ``fed``); None never waits.
+    ``noise`` is the standard deviation of a rank's compute time over its mean, the framework's where it is None.
+    Without ``overlap`` no communication hides behind compute.
     """
 
     accelerators: int = 1
@@ -50,12 +54,17 @@ class Layout:
     slowdown: float = 1.0
     expert_imbalance: float = 1.0
     input_rate: float | None = None
+    noise: float | None = None
+    overlap: bool = True
 
     def __post_init__(self) -> None:
         for name in ("accelerators", "tp", "pp", "cp", "ep", "vp", "micro_batch", "global_batch", "sequence", "domain"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} {value!r} is not a whole number of 1 or more")
+            most = MOST_ACCELERATORS if name == "accelerators" else MOST
+            if value is not None and value > most:
+                raise InputError(f"{name} {value:.3g} is too large: at most {most:,}")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in get_args(choices):
@@ -65,6 +74,8 @@ class Layout:
                 raise InputError(f"{name} {getattr(self, name)!r} is not a number of 1 or more")
         if self.input_rate is not None and not 0 < self.input_rate < math.inf:
             raise InputError(f"input_rate {self.input_rate!r} is not a number above 0")
+        if self.noise is not None and not 0 <= self.noise < 1:
+            raise InputError(f"noise {self.noise!r} is not a number from 0 to 1")
         self._check_degrees()
 
     def _check_degrees(self) -> None:

@@ -170,7 +170,8 @@ def _compute(model: Model, layout: Layout, device: Device, framework: Framework)
     forward, backward, again, slowest = _cnn(worker) if model.kind == "cnn" else _stages(worker)
     m = layout.micro_batches
     busy = (forward.time + backward.time + again) * m
-    noise = framework.noise * math.sqrt(2 * math.log(layout.accelerators)) if layout.accelerators > 1 else 0.0
+    sigma = framework.noise if layout.noise is None else layout.noise
+    noise = sigma * math.sqrt(2 * math.log(layout.accelerators))
     dense, routed = held(model, layout)
     shards = (1, 1) if (layout.sharding or framework.sharding) == "none" else (layout.replicas, layout.expert_replicas)
     owned = (dense / shards[0] + routed / shards[1]) * (layout.trains == "all")
