@@ -61,7 +61,9 @@ def _options(command: Any) -> Any:
 @json_option
 @debug_option
 def train_step(model: str | None, search: bool, most: int, ignore_memory: bool, as_json: bool, **keys: Any) -> None:
-    r"""Show the time of one optimizer step of MODEL by parts, throughput, MFU and memory.
+    r"""Show the time of one training step by parts, MFU and memory.
+
+    MODEL is a name of the catalog (see: simulator list models), or --params, --layers and --hidden make one.
 
     \b
     simulator train-step llama-3-70b --accelerator h100-sxm --accelerators 64 --tp 4 --pp 8 --vp 5 --precision fp8
