@@ -6,7 +6,8 @@ position), the time average of what happens on a link is an expectation over who
 
 - the link carries E[min(1, sum of the shares of those who are on)] of its capacity (``busy``): it is never idle while
   somebody wants it, and never more than full;
-- while a job is on, it gets E[min(own, 1 / (1 + others who are on))] of the link (``fair_part``).
+- while a job is on, it gets E[min(own, 1 / (1 + others who are on))] of the link (``fair_part``), and of several links
+  on which it meets different others, at every moment the least (``mean_least``).
 
 Both are exact for streams that are always on (then it is max-min sharing), for one alone, and for any number of
 independent streams that would each fill one common link. ``docs/network.md`` derives the rule,
@@ -29,6 +30,9 @@ Stream = tuple[float, float]
 The part is 1 for one flow that can fill the link, n for n such flows.
 """
 
+Chances = tuple[tuple[float, float], ...]
+"""Values, and how likely each is."""
+
 
 @lru_cache(maxsize=2**14)
 def busy(streams: tuple[Stream, ...]) -> float:
@@ -46,21 +50,56 @@ def busy(streams: tuple[Stream, ...]) -> float:
 
 
 @lru_cache(maxsize=2**14)
-def fair_part(own: float, others: tuple[Stream, ...]) -> float:
-    """Return the mean part of a link that a stream gets while it is on: E[min(own, 1 / (1 + others who are on))].
+def fair_parts(own: float, others: tuple[Stream, ...]) -> Chances:
+    """Return which parts of a link a stream may get while it is on, min(own, 1 / (1 + others who are on)).
 
     ``own`` is the part that it takes when on alone. Of the others, one that takes less than its fair part when all are
     on counts only as much as it takes.
 
-    >>> fair_part(1.0, ((0.5, 1.0),))
-    0.75
-    >>> fair_part(1.0, ((1.0, 1.0), (1.0, 1.0))) == 1 / 3
-    True
+    >>> fair_parts(1.0, ((0.25, 1.0),))
+    ((1.0, 0.75), (0.5, 0.25))
     """
     if own + sum([part for _, part in others]) <= 1:
-        return own
+        return ((own, 1.0),)
     flows, counts = max(1.0, own), _distribution(_rivals(own, others), math.inf)
-    return sum([chance * min(own, flows / (flows + count)) for count, chance in counts.items()])
+    return tuple((min(own, flows / (flows + count)), chance) for count, chance in counts.items() if chance)
+
+
+def mean(chances: Chances) -> float:
+    """Return the mean of a value.
+
+    >>> mean(((1.0, 0.75), (0.5, 0.25)))
+    0.875
+    """
+    return sum([value * chance for value, chance in chances])
+
+
+def fair_part(own: float, others: tuple[Stream, ...]) -> float:
+    """Return the mean part of a link that a stream gets while it is on (see ``fair_parts``).
+
+    >>> fair_part(1.0, ((0.5, 1.0),))
+    0.75
+    """
+    return mean(fair_parts(own, others))
+
+
+def mean_least(several: Sequence[Chances]) -> float:
+    """Return the mean of the least of several independent values: the pace of what must keep step on many links.
+
+    >>> mean_least([((1.0, 0.5), (0.5, 0.5))] * 2)
+    0.625
+    """
+    if len(several) == 1:
+        return mean(several[0])
+    steps = sorted({value for chances in several for value, _ in chances})
+    total, below = 0.0, 0.0
+    for step in steps:
+        survive = 1.0
+        for chances in several:
+            survive *= sum([chance for value, chance in chances if value >= step])
+        total += (step - below) * survive
+        below = step
+    return total
 
 
 def least_part(own: float, others: tuple[Stream, ...]) -> float:
@@ -87,11 +126,11 @@ def seldom_full(streams: Iterable[Stream]) -> bool:
     The mean of what they ask for lies three standard deviations below the capacity; what is lost then is less than a
     thousandth of one (the normal loss function at 3 is 0.0004).
     """
-    mean = spread = 0.0
+    wanted = spread = 0.0
     for duty, part in streams:
-        mean += duty * part
+        wanted += duty * part
         spread += duty * (1.0 - duty) * part * part
-    return mean < 1 and 9 * spread <= (1 - mean) ** 2
+    return wanted < 1 and 9 * spread <= (1 - wanted) ** 2
 
 
 def water_level(parts: Sequence[float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class Communicator:
 
     def plan(self, collective: str, size: float, algorithm: str = "auto") -> Plan:
         """Return what a collective of ``size`` bytes takes here, by the cheapest algorithm or the one that is named."""
-        found = estimate(collective, size, self.group, algorithm)
+        found = _estimate(collective, size, self.group, algorithm)
         links, usage, flow = self._load(found.collective, found.algorithm)
         return Plan(found, links, usage, found.rate, found.latency, flow)
 
@@ -150,6 +151,9 @@ class Communicator:
             for link in links:
                 usage[link] = usage.get(link, 0.0) + volume / len(links)
         return max(usage.values(), default=0.0)
+
+
+_estimate = lru_cache(maxsize=4096)(estimate)
 
 
 def _check(topology: Topology, members: Sequence[Member]) -> None:

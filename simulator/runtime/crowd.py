@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from simulator.core.clock import Clock, Phase, Soon
-from simulator.models.contention import busy, fair_part, least_part, seldom_full
+from simulator.models.contention import Chances, busy, fair_parts, least_part, mean, mean_least, seldom_full
 from simulator.runtime.fabric import Fabric, Stream
 
 _SAME = 1e-4
@@ -26,25 +27,46 @@ class Member:
     of one that is not always on is what it reaches alone: mean loads alone would not hold it back.
     """
 
-    __slots__ = ("count", "duty", "limit", "own", "places", "stream", "weight")
+    __slots__ = ("count", "duty", "limit", "own", "places", "step", "stream", "weight")
 
     def __init__(self, stream: Stream, duty: float) -> None:
         self.stream, self.duty = stream, duty
         self.count, self.limit, self.own = stream.count, stream.limit, stream.limit
         self.weight = 1.0
         """How much faster it is while on than an equal stream that is always on."""
-        self.places: dict[int, tuple[float, float]] = {}
-        """Crowded links: (pace that each allows, weight that it gives)."""
+        self.step = 1.0
+        """What is left of its pace because it goes, at every moment, at that of the slowest of its links."""
+        self.places: dict[int, _Place] = {}
 
     @property
     def pace(self) -> float:
         """Rate of one flow while the stream is on."""
-        return self.stream.rate * self.weight
+        return self.stream.rate * self.weight * self.step
+
+    def tightest(self) -> tuple[float, float]:
+        """Return (weight, step): of the link that allows the least, and by all of them together."""
+        if not self.places:
+            return 1.0, 1.0
+        least = min(self.places.values(), key=lambda place: place.pace)
+        alike: dict[tuple[Member, ...], _Place] = {}
+        for place in self.places.values():
+            if place.rivals not in alike or place.pace < alike[place.rivals].pace:
+                alike[place.rivals] = place
+        return least.weight, mean_least([place.paces for place in alike.values()]) / least.pace
 
     def part(self, usage: float, capacity: float) -> float:
         """Part of a link that it takes when on alone; n flows that are as fast as they can count as n links' worth."""
         wanted = usage * self.count * self.limit
         return wanted / capacity if wanted < capacity else max(1.0, self.count if self.limit == math.inf else 1.0)
+
+
+class _Place(NamedTuple):
+    """A crowded link to one of its streams: mean pace there, its weight, all paces, and whom it meets."""
+
+    pace: float
+    weight: float
+    paces: Chances
+    rivals: tuple[Member, ...]
 
 
 class Crowd:
@@ -146,7 +168,7 @@ class Crowd:
         members = [member for member in there if member.limit > 0]
         streams = [(member.duty, member.part(there[member], capacity)) for member in members]
         asked = sum([part for _, part in streams])
-        if asked <= _FULL or all([duty >= 1 for duty, _ in streams]) or seldom_full(streams):
+        if asked <= _FULL or all(duty >= 1 for duty, _ in streams) or seldom_full(streams):
             return self._uncrowd(link)
         everyone = tuple(sorted(streams))
         self._crowded[link] = None
@@ -154,8 +176,11 @@ class Crowd:
         for member, stream in zip(members, streams, strict=True):
             place = everyone.index(stream)
             others, part = everyone[:place] + everyone[place + 1 :], stream[1]
-            fair = fair_part(part, others)
-            member.places[link] = (fair * capacity / (there[member] * member.count), fair / least_part(part, others))
+            parts = fair_parts(part, others)
+            fair, scale = mean(parts), capacity / (there[member] * member.count)
+            paces = tuple((value * scale, chance) for value, chance in parts)
+            rivals = tuple(each for each in members if each is not member)
+            member.places[link] = _Place(fair * scale, fair / least_part(part, others), paces, rivals)
         return members
 
     def _uncrowd(self, link: int) -> list[Member]:
@@ -167,10 +192,14 @@ class Crowd:
 
     def _weigh(self, member: Member) -> None:
         """Give the fabric the mean of a stream: its weight is that of the link that allows it least."""
-        weight, stream = min(member.places.values(), default=(math.inf, 1.0))[1], member.stream
+        (weight, step), stream = member.tightest(), member.stream
         if weight != member.weight:  # its pace, and the load that it is, stay until the fabric has solved
             self._fabric.rescale(stream, member.weight / weight)
         member.weight = weight
         count, limit = member.count * member.duty * weight, member.limit / weight
         if count != stream.count or limit != stream.limit:
             self._fabric.resize(stream, count, limit)
+        if abs(step - member.step) > _SAME:
+            member.step = step
+            if stream.rate > 0:
+                stream.changed()

@@ -44,19 +44,26 @@ class Call:
 
 
 class Ensemble:
-    """Groups of ranks at their places, one communicator each."""
+    """Groups of ranks at their places, one communicator each, over the links that are up as it is made."""
 
     def __init__(self, topology: Topology, router: Router, groups: Sequence[Sequence[Member]]) -> None:
         self._topology, self._router, self._groups = topology, router, groups
         self._communicators = [Communicator(topology, group, router) for group in groups]
+        self._calls: dict[tuple[str, float, str, int], Call] = {}
 
     def call(self, collective: str, size: float, algorithm: str = "auto", servers: int = 1) -> Call:
         """Return what a call of ``size`` bytes takes; the slowest group counts, and groups share links.
 
         ``servers`` is the number of parameter servers, or of levels of a tree aggregation.
         """
-        if collective in CENTRAL:
-            return self._central(collective, size, servers)
+        key = (collective, size, algorithm, servers)
+        if key not in self._calls:
+            central = collective in CENTRAL
+            made = self._central(collective, size, servers) if central else self._spread(collective, size, algorithm)
+            self._calls[key] = made
+        return self._calls[key]
+
+    def _spread(self, collective: str, size: float, algorithm: str) -> Call:
         plans = [communicator.plan(collective, size, algorithm) for communicator in self._communicators]
         usage: dict[int, float] = {}
         for plan in plans:
