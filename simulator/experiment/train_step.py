@@ -12,8 +12,9 @@ from simulator.cluster.records import Accelerator, Framework, Link, Model
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
 from simulator.models.training import Alone, Layout, Network, Step, generic, nearest_fit, ranked, step
-from simulator.runtime.collective_times import OnTopology
 from simulator.runtime.communicator import Member
+from simulator.runtime.placed import PlacedNetwork, together
+from simulator.runtime.router import Router
 
 MICRO_BATCHES_PER_STAGE = 8
 """Micro-batches for each pipeline stage where no global batch is given: bubbles are then a ninth of the step."""
@@ -36,7 +37,7 @@ class Setup:
     def network(self, layout: Layout) -> Network:
         """Times of collectives of a layout, alone."""
         if self.topology is not None:
-            return OnTopology(self.topology, self.members, layout)
+            return PlacedNetwork(self.topology, Router(self.topology), layout, self.members)
         assert self.link is not None
         return Alone(self.accelerator, self.link, self.cards)
 
@@ -177,7 +178,7 @@ def prepare(
     device, count, members = _devices(accelerator, accelerators, place)
     common = {key: value for key, value in layout.items() if value is not None} | {"accelerators": count}
     if place is not None and members:
-        common.setdefault("domain", _together(members))
+        common.setdefault("domain", together(members))
     common.setdefault("global_batch", _batch(count, common))
     wire = None if place is not None else catalog.link(link)
     return Setup(record, device, kind, wire, cards, common, place, members)
@@ -219,11 +220,6 @@ def _devices(
     if name is None:
         raise InputError("the topology does not say which accelerator its servers have: name one")
     return catalog.accelerator(name), count, tuple(free[:count])
-
-
-def _together(members: tuple[Member, ...]) -> int:
-    """Ranks of the first server: what shares a scale-up fabric."""
-    return sum(server == members[0][0] for server, _ in members)
 
 
 def _batch(count: int, common: Mapping[str, Any]) -> int:

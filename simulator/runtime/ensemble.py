@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from simulator.cluster.topology import Topology
+from simulator.cluster.topology import Server, Topology
 from simulator.models.training.network import parameter_server, tree_aggregate
 from simulator.runtime.communicator import Communicator, LostWay, Member
 from simulator.runtime.pattern import Burst
@@ -48,8 +48,21 @@ class Ensemble:
 
     def __init__(self, topology: Topology, router: Router, groups: Sequence[Sequence[Member]]) -> None:
         self._topology, self._router, self._groups = topology, router, groups
-        self._communicators = [Communicator(topology, group, router) for group in groups]
+        self._communicators = list(self._made_for(groups))
         self._calls: dict[tuple[str, float, str, int], Call] = {}
+
+    def _made_for(self, groups: Sequence[Sequence[Member]]) -> Iterator[Communicator]:
+        """Make a communicator for each group, one for all that lie inside servers that are alike."""
+        inside: dict[tuple[Server, int], Communicator] = {}
+        for group in groups:
+            servers = dict.fromkeys(server for server, _ in group)
+            if len(servers) > 1 or self._topology.wired:
+                yield Communicator(self._topology, group, self._router)
+                continue
+            key = (replace(self._topology.servers[group[0][0]], name=""), len(group))
+            if key not in inside:
+                inside[key] = Communicator(self._topology, group, self._router)
+            yield inside[key]
 
     def call(self, collective: str, size: float, algorithm: str = "auto", servers: int = 1) -> Call:
         """Return what a call of ``size`` bytes takes; the slowest group counts, and groups share links.

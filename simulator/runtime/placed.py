@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
-from simulator.models.training import Step, groups, step
+from simulator.models.training import Layout, Step, groups, step
 from simulator.runtime.communicator import Member
 from simulator.runtime.ensemble import CENTRAL, Call, Ensemble
 from simulator.runtime.pattern import Pattern
 from simulator.runtime.recipe import Recipe
 from simulator.runtime.router import Router
+
+
+class PlacedNetwork:
+    """A ``Network`` (see ``models.training``) on the links of a topology: ``members`` are (server, device) by rank.
+
+    All groups of an axis run their collective at the same time, as they do in training, so those that meet on a link
+    share it. ``algorithm`` is that of all-reduces.
+    """
+
+    def __init__(
+        self, topology: Topology, router: Router, layout: Layout, members: Sequence[Member], algorithm: str = "auto"
+    ) -> None:
+        self._topology, self._router, self._algorithm = topology, router, algorithm
+        self._layout, self._members = layout, members
+        self._ensembles: dict[tuple[str, tuple[int, int], bool], Ensemble] = {}
+
+    def __call__(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> float:
+        """Seconds of one call alone."""
+        return self.call(axis, collective, size, group).time
+
+    def call(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> Call:
+        """Return one call of all groups of an axis."""
+        if collective in CENTRAL:
+            return self._ensemble(axis, (0, 0), pairs=False).call(collective, size, servers=group[1])
+        algorithm = self._algorithm if collective == "all-reduce" else "auto"
+        return self._ensemble(axis, group, pairs=collective == "send-recv").call(collective, size, algorithm)
+
+    def _ensemble(self, axis: str, group: tuple[int, int], pairs: bool) -> Ensemble:
+        key = (axis, group, pairs)
+        if key not in self._ensembles:
+            found = [tuple(self._members[rank] for rank in ranks) for ranks in groups(self._layout, axis)]
+            if pairs:
+                found = [pair for members in found for pair in _neighbours(members)]
+            elif math.prod(group) and math.prod(group) < len(found[0]):
+                found = [part for members in found for part in _parts(members, inside=group[1] == 1)]
+            self._ensembles[key] = Ensemble(self._topology, self._router, found)
+        return self._ensembles[key]
 
 
 class PlacedStep:
@@ -25,18 +63,16 @@ class PlacedStep:
     def __init__(
         self, recipe: Recipe, topology: Topology, router: Router, members: Sequence[Member], algorithm: str = "auto"
     ) -> None:
-        self._topology, self._router, self._algorithm = topology, router, algorithm
-        self._recipe, self._members = recipe, members
-        self._ensembles: dict[tuple[str, tuple[int, int], bool], Ensemble] = {}
-        self._calls: dict[tuple[str, str, float, tuple[int, int]], Call] = {}
-        kind = _accelerator(topology, members)
-        self.step: Step = step(recipe.model, catalog.accelerator(kind), recipe.layout, self._time, recipe.framework)
+        accelerator = catalog.accelerator(_accelerator(topology, members))
+        layout = replace(recipe.layout, domain=recipe.layout.domain or together(members))
+        self._network = PlacedNetwork(topology, router, layout, members, algorithm)
+        self.step: Step = step(recipe.model, accelerator, layout, self._network, recipe.framework)
 
     def pattern(self, iterations: float) -> Pattern:
         """Return the step as computing and bursts; what meets no link counts as inside."""
         inside, bursts = 0.0, []
         for each in self.step.communications:
-            call = self._call(each.axis, each.collective, each.bytes, each.group)
+            call = self._network.call(each.axis, each.collective, each.bytes, each.group)
             if call.links:
                 bursts.append(call.burst(each.axis, each.calls, each.hidden))
             else:
@@ -44,31 +80,10 @@ class PlacedStep:
         outside = sum(burst.exposed() for burst in bursts)
         return Pattern(max(0.0, self.step.time - inside - outside), inside, tuple(bursts), iterations)
 
-    def _time(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> float:
-        return self._call(axis, collective, size, group).time
 
-    def _call(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> Call:
-        key = (axis, collective, size, group)
-        if key not in self._calls:
-            if collective in CENTRAL:
-                ensemble = self._ensemble(axis, (0, 0), pairs=False)
-                self._calls[key] = ensemble.call(collective, size, servers=group[1])
-            else:
-                ensemble = self._ensemble(axis, group, pairs=collective == "send-recv")
-                algorithm = self._algorithm if collective == "all-reduce" else "auto"
-                self._calls[key] = ensemble.call(collective, size, algorithm)
-        return self._calls[key]
-
-    def _ensemble(self, axis: str, group: tuple[int, int], pairs: bool) -> Ensemble:
-        key = (axis, group, pairs)
-        if key not in self._ensembles:
-            found = [tuple(self._members[rank] for rank in ranks) for ranks in groups(self._recipe.layout, axis)]
-            if pairs:
-                found = [pair for members in found for pair in _neighbours(members)]
-            elif math.prod(group) and math.prod(group) < len(found[0]):
-                found = [part for members in found for part in _parts(members, inside=group[1] == 1)]
-            self._ensembles[key] = Ensemble(self._topology, self._router, found)
-        return self._ensembles[key]
+def together(members: Sequence[Member]) -> int:
+    """Ranks of the first server: what shares a scale-up fabric."""
+    return sum(server == members[0][0] for server, _ in members)
 
 
 def _neighbours(members: tuple[Member, ...]) -> list[tuple[Member, ...]]:

@@ -76,6 +76,10 @@ class LayoutKeys(Strict):
         1.0, description="compute time of the slowest node over the others'"
     )
     expert_imbalance: Annotated[Number, Field(ge=1)] = 1.0
+    noise: Share | None = Field(None, description="spread of compute times over the mean; default: the framework's")
+    input_rate: Annotated[Number, Field(gt=0)] | None = Field(None, description="sequences/s fed to one accelerator")
+    overlap: bool = Field(True, description="whether communication hides behind compute")
+    trains: str = Field("all", description="all weights, or adapters (LoRA)")
 
 
 class TrainingKeys(JobKeys):
@@ -89,6 +93,7 @@ class TrainingKeys(JobKeys):
     model: Name | None = Field(None, description="a model of the catalog")
     framework: Name | None = Field(None, description="a framework of the catalog")
     layout: LayoutKeys | None = None
+    ignore_memory: bool = Field(False, description="run it even where the model does not fit the accelerators")
 
     @model_validator(mode="after")
     def _says_what_it_trains(self) -> TrainingKeys:
@@ -97,7 +102,7 @@ class TrainingKeys(JobKeys):
             if missing:
                 hint = "a training job has compute and gradient, or a model and its layout"
                 raise complaint(f"{missing[0]!r} is missing", hint)
-            extra = [key for key in ("framework", "layout") if getattr(self, key) is not None]
+            extra = [key for key in ("framework", "layout", "ignore_memory") if key in self.model_fields_set]
             if extra:
                 raise at(extra[0], complaint(f"{extra[0]!r} means nothing without a model", at_key=True))
             return self

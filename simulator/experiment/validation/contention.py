@@ -70,9 +70,16 @@ def _ends(mix: Mix, fidelity: str) -> list[float]:
     jobs: list[Job] = []
     places: dict[str, Place] = {}
     for number, (start, compute, gradient, overlap, iterations, place) in enumerate(sorted(mix.jobs)):
-        taken = sum(part for _, part in place)
-        work = {"iterations": iterations, "compute": compute, "gradient": gradient, "overlap": overlap}
-        jobs.append(TrainingJob(id=f"{number}", submit=start, accelerators=taken, **work))
+        job = TrainingJob(
+            id=f"{number}",
+            submit=start,
+            accelerators=sum(part for _, part in place),
+            iterations=iterations,
+            compute=compute,
+            gradient=gradient,
+            overlap=overlap,
+        )
+        jobs.append(job)
         places[f"{number}"] = place
     simulation = Simulation(
         topology=mix.topology,

@@ -145,6 +145,10 @@ def _run_training(jobs: int, compute: float, gradient: float, iterations: int, c
         for i in range(jobs)
     ]
     simulation = Simulation(
-        topology=Topology(graph), jobs=work, scheduler=schedulers.get("fifo")(), placer=placers.get("pack")()
+        topology=Topology(graph),
+        jobs=work,
+        scheduler=schedulers.get("fifo")(),
+        placer=placers.get("pack")(),
+        fidelity="flow",
     )
     return float(simulation.run().tables["jobs"]["end"].max())

@@ -7,12 +7,13 @@ import pytest
 from simulator.cluster import catalog
 from simulator.cluster.builders import builders
 from simulator.models.training import Alone, Layout
-from simulator.runtime.collective_times import OnTopology
+from simulator.runtime.placed import PlacedNetwork
+from simulator.runtime.router import Router
 
 MEMBERS = [(server, device) for server in range(4) for device in range(8)]
 
 
-def network(layout: Layout, oversubscription: float = 1.0) -> OnTopology:
+def network(layout: Layout, oversubscription: float = 1.0) -> PlacedNetwork:
     topology = builders.get("leaf-spine")(
         nodes=4,
         node="dgx-h100",
@@ -21,7 +22,7 @@ def network(layout: Layout, oversubscription: float = 1.0) -> OnTopology:
         spines=2,
         oversubscription=oversubscription,
     )
-    return OnTopology(topology, MEMBERS, layout)
+    return PlacedNetwork(topology, Router(topology), layout, MEMBERS)
 
 
 def test_inside_a_server_it_is_the_time_on_parts() -> None:
