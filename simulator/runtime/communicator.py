@@ -26,6 +26,10 @@ _Load = tuple[tuple[int, ...], tuple[float, ...], float]
 """Links, bytes on each of them and bytes of the largest flow, per byte of a collective."""
 
 
+_NO_LINKS = Way((), (), 0.0)
+"""Of servers that stand beside each other without a network: only their cards hold them back."""
+
+
 class LostWay(InputError):
     """Links that are down leave no way between two ranks."""
 
@@ -118,6 +122,8 @@ class Communicator:
 
     def _way(self, src: int, dst: int) -> Way:
         """Return the way from rank to rank; the number of the sender in its domain is the label (channel)."""
+        if not self.topology.has_network:
+            return _NO_LINKS
         (a, device), (b, other) = self.members[src], self.members[dst]
         here, there = self.topology.endpoint(a, device), self.topology.endpoint(b, other)
         way = None

@@ -105,6 +105,8 @@ class Ensemble:
         return self._made(usage, flow, 0.0, own)
 
     def _lay(self, src: str, dst: str, label: int, size: float, usage: dict[int, float]) -> None:
+        if not self._topology.has_network:
+            return
         way = self._router.way(src, dst, label)
         if way is None:
             raise LostWay(f"no way leads from {src!r} to {dst!r}: links are down")

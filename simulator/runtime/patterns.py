@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
 from simulator.runtime.communicator import LostWay
 from simulator.runtime.ensemble import Ensemble
 from simulator.runtime.pattern import Pattern
@@ -39,15 +40,19 @@ class PlacedPatterns:
         self._as_of = 0
 
     def __call__(self, job: Job) -> Pattern:
-        """Return the iteration of a job at its placement."""
+        """Return the iteration of a job at its placement; raise ``InputError``, with its name, where it has none."""
         if self._as_of != self._router.changes or not self._router.lasting:
             self._known.clear()
             self._steps.clear()
             self._as_of = self._router.changes
         try:
-            return self._pattern(job, self._router)
-        except LostWay:
-            return self._pattern(job, self._whole)
+            try:
+                return self._pattern(job, self._router)
+            except LostWay:
+                return self._pattern(job, self._whole)
+        except InputError as error:
+            named = (replace(found, text=f"job {job.id!r}: {found.text}") for found in error.problems)
+            raise InputError(*named) from None
 
     def _pattern(self, job: Job, router: Router) -> Pattern:
         if isinstance(job, TrainingJob):

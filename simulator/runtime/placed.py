@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
-from simulator.core.errors import InputError
+from simulator.core.errors import InputError, Problem
 from simulator.models.training import Layout, Step, groups, step
 from simulator.runtime.communicator import Member
 from simulator.runtime.ensemble import CENTRAL, Call, Ensemble
@@ -105,5 +105,8 @@ def _parts(members: tuple[Member, ...], inside: bool) -> list[tuple[Member, ...]
 def _accelerator(topology: Topology, members: Sequence[Member]) -> str:
     kinds = dict.fromkeys(topology.servers[server].accelerator for server, _ in members)
     if len(kinds) > 1:
-        raise InputError(f"a training step on accelerators of several kinds is not modelled: {', '.join(kinds)}")
+        names = ", ".join(kind or "unnamed" for kind in kinds)
+        hint = "name one kind as accelerator_types of the job"
+        text = f"a training step on accelerators of several kinds is not modelled: {names}"
+        raise InputError(Problem(text, hint=hint))
     return next(iter(kinds))

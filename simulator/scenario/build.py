@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
 from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
 from simulator.scenario.links import capacity_events, link_events
-from simulator.scenario.recipes import expected, recipe
+from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -191,32 +192,54 @@ def _reference(scenario: Scenario, traces: TraceCache) -> Topology:
     return build_topology(baseline, traces)
 
 
-def _listed(name: str, work: JobsWork, types: Mapping[str, str], recipes: Mapping[int, tuple[Recipe, float]]) -> Stream:
+def _listed(name: str, work: JobsWork, types: Mapping[str, str], recipes: Mapping[int, _Planned]) -> Stream:
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
     accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
 
     def fresh() -> Iterator[Job]:
         for number, keys in numbered:
-            yield _job(name, number, keys, types, *recipes.get(number, (None, 0.0)))
+            yield _job(name, number, keys, types, recipes.get(number))
 
     return Stream(name, accelerators, fresh)
 
 
-def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, tuple[Recipe, float]]:
-    """Return what the jobs of a model train and how, and the seconds of one step, by the number of the job."""
-    found: dict[int, tuple[Recipe, float]] = {}
+class _Planned(NamedTuple):
+    """What a job trains and how, the seconds of one step, and the accelerators that can: none named, all of them."""
+
+    recipe: Recipe
+    step: float
+    types: tuple[str, ...]
+
+
+def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, _Planned]:
+    """Return the plans of the jobs that train a model, by the number of the job."""
+    found: dict[int, _Planned] = {}
     problems: list[Problem] = []
     for index, keys in enumerate(work.jobs):
         if isinstance(keys, TrainingKeys) and keys.model is not None:
+            path = ("workload", name, "jobs", index)
             try:
-                with scenario.at("workload", name, "jobs", index):
-                    made = recipe(keys, topology)
-                    found[index + 1] = (made, expected(made, topology, keys.accelerator_types))
+                found[index + 1] = _planned(scenario, path, keys, topology)
             except InputError as error:
                 problems.extend(error.problems)
     if problems:
         raise InputError(*problems)
     return found
+
+
+def _planned(scenario: Scenario, path: tuple[str | int, ...], keys: TrainingKeys, topology: Topology) -> _Planned:
+    with scenario.at(*path):
+        kinds = accelerators(topology, keys.accelerator_types)
+        named(keys)
+    with scenario.at(*path, "layout"):
+        made = recipe(keys)
+        suited = suitable(made, kinds, keys.ignore_memory)
+        seconds = expected(made, topology, suited)
+    with scenario.at(*path):
+        check_one_kind(made, topology, suited)
+        check_length(keys, seconds)
+    others = any(server.accelerator not in suited for server in topology.servers if server.accelerators)
+    return _Planned(made, seconds, tuple(suited) if others else ())
 
 
 def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[str, str]:
@@ -248,8 +271,7 @@ def _job(
     number: int,
     keys: BatchKeys | TrainingKeys,
     types: Mapping[str, str],
-    made: Recipe | None,
-    step: float,
+    planned: _Planned | None,
 ) -> Job:
     common = JobKeys.model_fields.keys() - {"id", "estimate", "accelerator_types"}
     given = keys.model_dump(include=set(common))
@@ -259,10 +281,11 @@ def _job(
     given["workload"] = workload
     if isinstance(keys, BatchKeys):
         return BatchJob(**given, duration=keys.duration, communication=keys.communication)
-    if made is not None:
+    if planned is not None:
         if keys.estimate is None:
-            given["estimate"] = keys.iterations * step
-        return TrainingJob(**given, iterations=keys.iterations, recipe=made)
+            given["estimate"] = keys.iterations * planned.step
+        given["accelerator_types"] = planned.types or given["accelerator_types"]
+        return TrainingJob(**given, iterations=keys.iterations, recipe=planned.recipe)
     assert keys.compute is not None
     assert keys.gradient is not None
     given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}

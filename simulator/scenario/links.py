@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.cluster import attachment
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.runtime.links import CapacityEvent, LinkEvent
 from simulator.scenario.network import NetworkEvent
 from simulator.scenario.spec import Scenario
+
+
+MOST_CHANGES = 1_000_000
+"""Times that links may go down and come up in all."""
 
 
 def capacity_events(scenario: Scenario, topology: Topology) -> list[CapacityEvent]:
@@ -36,6 +41,10 @@ def link_events(scenario: Scenario, topology: Topology) -> list[LinkEvent]:
         if event.state is not None:
             changes.append((event.time, link, event.state == "up"))
         elif event.flap is not None:
+            if len(changes) + 2 * event.flap.times > MOST_CHANGES:
+                hint = "let fewer links flap, or fewer times"
+                text = f"links go down and come up more than {MOST_CHANGES:,} times in all"
+                raise InputError(scenario.root.problem(("network", "events"), text, hint))
             for turn in range(event.flap.times):
                 begin = event.time + turn * event.flap.period
                 changes += [(begin, link, False), (begin + event.flap.down, link, True)]
@@ -74,8 +83,10 @@ def _known(topology: Topology, vertex: str) -> None:
 
 
 def _at(topology: Topology, vertex: str) -> list[int]:
+    """Return all links of a vertex; of a server, those of its accelerators, too."""
     _known(topology, vertex)
-    return [index for index, ends in enumerate(topology.ends) if vertex in ends]
+    wanted = {vertex, *(name for name, server in attachment.owners(topology.graph.nodes).items() if server == vertex)}
+    return [index for index, ends in enumerate(topology.ends) if not wanted.isdisjoint(ends)]
 
 
 def _events(scenario: Scenario, topology: Topology) -> Iterator[tuple[NetworkEvent, int]]:

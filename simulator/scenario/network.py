@@ -10,6 +10,8 @@ from simulator.core.errors import did_you_mean
 from simulator.scenario.quantities import Bandwidth, Share, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint
 
+MOST_SCALE = 1000
+"""Times its own capacity that a link may have."""
 MOST_FLAPS = 10_000
 """Times that one flapping link may go down."""
 
@@ -53,7 +55,7 @@ class NetworkEvent(Strict):
     vertex: str | None = Field(None, description="a switch, server or accelerator: all its links")
     state: Literal["down", "up"] | None = Field(None, description="from then on the link is down, or up again")
     capacity: Bandwidth | None = Field(None, description="from then on it has this capacity")
-    scale: Share | None = Field(None, description="from then on it has this share of the capacity it was built with")
+    scale: Annotated[Share, Field(le=MOST_SCALE)] | None = Field(None, description="from then on it has this share of the capacity it was built with")
     flap: Flap | None = Field(None, description="it goes down and comes up: {period, down, times}")
 
     @model_validator(mode="after")
