@@ -64,3 +64,10 @@ def test_what_is_wrong_is_said(parameters: dict[str, Any], expected: str) -> Non
     with pytest.raises(InputError) as caught:
         domains(**parameters)
     assert str(caught.value) == expected
+
+
+def test_accelerators_of_one_domain_talk_over_nvlink_not_over_the_leaf_that_they_share() -> None:
+    built = builders.get("nvlink-domain")(domains=2, node="gb200-nvl72")
+    for label in range(8):
+        route = built.path("node-0/0", "node-0/18", label)
+        assert [built.tiers[link] for link in route] == ["scale-up", "scale-up"]

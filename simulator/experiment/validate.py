@@ -28,7 +28,8 @@ def row(
 ) -> Row:
     """Make a row: error and bound are relative to the reference, absolute where that is 0."""
     scale = abs(reference) or 1.0
-    error = round((simulated - reference) / scale, 12)  # what is less is rounding, and differs from machine to machine
+    # what is less is rounding, and differs from machine to machine
+    error = round((simulated - reference) / scale, 12) or 0.0
     return Row(area, case, measure, unit, reference, source, simulated, error, bound, abs(error) <= bound)
 
 

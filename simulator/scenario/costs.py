@@ -23,7 +23,7 @@ def costs(keys: CostKeys | None, topology: Topology) -> tuple[Costs, list[str]]:
     bill = topology.bill()
     notes: list[str] = []
     idle, busy = _server_power(bill)
-    network = sum(line.count * line.power for line in bill if line.kind == "switch" and line.power is not None)
+    network = sum(line.count * line.power for line in bill if line.kind.endswith("switch") and line.power is not None)
     power = Costs(idle_power=idle, busy_power=busy, network_power=float(network))
     if keys is None:
         return power, notes

@@ -118,12 +118,20 @@ class Paths:
         left = hops.get(here, inside.get(here))
         if left is None:
             return []
-        return [
+        links = [
             link
             for onward in self.mesh.links.get(here, {})
             if hops.get(onward, inside.get(onward)) == left - 1
             for link in self._between(here, onward)
         ]
+        return self._at_home(here, anchor, links)
+
+    def _at_home(self, here: str, anchor: str, links: list[int]) -> list[int]:
+        """Of equally short ways between vertices of one host keep those inside it: NVLink before the network."""
+        home = self.mesh.host.get(here)
+        if home is None or home != self.mesh.host.get(anchor) or len(links) < 2:
+            return links
+        return [link for link in links if self.mesh.host.get(self.mesh.ends[link][1]) == home] or links
 
     def _to(self, anchor: str) -> dict[str, int]:
         """Hops to ``anchor`` from each vertex that forwards, and from those of the anchor's own host."""
