@@ -158,14 +158,24 @@ def _algorithms() -> Rows:
     return _plugins(algorithms)
 
 
+def _routing() -> Rows:
+    from simulator.cluster.routing import modes
+
+    return ("name", "what it does"), [row for row in _plugins(modes)[1] if row[0] != "explicit"]
+
+
+def _billions(count: float) -> str:
+    return f"{count / 1e9:,.0f} B" if count >= 100e9 else f"{count / 1e9:.3g} B"
+
+
 def _models() -> Rows:
     from simulator.models.training import parameters
 
     return _records(
         "model",
         {
-            "parameters": lambda r: f"{parameters(r) / 1e9:.3g} B",
-            "active": lambda r: f"{parameters(r, active=True) / 1e9:.3g} B",
+            "parameters": lambda r: _billions(parameters(r)),
+            "active": lambda r: _billions(parameters(r, active=True)),
             "layers": lambda r: r.layers or "-",
             "hidden": lambda r: r.hidden or "-",
             "experts": lambda r: f"{r.active_experts} of {r.experts}" if r.experts else "-",
@@ -231,10 +241,11 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "servers": (_servers, "servers of the catalog"),
     "links": (_links, "kinds of link of the catalog"),
     "protocols": (_protocols, "what carries messages over a kind of link"),
-    "algorithms": (_algorithms, "how collectives run:  simulator collective all-reduce --algorithm NAME"),
+    "algorithms": (_algorithms, "how collectives run:  network: {collectives: NAME}"),
+    "routing": (_routing, "how messages find their way:  network: {routing: NAME}"),
     "switches": (_switches, "switches of the catalog"),
-    "models": (_models, "models that are trained:  simulator train-step NAME"),
-    "frameworks": (_frameworks, "training frameworks:  simulator train-step NAME --framework FRAMEWORK"),
+    "models": (_models, "models that are trained:  simulator train-step NAME, or model: NAME of a job"),
+    "frameworks": (_frameworks, "what runs the training:  framework: NAME of a job"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
     "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from simulator.core.clock import Clock
+from simulator.core.errors import InputError, Problem
 from simulator.core.timer import Deadlines
 from simulator.runtime.fabric import Fabric, Stream
 from simulator.runtime.fluid import rework
@@ -16,6 +17,8 @@ from simulator.workload.jobs import Job
 
 _ROUNDING = 1e-12
 """Relative: work that is as near to done is done; links fuller than 1 by less are not."""
+MOST_ITERATIONS = 10_000_000
+"""Iterations of one job that are stepped through at most: some ten minutes of computing."""
 
 
 class _Life:
@@ -57,7 +60,13 @@ class Flow:
         self._sending: Deadlines[Job] = Deadlines(clock, self._sent)
 
     def begin(self, job: Job, pattern: Pattern | None) -> None:
-        """Let a job move; ``job.done`` of ``job.work`` is behind it."""
+        """Let a job move; ``job.done`` of ``job.work`` is behind it.
+
+        Raises ``InputError`` for one that communicates in more iterations than can be stepped through.
+        """
+        if pattern is not None and pattern.bursts and pattern.iterations > MOST_ITERATIONS:
+            text = f"job {job.id!r}: {pattern.iterations:,.0f} iterations are too many to put each on the clock"
+            raise InputError(Problem(text, hint=f"at most {MOST_ITERATIONS:,}; fidelity: fluid takes any number"))
         life = self._lives[job] = _Life(job, pattern or Pattern(job.work), self._changed)
         job.speed = 1.0
         for link, peak in _peaks(life.pattern).items():

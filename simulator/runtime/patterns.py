@@ -22,6 +22,8 @@ _KEPT = 1024
 """Placements that are remembered; a long run has more than memory should hold."""
 _PERIOD = 1.0
 """Seconds of one iteration of a job of which only the run time is known, as near as makes a whole number of them."""
+_ROUNDS = 1_000_000
+"""Iterations of such a job at most: those of a longer one are longer."""
 _LARGE = 2.0**30
 """Bytes of the all-reduce whose traffic stands for that of a job of which nothing is known but how much it is."""
 
@@ -81,7 +83,7 @@ class PlacedPatterns:
 
     def _replayed(self, job: BatchJob, router: Router) -> Pattern:
         """So much of the time on the network that its share of the duration, alone, is ``communication``."""
-        rounds = max(1, math.ceil(job.duration / _PERIOD))
+        rounds = min(max(1, math.ceil(job.duration / _PERIOD)), _ROUNDS)
         period = job.duration / rounds
         network = job.communication * period
         if job.accelerators <= 1:

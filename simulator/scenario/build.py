@@ -123,6 +123,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
             streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks(streams)
     notes += [note for made in streams for note in _oversize(scenario, made, topology)]
+    notes += idle_keys(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from simulator.scenario.quantities import Number, Share, Size, Time, Whole
+from simulator.scenario.quantities import LONGEST, Number, Share, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint
 
 
@@ -105,6 +105,10 @@ class TrainingKeys(JobKeys):
             extra = [key for key in ("framework", "layout", "ignore_memory") if key in self.model_fields_set]
             if extra:
                 raise at(extra[0], complaint(f"{extra[0]!r} means nothing without a model", at_key=True))
+            if self.compute and self.iterations * self.compute > LONGEST:
+                text = f"{self.iterations:,} iterations of {self.compute:g} s are too long to simulate"
+                hint = f"at most {LONGEST:g} s (30,000 years): {int(LONGEST / self.compute):,} iterations"
+                raise at("iterations", complaint(text, hint))
             return self
         extra = [key for key in ("compute", "gradient", "overlap") if key in self.model_fields_set]
         if extra:

@@ -11,7 +11,6 @@ from simulator.runtime.links import CapacityEvent, LinkEvent
 from simulator.scenario.network import NetworkEvent
 from simulator.scenario.spec import Scenario
 
-
 MOST_CHANGES = 1_000_000
 """Times that links may go down and come up in all."""
 

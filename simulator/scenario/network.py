@@ -55,7 +55,9 @@ class NetworkEvent(Strict):
     vertex: str | None = Field(None, description="a switch, server or accelerator: all its links")
     state: Literal["down", "up"] | None = Field(None, description="from then on the link is down, or up again")
     capacity: Bandwidth | None = Field(None, description="from then on it has this capacity")
-    scale: Annotated[Share, Field(le=MOST_SCALE)] | None = Field(None, description="from then on it has this share of the capacity it was built with")
+    scale: Annotated[Share, Field(le=MOST_SCALE)] | None = Field(
+        None, description="from then on it has this share of the capacity it was built with"
+    )
     flap: Flap | None = Field(None, description="it goes down and comes up: {period, down, times}")
 
     @model_validator(mode="after")

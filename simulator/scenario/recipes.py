@@ -83,8 +83,9 @@ def expected(made: Recipe, topology: Topology, kinds: Kinds) -> float:
 def check_length(keys: TrainingKeys, seconds: float) -> None:
     """Raise ``InputError`` when all iterations, of ``seconds`` each, take longer than a clock can tell."""
     if keys.iterations * seconds > LONGEST:
-        text = f"iterations {keys.iterations:,} of {seconds:.3g} s are too long: at most {LONGEST:g} s can be simulated"
-        raise InputError(Problem(text, hint=f"at most {int(LONGEST / seconds):,}"))
+        text = f"iterations of {seconds:.3g} s are too long to simulate when there are {keys.iterations:,}"
+        hint = f"at most {LONGEST:g} s (30,000 years): {int(LONGEST / seconds):,} iterations"
+        raise InputError(Problem(text, hint=hint))
 
 
 def accelerators(topology: Topology, types: Sequence[str]) -> Kinds:
