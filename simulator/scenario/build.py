@@ -24,6 +24,7 @@ from simulator.scenario.costs import costs
 from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
 from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
+from simulator.scenario.remarks import idle_keys
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
