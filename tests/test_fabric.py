@@ -203,7 +203,7 @@ def test_a_stream_without_links_runs_at_its_limit() -> None:
 def test_equal_routes_share_one_stream_and_end_in_order() -> None:
     clock, done = Clock(), []
     fabric = Fabric(clock, [10.0])
-    transfers = Transfers(clock, fabric)
+    transfers = Transfers(fabric)
     for name, size, at in (("a", 30.0, 0.0), ("b", 10.0, 0.0), ("c", 10.0, 0.0), ("d", 5.0, 2.0)):
         clock.at(at, lambda n=name, s=size: transfers.begin(Flow((0,), s, lambda: done.append((n, clock.now)))))
     clock.run()
@@ -217,7 +217,7 @@ def test_equal_routes_share_one_stream_and_end_in_order() -> None:
 def test_one_link_serves_its_bytes_at_full_rate(sizes: list[float]) -> None:
     """Work is conserved: all transfers of one link that start together end when the link has carried all bytes."""
     clock, done = Clock(), []
-    transfers = Transfers(clock, Fabric(clock, [1e3]))
+    transfers = Transfers(Fabric(clock, [1e3]))
     for size in sizes:
         clock.at(0.0, lambda s=size: transfers.begin(Flow((0,), s, lambda: done.append(clock.now))))
     clock.run()
@@ -229,7 +229,7 @@ def test_one_link_serves_its_bytes_at_full_rate(sizes: list[float]) -> None:
 def test_tiny_remainders_do_not_stop_the_clock() -> None:
     """Sizes that differ in the last bit, on links that differ by twelve orders: every transfer ends, once."""
     clock, done = Clock(), []
-    transfers = Transfers(clock, Fabric(clock, [1e12, 1.0]))
+    transfers = Transfers(Fabric(clock, [1e12, 1.0]))
     for index in range(50):
         size = 1e9 * (1 + index * 2.0**-52)
         clock.at(

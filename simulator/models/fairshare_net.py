@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,10 @@ class Link:
     """Classes without a limit that cross it."""
     binds: bool = False
     """Whether it can hold anybody back: not if it can carry all its flows at their limits."""
+    opened: int = 0
+    """Classes that cross it whose rates are open."""
+    tight: bool = False
+    """Whether somebody stands to gain or lose by it even when no rate is open."""
     full: bool = False
     listed: bool = False
     queue: int = 0
@@ -43,6 +47,13 @@ class Flows:
     rate: float = 0.0
     held: int = -1
     """The link that holds it back, or -1."""
+    told: bool = True
+    """Whether somebody wants to know of its rate."""
+    sent: float = 0.0
+    """Bytes that one flow had sent at ``since`` (s)."""
+    since: float = 0.0
+    goal: float = math.inf
+    """Bytes sent at which something is to happen."""
     part: int = 0
     fresh: float = 0.0
     holder: int = -1
@@ -57,6 +68,8 @@ class Entry:
     slot: int = 0
     usage: float = 0.0
     """Bytes on the link for one byte of a flow."""
+    weight: float = 0.0
+    """Bytes on the link for one byte of each flow."""
     after: int = -1
     before: int = -1
 
@@ -84,6 +97,8 @@ class Net:
         self.flows: Any = []
         self.entries: Any = []
         self.nodes: Any = [Node() for _ in capacity]
+        self.goals: Any = []
+        """Nodes by slot: when each class reaches its goal (s)."""
         self._free: list[int] = []
         self._blocks: dict[int, list[int]] = {}
         self._used = 0
@@ -94,6 +109,7 @@ class Net:
             before, after = len(self.flows), max(16, 2 * len(self.flows))
             self.flows = _longer(self.flows, Flows, after)
             self.nodes = _longer(self.nodes, Node, len(self.links) + after)
+            self.goals = _longer(self.goals, Node, after)
             self._free.extend(range(after - 1, before - 1, -1))
         size = len(links)
         blocks = self._blocks.get(size)
@@ -124,9 +140,10 @@ class Net:
         self.flows = _array(self.flows, Flows)
         self.entries = _array(self.entries, Entry)
         self.nodes = _array(self.nodes, Node)
+        self.goals = _array(self.goals, Node)
 
     def moved(self, count: int) -> tuple[list[int], list[float]]:
-        """Return the first ``count`` slots that the sweep says have moved, and their rates."""
+        """Return the first ``count`` slots that the sweep lists, and their rates."""
         flows = self.flows
         if self.packed:
             slots = flows["moved"][:count]
@@ -150,14 +167,20 @@ _BLOCK = ("start", "length")
 
 
 def _longer(rows: Any, kind: type[Any], length: int) -> Any:
+    more = length - len(rows)
     if isinstance(rows, list):
-        rows.extend(kind() for _ in range(length - len(rows)))
+        rows.extend(kind() for _ in range(more))
         return rows
-    return np.concatenate([rows, _array([kind()] * (length - len(rows)), kind)])
+    return np.concatenate([rows, np.repeat(_array([kind()], kind), more)])
 
 
 def _array(rows: list[Any], kind: type[Any]) -> Any:
-    """Return rows as an array of records; fields are 8 bytes wide, or one for a flag."""
-    types = {"float": np.float64, "int": np.int64, "bool": np.bool_}
-    layout = np.dtype([(field.name, types[str(field.type)]) for field in fields(kind)], align=True)
-    return np.array([astuple(row) for row in rows], dtype=layout)
+    """Return rows as an array of records."""
+    names = [(field.name, _TYPES[str(field.type)]) for field in fields(kind)]
+    array = np.empty(len(rows), dtype=np.dtype(names, align=True))
+    for name, _ in names:
+        array[name] = [getattr(row, name) for row in rows]
+    return array
+
+
+_TYPES: dict[str, Any] = {"float": np.float64, "int": np.int32, "bool": np.bool_}

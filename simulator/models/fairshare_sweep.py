@@ -35,22 +35,36 @@ _STAYS, _OPEN, _FIXED = 0, 1, 2
 """A class that stays as it is, one that moves and has no rate yet, and one that has."""
 
 
-def attach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, number: float, limit: float) -> None:
-    """Put a class of so many flows on its links, at rate 0."""
+def attach(
+    links: list[Link],
+    flows: list[Flows],
+    entries: list[Entry],
+    slot: int,
+    number: float,
+    limit: float,
+    told: bool,
+    now: float,
+) -> None:
+    """Put a class of so many flows on its links, at rate 0; ``told``: whether somebody wants to know of its rate."""
     here = flows[slot]
     here.flows = number
     here.limit = limit
+    here.told = told
     here.rate = 0.0
+    here.sent = 0.0
+    here.since = now
+    here.goal = math.inf
     here.held = -1
     for at in range(here.start, here.start + here.length):
         entry = entries[at]
         link = links[entry.link]
+        entry.weight = entry.usage * number
         entry.after = link.first
         entry.before = -1
         if link.first >= 0:
             entries[link.first].before = at
         link.first = at
-        _count(link, entry.usage, number, limit, 1)
+        _count(link, entry.weight, limit, 1)
 
 
 def detach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int) -> None:
@@ -65,7 +79,7 @@ def detach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: in
             link.first = entry.after
         if entry.after >= 0:
             entries[entry.after].before = entry.before
-        _count(link, entry.usage, -here.flows, here.limit, -1)
+        _count(link, entry.weight, here.limit, -1)
 
 
 def weigh(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, number: float, limit: float) -> None:
@@ -74,8 +88,9 @@ def weigh(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int
     for at in range(here.start, here.start + here.length):
         entry = entries[at]
         link = links[entry.link]
-        _count(link, entry.usage, -here.flows, here.limit, -1)
-        _count(link, entry.usage, number, limit, 1)
+        _count(link, entry.weight, here.limit, -1)
+        entry.weight = entry.usage * number
+        _count(link, entry.weight, limit, 1)
     here.flows = number
     here.limit = limit
 
@@ -87,10 +102,14 @@ def resize(links: list[Link], link: int, capacity: float) -> None:
     here.binds = here.unlimited > 0 or here.asked > capacity * _ALL
 
 
-def rescale(flows: list[Flows], slot: int, factor: float) -> float:
-    """Multiply the rate of a class, as its unit changes; return it."""
-    flows[slot].rate *= factor
-    return flows[slot].rate
+def rescale(flows: list[Flows], slot: int, factor: float, now: float) -> float:
+    """Count the bytes of a class in another unit, ``factor`` of which make one of the old; return its rate."""
+    advance(flows, slot, now)
+    here = flows[slot]
+    here.rate *= factor
+    here.sent *= factor
+    here.goal *= factor
+    return here.rate
 
 
 def load(links: list[Link], flows: list[Flows], entries: list[Entry], link: int) -> float:
@@ -99,7 +118,7 @@ def load(links: list[Link], flows: list[Flows], entries: list[Entry], link: int)
     at = links[link].first
     while at >= 0:
         entry = entries[at]
-        total += entry.usage * flows[entry.slot].flows * flows[entry.slot].rate
+        total += entry.weight * flows[entry.slot].rate
         at = entry.after
     return total
 
@@ -114,19 +133,57 @@ def holder(flows: list[Flows], slot: int) -> int:
     return flows[slot].held
 
 
-def take_up(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int) -> bool:
-    """Let a new class run at its limit if that fits beside the others; return whether it does."""
+def advance(flows: list[Flows], slot: int, now: float) -> float:
+    """Return how many bytes one flow of a class has sent until now (s), and count from here on."""
+    here = flows[slot]
+    if now > here.since:
+        here.sent += here.rate * (now - here.since)
+        here.since = now
+    return here.sent
+
+
+def aim(flows: list[Flows], goals: list[Node], slot: int, goal: float, now: float, size: int) -> int:
+    """Give a class a goal: bytes sent by one of its flows; return the size of the heap of goals."""
+    advance(flows, slot, now)
+    flows[slot].goal = goal
+    return _put(goals, slot, _due(flows[slot]), size)
+
+
+def next_goal(goals: list[Node], size: int) -> float:
+    """When the next goal is reached (s); infinity for never."""
+    return goals[goals[0].heap].key if size > 0 else math.inf
+
+
+def reached(flows: list[Flows], goals: list[Node], now: float, size: int) -> tuple[int, int]:
+    """Take off the next goal if it is reached by now; return its slot, or -1, and the size of the heap of goals."""
+    if size == 0 or goals[goals[0].heap].key > now:
+        return -1, size
+    slot = goals[0].heap
+    here = flows[slot]
+    here.sent = here.goal
+    here.since = now
+    here.goal = math.inf
+    return slot, _put(goals, slot, math.inf, size)
+
+
+def take_up(
+    links: list[Link], flows: list[Flows], entries: list[Entry], goals: list[Node], slot: int, size: int
+) -> tuple[bool, int]:
+    """Let a new class run at its limit if that fits beside the others.
+
+    Returns whether it does, and the size of the heap of goals.
+    """
     here = flows[slot]
     if here.limit == math.inf and here.length > 0:
-        return False
+        return False, size
     for at in range(here.start, here.start + here.length):
         entry = entries[at]
         link = links[entry.link]
-        wanted = entry.usage * here.flows * here.limit
+        wanted = entry.weight * here.limit
         if link.binds and load(links, flows, entries, entry.link) + wanted > link.capacity:
-            return False
+            return False, size
     here.rate = here.limit
-    return True
+    return True, _put(goals, slot, _due(here), size)
 
 
 def sweep(
@@ -134,17 +191,23 @@ def sweep(
     flows: list[Flows],
     entries: list[Entry],
     nodes: list[Node],
+    goals: list[Node],
     loose: list[int],
     new: int,
     touched: list[int],
-) -> tuple[int, int]:
+    now: float,
+    timed: int,
+) -> tuple[int, int, int, int]:
     """Bring all rates up to date after a change.
 
     ``loose`` are the classes whose rates are open from the start: those that came, the first ``new`` of the list, and
     those whose limit changed. ``touched`` are the links that changed otherwise: in capacity, or in the number or usage
-    of the flows of a class, or because a class left. Classes of ``loose`` have links. Returns how many classes are new
-    or have another rate than before, and how many entries were looked at; the fields ``moved`` of the first rows of
-    ``flows`` are the slots of the former.
+    of the flows of a class, or because a class left. Classes of ``loose`` have links. ``timed`` is the size of the heap
+    of goals.
+
+    Returns how many classes are new or have another rate than before; how many of them are to be told, whose slots are
+    the fields ``moved`` of the first rows of ``flows``; how many entries were looked at; and the size of the heap of
+    goals.
     """
     size, work, n, begin = 0, 0, 0, 0
     for link in touched:
@@ -165,7 +228,10 @@ def sweep(
             slot = node - len(links)
             size = _put(nodes, node, math.inf, size)
             if flows[slot].part == _OPEN:
-                _fix(flows[slot], flows[slot].limit, -1)
+                _close(links, flows, entries, slot, flows[slot].limit, -1)
+            continue
+        if links[node].opened == 0 and not links[node].tight:
+            size = _put(nodes, node, math.inf, size)
             continue
         level, holds, looked = _level(links, flows, entries, node)
         work += looked
@@ -180,20 +246,21 @@ def sweep(
             n = _fill(links, flows, entries, node, level, n)
     for link in touched:
         links[link].full = False
-    return _commit(links, flows, entries, n, new), work
+    changed, told, timed = _commit(links, flows, entries, goals, n, new, now, timed)
+    return changed, told, work, timed
 
 
-def _count(link: Link, usage: float, number: float, limit: float, classes: int) -> None:
-    """Count so many flows more (or less) among those that could fill a link."""
+def _count(link: Link, weight: float, limit: float, sign: int) -> None:
+    """Count a class among those that could fill a link, or no longer."""
     if link.first < 0:
         link.asked = 0.0
         link.crossing = 0.0
     else:
-        link.crossing += usage * number
+        link.crossing += sign * weight
         if limit < math.inf:
-            link.asked += usage * number * limit
+            link.asked += sign * weight * limit
     if limit == math.inf:
-        link.unlimited += classes
+        link.unlimited += sign
     link.binds = link.unlimited > 0 or link.asked > link.capacity * _ALL
 
 
@@ -209,7 +276,7 @@ def _level(links: list[Link], flows: list[Flows], entries: list[Entry], link: in
     while at >= 0:
         entry = entries[at]
         there = flows[entry.slot]
-        weight = entry.usage * there.flows
+        weight = entry.weight
         if there.part == _FIXED:
             fixed += weight * there.fresh
         elif there.part == _OPEN:
@@ -225,11 +292,13 @@ def _level(links: list[Link], flows: list[Flows], entries: list[Entry], link: in
                 fastest = there.rate
         at = entry.after
         looked += 1
+    links[link].tight = holds < math.inf
     room = max(links[link].capacity - fixed, 0.0)
     if demand == 0.0 and (weights == 0.0 or room - others >= -_SLACK * (fixed + others)):
         return math.inf, holds, looked
     if room - others >= fastest * demand:
         return (room - others) / demand, holds, looked
+    links[link].tight = True
     return _squeezed(links, flows, entries, link, room, demand, room / (demand + weights)), holds, 2 * looked
 
 
@@ -244,11 +313,10 @@ def _squeezed(
             entry = entries[at]
             there = flows[entry.slot]
             if there.part == _STAYS and there.held != link:
-                weight = entry.usage * there.flows
                 if there.rate <= level:
-                    slower += weight * there.rate
+                    slower += entry.weight * there.rate
                 else:
-                    weights += weight
+                    weights += entry.weight
             at = entry.after
         if weights == 0.0:
             return math.inf
@@ -280,13 +348,21 @@ def _fill(links: list[Link], flows: list[Flows], entries: list[Entry], link: int
         entry = entries[at]
         there = flows[entry.slot]
         if there.part == _OPEN:
-            _fix(there, level, link)
+            _close(links, flows, entries, entry.slot, level, link)
         elif there.part == _STAYS and there.rate > level * (1.0 + _SLACK):
             _fix(there, level, link)
             flows[n].moved = entry.slot
             n += 1
         at = entry.after
     return n
+
+
+def _close(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, rate: float, link: int) -> None:
+    """Give an open class its rate."""
+    here = flows[slot]
+    _fix(here, rate, link)
+    for at in range(here.start, here.start + here.length):
+        links[entries[at].link].opened -= 1
 
 
 def _fix(there: Flows, rate: float, link: int) -> None:
@@ -316,6 +392,9 @@ def _touch_moved(
                 link.listed = True
                 links[queued].queue = number
                 queued += 1
+        if here.part == _OPEN:
+            for at in range(here.start, here.start + here.length):
+                links[entries[at].link].opened += 1
     work = end - begin
     for place in range(queued):
         number = links[place].queue
@@ -333,9 +412,18 @@ def _touch(
     return _put(nodes, link, min(level, holds), size), looked
 
 
-def _commit(links: list[Link], flows: list[Flows], entries: list[Entry], n: int, new: int) -> int:
-    """Take over the rates found; return how many are new or different, and list their slots first."""
-    changed = 0
+def _commit(
+    links: list[Link],
+    flows: list[Flows],
+    entries: list[Entry],
+    goals: list[Node],
+    n: int,
+    new: int,
+    now: float,
+    timed: int,
+) -> tuple[int, int, int]:
+    """Take over the rates found, list the slots that are to be told; return the first two and the last of a sweep."""
+    changed, told = 0, 0
     for mover in range(n):
         slot = flows[mover].moved
         here = flows[slot]
@@ -344,10 +432,24 @@ def _commit(links: list[Link], flows: list[Flows], entries: list[Entry], n: int,
         here.part = _STAYS
         here.held = here.holder
         if mover < new or abs(here.fresh - here.rate) > _SAME * here.rate:
-            here.rate = here.fresh
-            flows[changed].moved = slot
             changed += 1
-    return changed
+            if here.goal < math.inf:
+                advance(flows, slot, now)
+            here.rate = here.fresh
+            if here.goal < math.inf:
+                timed = _put(goals, slot, _due(here), timed)
+            if here.told:
+                flows[told].moved = slot
+                told += 1
+    return changed, told, timed
+
+
+def _due(here: Flows) -> float:
+    """When a class reaches its goal at its present rate (s)."""
+    left = here.goal - here.sent
+    if left <= 0.0:
+        return here.since
+    return here.since + left / here.rate if here.rate > 0.0 and left < math.inf else math.inf
 
 
 def _put(nodes: list[Node], node: int, key: float, size: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.core.clock import Clock, Phase, Soon
-from simulator.core.timer import Deadlines
+from simulator.core.timer import Timer
 from simulator.models import fairshare_sweep
 from simulator.models.fairshare import LIMIT
 from simulator.models.fairshare_compiled import compiled, patience
@@ -23,10 +23,11 @@ class Stream:
     """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
 
     ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` when the stream gets its first rate
-    and after each new one; ``limit`` caps it.
+    and after each new one; ``limit`` caps it. With ``changed`` None nobody is told, and ``rate`` is not kept: the fabric
+    only counts the bytes, and calls ``reached()`` when they have come to what ``Fabric.aim`` was told.
     """
 
-    __slots__ = ("_fabric", "_slot", "changed", "count", "limit", "links", "rate", "usage")
+    __slots__ = ("_fabric", "_slot", "changed", "count", "limit", "links", "rate", "reached", "usage")
 
     def __init__(
         self,
@@ -34,11 +35,13 @@ class Stream:
         usage: Sequence[float] = (),
         count: float = 1.0,
         limit: float = math.inf,
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] | None = lambda: None,
+        reached: Callable[[], None] = lambda: None,
     ) -> None:
         self.links = tuple(links)
         self.usage = tuple(usage) or (1.0,) * len(self.links)
-        self.count, self.limit, self.changed = count, limit, changed
+        self.count, self.limit = count, limit
+        self.changed, self.reached = changed, reached
         self.rate = 0.0
         self._fabric: Fabric | None = None
         self._slot = -1
@@ -57,7 +60,10 @@ class Fabric:
     """
 
     def __init__(self, clock: Clock, capacity: Iterable[float]) -> None:
+        self._clock = clock
         self._soon = Soon(clock, self._settle, Phase.SOLVE)
+        self._timer = Timer(clock, self._reach)
+        self._timed = 0
         self.capacity = [float(value) for value in capacity]
         """Bytes/s by link; changed by ``set_capacity``."""
         self._net = Net(self.capacity)
@@ -76,7 +82,8 @@ class Fabric:
         """Add a stream; its rate is set at the end of this instant."""
         net = self._net
         slot = net.take(stream.links, stream.usage)
-        self._code.attach(net.links, net.flows, net.entries, slot, float(stream.count), float(stream.limit))
+        told, now = stream.changed is not None, self._clock.now
+        self._code.attach(net.links, net.flows, net.entries, slot, float(stream.count), float(stream.limit), told, now)
         if slot >= len(self._streams):
             self._streams.extend([None] * (slot + 1 - len(self._streams)))
         self._streams[slot] = stream
@@ -87,6 +94,7 @@ class Fabric:
     def leave(self, stream: Stream) -> None:
         """Take a stream off; the others take over its share at the end of this instant."""
         net, slot = self._net, stream._slot
+        self.aim(stream, math.inf)
         self._code.detach(net.links, net.flows, net.entries, slot)
         net.give_back(slot)
         self._loose.pop(stream, None)
@@ -113,7 +121,7 @@ class Fabric:
         Whoever does so changes ``count`` and ``limit`` by ``resize`` to match; a stream that ends up with the same rate
         in the new unit is not told of a change.
         """
-        stream.rate = float(self._code.rescale(self._net.flows, stream._slot, factor))
+        stream.rate = float(self._code.rescale(self._net.flows, stream._slot, float(factor), self._clock.now))
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
@@ -146,6 +154,32 @@ class Fabric:
         """The link that holds a stream of this fabric back, or ``LIMIT``."""
         return int(self._code.holder(self._net.flows, stream._slot))
 
+    def sent(self, stream: Stream) -> float:
+        """Bytes that one flow of the stream has sent since the stream joined."""
+        return float(self._code.advance(self._net.flows, stream._slot, self._clock.now))
+
+    def aim(self, stream: Stream, goal: float) -> None:
+        """Call ``stream.reached()`` once, when ``sent`` comes to ``goal`` (bytes); infinity calls it off."""
+        net = self._net
+        self._timed = int(self._code.aim(net.flows, net.goals, stream._slot, float(goal), self._clock.now, self._timed))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Wait for the next goal."""
+        self._timer.set(float(self._code.next_goal(self._net.goals, self._timed)))
+
+    def _reach(self) -> None:
+        net, now, there = self._net, self._clock.now, []
+        while True:
+            slot, self._timed = self._code.reached(net.flows, net.goals, now, self._timed)
+            if slot < 0:
+                break
+            there.append(self._streams[slot])
+        self._watch()
+        for stream in there:
+            assert stream is not None
+            stream.reached()
+
     def _touch(self, stream: Stream) -> None:
         self._touched.update(dict.fromkeys(stream.links))
         self._soon()
@@ -157,39 +191,44 @@ class Fabric:
         slots = new + [stream._slot for stream in loose]
         touched, self._touched = list(self._touched), {}
         if not slots and not touched:
+            self._watch()
             return
-        moved = self._sweep(slots, len(new), touched)
-        if moved:
-            self.solves += 1
-        for stream in moved:
+        for stream in self._sweep(slots, len(new), touched):
+            assert stream.changed is not None
             stream.changed()
 
     def _take_up(self, stream: Stream) -> bool:
         """Let a new stream run at its limit if that fits beside the others; return whether it does."""
         net = self._net
-        if not self._code.take_up(net.links, net.flows, net.entries, stream._slot):
+        fits, self._timed = self._code.take_up(net.links, net.flows, net.entries, net.goals, stream._slot, self._timed)
+        if not fits:
             return False
         stream.rate = stream.limit
-        stream.changed()
+        if stream.changed is not None:
+            stream.changed()
         return True
 
     def _sweep(self, slots: list[int], new: int, touched: list[int]) -> list[Stream]:
-        """Bring the rates up to date; return the streams that are new or have another rate than before."""
+        """Bring the rates up to date; return the streams to be told: those new, or with another rate than before."""
         net = self._net
         lists: Any = (slots, new, touched)
         if net.packed:
             lists = np.array(slots, dtype=np.int64), new, np.array(touched, dtype=np.int64)
-        count, looked = self._code.sweep(net.links, net.flows, net.entries, net.nodes, *lists)
-        moved = []
-        for slot, rate in zip(*net.moved(count), strict=True):
+        changed, told, looked, self._timed = self._code.sweep(
+            net.links, net.flows, net.entries, net.nodes, net.goals, *lists, self._clock.now, self._timed
+        )
+        self.solves += changed > 0
+        self.looked += looked
+        self._watch()
+        streams = []
+        for slot, rate in zip(*net.moved(told), strict=True):
             stream = self._streams[slot]
             assert stream is not None
             stream.rate = rate
-            moved.append(stream)
-        self.looked += int(looked)
+            streams.append(stream)
         if self.looked > self._patience:
             self._compile()
-        return moved
+        return streams
 
     def _compile(self) -> None:
         """Go on with compiled code from here, if there is any."""
@@ -215,46 +254,31 @@ class Bundle:
     A link that the route crosses twice carries each byte twice.
     """
 
-    __slots__ = ("_heap", "_mark", "_pushes", "_rate", "_served", "route", "stream")
+    __slots__ = ("_heap", "_pushes", "route", "stream")
 
-    def __init__(self, route: tuple[int, ...], now: float) -> None:
+    def __init__(self, route: tuple[int, ...]) -> None:
         crossings = Counter(route)
         self.route = route
-        self.stream = Stream(tuple(crossings), tuple(map(float, crossings.values())))
+        self.stream = Stream(tuple(crossings), tuple(map(float, crossings.values())), changed=None)
         self._heap: list[tuple[float, int, Flow]] = []
-        self._served = 0.0
-        self._mark = now
-        self._rate = 0.0
         self._pushes = 0
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, flow: Flow, now: float) -> None:
-        """Take one more transfer on."""
-        self.advance(now)
+    def add(self, flow: Flow, sent: float) -> None:
+        """Take one more transfer on, when each has ``sent`` so many bytes."""
         self._pushes += 1
-        heappush(self._heap, (self._served + flow.bytes, self._pushes, flow))
-
-    def advance(self, now: float) -> None:
-        """Count the bytes that each transfer has sent until now, and go on at the stream's present rate."""
-        if now > self._mark:
-            self._served += self._rate * (now - self._mark)
-        self._mark, self._rate = now, self.stream.rate
+        heappush(self._heap, (sent + flow.bytes, self._pushes, flow))
 
     def next_end(self) -> float:
-        """When the shortest transfer ends at the present rate (s); infinity when it never does."""
-        left = self._heap[0][0] - self._served
-        if left <= 0:
-            return self._mark
-        return self._mark + left / self._rate if self._rate > 0 else math.inf
+        """Bytes sent at which the shortest transfer ends."""
+        return self._heap[0][0]
 
-    def take_finished(self, now: float) -> list[Flow]:
-        """Remove and return the transfers that end now, the shortest being one of them."""
-        self.advance(now)
-        self._served = self._heap[0][0]
-        finished = []
-        while self._heap and self._heap[0][0] <= self._served:
+    def take_finished(self) -> list[Flow]:
+        """Remove and return the transfers that end with the shortest."""
+        end, finished = self._heap[0][0], []
+        while self._heap and self._heap[0][0] <= end:
             finished.append(heappop(self._heap)[2])
         return finished
 
@@ -262,10 +286,9 @@ class Bundle:
 class Transfers:
     """Transfers of finite size on a fabric, bundled by route."""
 
-    def __init__(self, clock: Clock, fabric: Fabric) -> None:
-        self._clock, self._fabric = clock, fabric
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
         self._bundles: dict[tuple[int, ...], Bundle] = {}
-        self._ends: Deadlines[Bundle] = Deadlines(clock, self._finish)
 
     def begin(self, flow: Flow) -> None:
         """Put a transfer on the fabric now; one without bytes or links is done at once."""
@@ -274,24 +297,20 @@ class Transfers:
             return
         bundle = self._bundles.get(flow.route)
         if bundle is None:
-            bundle = self._bundles[flow.route] = Bundle(flow.route, self._clock.now)
-            bundle.add(flow, self._clock.now)
-            bundle.stream.changed = partial(self._retime, bundle)
+            bundle = self._bundles[flow.route] = Bundle(flow.route)
+            bundle.stream.reached = partial(self._finish, bundle)
             self._fabric.join(bundle.stream)
+            bundle.add(flow, 0.0)
         else:
-            bundle.add(flow, self._clock.now)
+            bundle.add(flow, self._fabric.sent(bundle.stream))
             self._fabric.resize(bundle.stream, len(bundle))
-            self._retime(bundle)
-
-    def _retime(self, bundle: Bundle) -> None:
-        bundle.advance(self._clock.now)
-        self._ends.set(bundle, bundle.next_end())
+        self._fabric.aim(bundle.stream, bundle.next_end())
 
     def _finish(self, bundle: Bundle) -> None:
-        finished = bundle.take_finished(self._clock.now)
+        finished = bundle.take_finished()
         if len(bundle):
             self._fabric.resize(bundle.stream, len(bundle))
-            self._retime(bundle)
+            self._fabric.aim(bundle.stream, bundle.next_end())
         else:
             del self._bundles[bundle.route]
             self._fabric.leave(bundle.stream)

@@ -33,7 +33,7 @@ class TransferLife:
         self._due = due
         self._position = 0
         self.last_end = 0.0
-        self._network = Transfers(clock, fabric) if transfers else None
+        self._network = Transfers(fabric) if transfers else None
 
     def begin(self) -> None:
         """Wait for the first transfer."""
