@@ -11,17 +11,17 @@ import numpy as np
 
 from simulator.core.rng import stream
 from simulator.experiment.results import Results
-from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.recorder import DECLARED, Record
 
 SCENARIO = "name: a synthetic comparison\nseed: 7\ntopology: {build: pool, accelerators: 8}\n"
 
 
 def table(name: str, rows: list[tuple[Any, ...]]) -> dict[str, np.ndarray]:
     """Arrays of the declared columns from rows of values."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(TABLES[name])
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(DECLARED[name])
     return {
         column.name: np.array(values, dtype=object if column.dtype == "str" else column.dtype)
-        for column, values in zip(TABLES[name], columns, strict=True)
+        for column, values in zip(DECLARED[name], columns, strict=True)
     }
 
 

@@ -46,5 +46,13 @@ class Plots:
         """Where the mean job completion time goes: waiting, computing, network, restarts."""
         return self._draw("breakdown")
 
+    def link_heatmap(self, rows: int = 60) -> Figure:
+        """Load over capacity of each link, over time; at most ``rows`` links, the busiest of each tier."""
+        return report("linkplots").link_heatmap(self._results, rows)  # type: ignore[no-any-return]
+
+    def link_map(self) -> Figure:
+        """The network drawn, each link in the colour of its mean load; for small topologies."""
+        return report("linkmap").link_map(self._results)  # type: ignore[no-any-return]
+
     def _draw(self, figure: str) -> Figure:
         return getattr(report("plots"), figure)(self._results)  # type: ignore[no-any-return]

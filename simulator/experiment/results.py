@@ -18,7 +18,7 @@ from simulator.metrics.expectation import Outcome
 from simulator.metrics.measures import HEADLINE
 from simulator.metrics.measures import get as find_measure
 from simulator.metrics.measures import names as all_measures
-from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.window import Window
 
 if TYPE_CHECKING:
@@ -93,6 +93,25 @@ class Results:
     def events(self) -> pd.DataFrame:
         """What happened, in order; columns as ``recorder.EVENTS`` declares them."""
         return self._frame("events")
+
+    @property
+    def links(self) -> pd.DataFrame:
+        """Loads of links over time, one row a change; columns as ``recorder.LINKS`` declares them.
+
+        Empty unless the scenario says ``network: {record: links}``.
+        """
+        return self._frame("links")
+
+    def link_utilization(self, by: str = "tier") -> pd.DataFrame:
+        """How full the links were, from the warm-up to the end, mean over replications.
+
+        By ``"tier"`` one row an alternative and tier: ``links`` (how many), ``utilization`` (bytes carried over bytes
+        that all of them could have carried), ``busiest`` (that of the busiest link) and ``peak`` (the highest load over
+        capacity that any link had). By ``"link"`` one row a link: ``utilization``, ``peak`` and ``bytes``.
+        """
+        from simulator.experiment.linkuse import link_utilization
+
+        return link_utilization(self, by)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -261,7 +280,7 @@ class Results:
         import pandas as pd
 
         if table not in self._frames:
-            lengths = [len(window.column(table, TABLES[table][0].name)) for window in self._windows.values()]
+            lengths = [len(window.column(table, DECLARED[table][0].name)) for window in self._windows.values()]
             codes = [self.alternatives.index(name) for name, _ in self.records]
             names = pd.Categorical.from_codes(
                 np.repeat(codes, lengths).tolist(), categories=pd.Index(self.alternatives)
@@ -269,7 +288,7 @@ class Results:
             numbers = np.repeat([number for _, number in self.records], lengths)
             columns = {
                 column.name: np.concatenate([window.column(table, column.name) for window in self._windows.values()])
-                for column in TABLES[table]
+                for column in DECLARED[table]
             }
             self._frames[table] = pd.DataFrame({"alternative": names, "replication": numbers, **columns})
         return self._frames[table]

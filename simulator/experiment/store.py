@@ -18,11 +18,11 @@ import numpy as np
 from simulator.core.errors import InputError, Problem
 from simulator.experiment.manifest import misshapen
 from simulator.experiment.results import Results
-from simulator.metrics.recorder import TABLES, Column, Record
+from simulator.metrics.recorder import DECLARED, TABLES, Column, Record
 
 FORMAT = 1
 MANIFEST, SUMMARY, PAGE = "manifest.json", "summary.json", "report.html"
-FILES = (MANIFEST, SUMMARY, PAGE, *(f"{table}.csv" for table in TABLES))
+FILES = (MANIFEST, SUMMARY, PAGE, *(f"{table}.csv" for table in DECLARED))
 _CHUNK = 50_000
 _KEYS = ("alternative", "replication")
 _AGAIN = "run the scenario again"
@@ -59,10 +59,11 @@ def load(directory: Path) -> Results:
     """
     about = _manifest(directory)
     runs, files, _ = (about.pop(key) for key in ("runs", "files", "format"))
-    for table in TABLES:
+    tables = {name: columns for name, columns in DECLARED.items() if name in TABLES or f"{name}.csv" in files}
+    for table in tables:
         _verify(directory / f"{table}.csv", files)
     try:
-        return Results(_records(directory, runs), about)
+        return Results(_records(directory, runs, tables), about)
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         text = f"is damaged: {type(error).__name__}: {error}"
         raise InputError(Problem(text, file=str(directory / MANIFEST), hint=_AGAIN)) from None
@@ -108,7 +109,8 @@ def _partial(directory: Path) -> Path:
 
 def _write(results: Results, directory: Path, report: bool) -> None:
     files: dict[str, dict[str, Any]] = {}
-    for table in TABLES:
+    there = {name for record in results.records.values() for name in record.tables}
+    for table in (name for name in DECLARED if name in TABLES or name in there):
         path = directory / f"{table}.csv"
         rows = _write_table(path, results, table)
         files[path.name] = {"rows": rows, "sha256": _digest(path)}
@@ -151,10 +153,12 @@ def _copy(kept: Path, to: Path) -> None:
         shutil.copy2(kept, to, follow_symlinks=False)
 
 
-def _records(directory: Path, runs: list[dict[str, Any]]) -> dict[tuple[str, int], Record]:
+def _records(
+    directory: Path, runs: list[dict[str, Any]], tables: dict[str, tuple[Column, ...]]
+) -> dict[tuple[str, int], Record]:
     keys = [(str(run["alternative"]), int(run["replication"])) for run in runs]
     records = {key: Record({}, run["facts"]) for key, run in zip(keys, runs, strict=True)}
-    for table, columns in TABLES.items():
+    for table, columns in tables.items():
         lengths = [run["rows"].get(table) for run in runs]
         parts = _read(directory / f"{table}.csv", columns, [length or 0 for length in lengths])
         for key, length, arrays in zip(keys, lengths, parts, strict=True):
@@ -166,13 +170,13 @@ def _records(directory: Path, runs: list[dict[str, Any]]) -> dict[tuple[str, int
 def _write_table(path: Path, results: Results, table: str) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(",".join([*_KEYS, *(column.name for column in TABLES[table])]) + "\n")
+        file.write(",".join([*_KEYS, *(column.name for column in DECLARED[table])]) + "\n")
         for (alternative, replication), record in results.records.items():
             columns = record.tables.get(table, {})
             length = len(next(iter(columns.values()))) if columns else 0
             start = f"{_quoted(alternative)},{replication}"
             for first in range(0, length, _CHUNK):
-                cells = [_cells(columns[column.name][first : first + _CHUNK]) for column in TABLES[table]]
+                cells = [_cells(columns[column.name][first : first + _CHUNK]) for column in DECLARED[table]]
                 file.writelines(f"{start},{line}\n" for line in map(",".join, zip(*cells, strict=True)))
             count += length
     return count

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from simulator.core.errors import InvariantError
-from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.window import Window
 
 RELATIVE = 1e-9
@@ -42,7 +42,7 @@ def _require(holds: np.ndarray, tell: Callable[[int], str]) -> None:
 
 def _complete(window: Window) -> None:
     for table, columns in window.record.tables.items():
-        declared = [column.name for column in TABLES.get(table, ())]
+        declared = [column.name for column in DECLARED.get(table, ())]
         if sorted(columns) != sorted(declared):
             raise InvariantError(f"table {table!r} has columns {sorted(columns)}, declared are {sorted(declared)}")
         lengths = {name: len(values) for name, values in columns.items()}
@@ -157,6 +157,15 @@ def _flows_end(window: Window) -> None:
     _require(np.isnan(end) | (end >= start), tell)
 
 
+def _carried(window: Window) -> None:
+    time, link, load, capacity = (window.column("links", name) for name in ("time", "link", "load", "capacity"))
+
+    def tell(row: int) -> str:
+        return f"link {link[row]} at {time[row]} s: {load[row]} bytes/s, capacity {capacity[row]}"
+
+    _require((load >= 0) & (load <= capacity * (1 + RELATIVE)), tell)
+
+
 INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("every table has its declared columns, all of one length", _complete),
     ("every job that was submitted ends in exactly one state", _one_end),
@@ -166,5 +175,6 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("0 <= accelerators allocated <= accelerators up <= accelerators paid for, at all times", _within_capacity),
     ("accelerator-seconds held by the jobs = accelerator-seconds allocated over time", _held),
     ("no transfer ends before it starts", _flows_end),
+    ("0 <= load <= capacity on every recorded link, at all times", _carried),
 )
 """Statement and test of each. Accelerator-seconds are balanced only where every job that started has completed."""

@@ -61,7 +61,20 @@ EVENTS = (
     Column("subject", "str", "", "job, node group or link"),
     Column("amount", "float64", "", "accelerators, nodes, or bytes/s"),
 )
+LINKS = (
+    Column("time", "float64", "s", "from this instant on, until the link's next row"),
+    Column("link", "int64", "", "number of the link in the topology"),
+    Column("src", "str", "", "vertex that it leaves"),
+    Column("dst", "str", "", "vertex that it enters"),
+    Column("tier", "str", "", "where in the network it lies; empty when the topology does not say"),
+    Column("load", "float64", "B/s", "what it carries, mean over the time that the row holds"),
+    Column("capacity", "float64", "B/s", "what it could carry, mean over the same time; 0 while it is down"),
+)
 TABLES: dict[str, tuple[Column, ...]] = {"jobs": JOBS, "flows": FLOWS, "series": SERIES, "events": EVENTS}
+"""Tables of every record."""
+ON_REQUEST: dict[str, tuple[Column, ...]] = {"links": LINKS}
+"""Tables of records whose run was asked for them."""
+DECLARED = TABLES | ON_REQUEST
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.metrics.recorder import TABLES, Record
+from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.statistics import edges
 
 _NUMBERS = ("submit", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "compute", "network", "overhead")
@@ -60,7 +60,7 @@ class Window:
         columns = self.record.tables.get(table, {})
         if name in columns:
             return columns[name]
-        declared = next(column for column in TABLES[table] if column.name == name)
+        declared = next(column for column in DECLARED[table] if column.name == name)
         return np.empty(0, dtype=object if declared.dtype == "str" else declared.dtype)
 
     @cached_property

@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from simulator.experiment.results import Results
 from simulator.metrics.display import scale
 from simulator.metrics.window import Window
-from simulator.report import style
+from simulator.report import linkplots, style
+from simulator.report.linkplots import link_heatmap
 from simulator.report.verdict import breakdown as parts_of_jct
 
 POINTS = 500
@@ -33,6 +34,8 @@ class Plot:
     has_data: Callable[[Results], bool]
     title: str
     caption: str
+    broad: bool = False
+    """Whether it takes the whole width of the page."""
 
 
 def jct_cdf(results: Results) -> Figure:
@@ -135,6 +138,13 @@ FIGURES: dict[str, Plot] = {
         lambda r: _has(r, lambda w: w.column("flows", "end").size > 0),
         "How long transfers take",
         "Share of transfers that took at most so long.",
+    ),
+    "link_heatmap": Plot(
+        link_heatmap,
+        linkplots.recorded,
+        "How full the links are",
+        "Load over capacity of each directed link. Dark is busy, orange is full: there, traffic waits for traffic.",
+        broad=True,
     ),
 }
 """The figures of a page, in order."""

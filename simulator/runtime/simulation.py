@@ -21,9 +21,9 @@ from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault, in_thousandths
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
-from simulator.runtime.fabric import Fabric
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
+from simulator.runtime.linklog import LinkLog, fabric
 from simulator.runtime.links import CapacityEvent, LinkEvent, Links
 from simulator.runtime.motions import MOTIONS
 from simulator.runtime.patterns import PlacedPatterns
@@ -53,7 +53,7 @@ class Simulation:
     ``capacity_events`` are (time, link index, bytes/s), ``link_events`` (time, link index, whether it is up), and
     routing takes ``reroute`` seconds to notice the latter. ``contention`` off lets traffic take its time without
     sharing links; ``fidelity`` (one of ``motions.MOTIONS``) is how jobs share them. ``routing`` and its ``flows`` are
-    those of ``Router``, ``collectives`` the algorithm of all-reduces.
+    those of ``Router``, ``collectives`` the algorithm of all-reduces; ``record_links`` is for ``LinkLog``.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Simulation:
         routing: str = "ecmp",
         flows: int = 1,
         collectives: str = "auto",
+        record_links: bool = False,
+        record_interval: float = 0.0,
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -93,11 +95,12 @@ class Simulation:
         self._last_event = 0.0
         self._event = self.journal.event
         self.nodes = Allocator(topology.servers)
-        self.fabric = Fabric(self.clock, topology.capacity)
+        self.linklog = LinkLog(self.clock, topology, record_interval) if record_links else None
+        self.fabric = fabric(self.clock, topology.capacity, self.linklog)
         self.crowd = Crowd(self.clock, self.fabric)
         self.router = Router(topology, routing, flows, self.fabric.load)
         self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
-        quiet = not (transfers or capacity_events or link_events)
+        quiet = not (transfers or capacity_events or link_events or record_links)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
         slots = Slots(topology)
         patterns = PlacedPatterns(topology, self.router, slots, collectives)
@@ -330,6 +333,9 @@ class Simulation:
         self._flows.close()
         self._note_left_over()
         tables = self.journal.tables()
+        if self.linklog is not None:
+            tables["links"] = self.linklog.table(now)
+            self._notes += self.linklog.notes
         self.meter.follow(*(tables["series"][name] for name in ("time", "allocated", "provisioned")))
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
@@ -379,6 +385,8 @@ class Simulation:
 
     def _note_link(self, event: str, subject: str, amount: float) -> None:
         self._event((self.clock.now, event, subject, amount))  # alone, it does not prolong the run
+        if self.linklog is not None:
+            self.linklog.set_capacity(int(subject), amount)
 
 
 @contextmanager

@@ -114,8 +114,30 @@ class NetworkKeys(Strict):
         1, description="flows (queue pairs) that each message is split into, each hashed by itself"
     )
     collectives: Annotated[str, BeforeValidator(_algorithm)] = Field(
-        "auto", description="algorithm of all collectives; auto: for each the quickest, as NCCL's cost model chooses"
+        "auto", description="algorithm of all-reduces; auto: for each the quickest, as NCCL's cost model chooses"
+    )
+    record: Literal["nothing", "links"] = Field(
+        "nothing", description="links: the load of every link over time, as the table of that name"
+    )
+    record_interval: Time = Field(
+        0.0, description="loads of links as means over this time; 0: every change, averaged only if they are too many"
     )
     reroute: Time = Field(0.0, description="time until routing has noticed that a link is down, or up again")
     events: list[NetworkEvent] = Field(default_factory=list, description="what happens to links")
     capacity_events: list[CapacityEvent] = Field(default_factory=list, description="links that change their capacity")
+
+    @model_validator(mode="after")
+    def _records_something(self) -> NetworkKeys:
+        if self.record_interval > 0 and self.record == "nothing":
+            raise at("record_interval", complaint("nothing is recorded", "add record: links, or leave it out"))
+        return self
+
+    def remarks(self) -> list[str]:
+        """Sentences on what the recorded loads of links are."""
+        if self.record == "nothing":
+            return []
+        if self.contention == "none":
+            return ["Link loads are those of transfers alone: without contention, jobs are on no link."]
+        if self.fidelity == "steady":
+            return ["Link loads of jobs are their rates while they communicate, as if they did so all the time."]
+        return []
