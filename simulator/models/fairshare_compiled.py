@@ -14,7 +14,7 @@ from simulator.models import fairshare_sweep
 
 SWITCH = "SIMULATOR_NUMBA"
 """Environment variable: 0 never compiles, 1 at once; else it is done when it pays."""
-_PATIENCE = 1_000_000
+_PATIENCE = 400_000
 """Entries that plain code looks at before it is compiled: a few seconds, as many as compiling takes the first time."""
 
 

@@ -201,5 +201,5 @@ class Crowd:
             self._fabric.resize(stream, count, limit)
         if abs(step - member.step) > _SAME:
             member.step = step
-            if stream.rate > 0:
+            if stream.rate > 0 and stream.changed is not None:
                 stream.changed()

@@ -1,12 +1,9 @@
-"""The network on the clock: who shares which links now, at what rate, and when the next transfer ends."""
+"""The network on the clock: who shares which links now, at what rate, and when the next stream has sent its bytes."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -23,8 +20,8 @@ class Stream:
     """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
 
     ``rate`` (bytes/s of one flow) is kept by the fabric, which calls ``changed()`` when the stream gets its first rate
-    and after each new one; ``limit`` caps it. With ``changed`` None nobody is told, and ``rate`` is not kept: the fabric
-    only counts the bytes, and calls ``reached()`` when they have come to what ``Fabric.aim`` was told.
+    and after each new one; ``limit`` caps it. With ``changed`` None nobody is told, and ``rate`` is not kept; the
+    fabric counts the bytes, and calls ``reached()`` when they have come to what ``Fabric.aim`` was told.
     """
 
     __slots__ = ("_fabric", "_slot", "changed", "count", "limit", "links", "rate", "reached", "usage")
@@ -237,82 +234,3 @@ class Fabric:
         if faster is not None:
             self._net.pack()
             self._code = faster
-
-
-class Flow:
-    """One transfer under way; ``done()`` is called when its last byte has arrived."""
-
-    __slots__ = ("bytes", "done", "route")
-
-    def __init__(self, route: tuple[int, ...], size: float, done: Callable[[], None]) -> None:
-        self.route, self.bytes, self.done = route, size, done
-
-
-class Bundle:
-    """Transfers over the same route: they progress alike, so one counter of bytes serves them all.
-
-    A link that the route crosses twice carries each byte twice.
-    """
-
-    __slots__ = ("_heap", "_pushes", "route", "stream")
-
-    def __init__(self, route: tuple[int, ...]) -> None:
-        crossings = Counter(route)
-        self.route = route
-        self.stream = Stream(tuple(crossings), tuple(map(float, crossings.values())), changed=None)
-        self._heap: list[tuple[float, int, Flow]] = []
-        self._pushes = 0
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def add(self, flow: Flow, sent: float) -> None:
-        """Take one more transfer on, when each has ``sent`` so many bytes."""
-        self._pushes += 1
-        heappush(self._heap, (sent + flow.bytes, self._pushes, flow))
-
-    def next_end(self) -> float:
-        """Bytes sent at which the shortest transfer ends."""
-        return self._heap[0][0]
-
-    def take_finished(self) -> list[Flow]:
-        """Remove and return the transfers that end with the shortest."""
-        end, finished = self._heap[0][0], []
-        while self._heap and self._heap[0][0] <= end:
-            finished.append(heappop(self._heap)[2])
-        return finished
-
-
-class Transfers:
-    """Transfers of finite size on a fabric, bundled by route."""
-
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
-        self._bundles: dict[tuple[int, ...], Bundle] = {}
-
-    def begin(self, flow: Flow) -> None:
-        """Put a transfer on the fabric now; one without bytes or links is done at once."""
-        if flow.bytes <= 0 or not flow.route:
-            flow.done()
-            return
-        bundle = self._bundles.get(flow.route)
-        if bundle is None:
-            bundle = self._bundles[flow.route] = Bundle(flow.route)
-            bundle.stream.reached = partial(self._finish, bundle)
-            self._fabric.join(bundle.stream)
-            bundle.add(flow, 0.0)
-        else:
-            bundle.add(flow, self._fabric.sent(bundle.stream))
-            self._fabric.resize(bundle.stream, len(bundle))
-        self._fabric.aim(bundle.stream, bundle.next_end())
-
-    def _finish(self, bundle: Bundle) -> None:
-        finished = bundle.take_finished()
-        if len(bundle):
-            self._fabric.resize(bundle.stream, len(bundle))
-            self._fabric.aim(bundle.stream, bundle.next_end())
-        else:
-            del self._bundles[bundle.route]
-            self._fabric.leave(bundle.stream)
-        for flow in finished:
-            flow.done()

@@ -83,6 +83,11 @@ class Router:
         for watcher in self._watchers:
             watcher()
 
+    @property
+    def down(self) -> tuple[int, ...]:
+        """The links that are down, in the order in which they went."""
+        return tuple(self._paths.down)
+
     def is_up(self, link: int) -> bool:
         """Whether a link is up."""
         return link not in self._paths.down

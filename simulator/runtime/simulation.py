@@ -98,7 +98,7 @@ class Simulation:
         self.linklog = LinkLog(self.clock, topology, record_interval) if record_links else None
         self.fabric = fabric(self.clock, topology.capacity, self.linklog)
         self.crowd = Crowd(self.clock, self.fabric)
-        self.router = Router(topology, routing, flows, self.fabric.load)
+        self.router = Router(topology, routing, flows, self.fabric.crowd)
         self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
         quiet = not (transfers or capacity_events or link_events or record_links)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
@@ -109,7 +109,7 @@ class Simulation:
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
-        self._flows = TransferLife(self.clock, self.fabric, topology, self.journal.recorder.flows, transfers)
+        self._flows = TransferLife(self.clock, self.fabric, self.router, self.journal.recorder.flows, transfers)
         self._changes = (capacity_events, link_events)
         self._jobs = iter(jobs)
         self._next: Job | None = None
@@ -331,6 +331,8 @@ class Simulation:
             job.state = State.UNFINISHED
             self.journal.job(job, self.gangs.forget(job))
         self._flows.close()
+        if self.until == math.inf:
+            self._notes += self._flows.notes()
         self._note_left_over()
         tables = self.journal.tables()
         if self.linklog is not None:

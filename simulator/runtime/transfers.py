@@ -1,44 +1,60 @@
-"""The life of a transfer: asked for, on its way, arrived."""
+"""The life of a transfer: asked for, on its way, perhaps on another way, arrived."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import partial
+from heapq import heappop, heappush
 from numbers import Real
 from typing import Any
 
-from simulator.cluster.topology import Topology
-from simulator.core.clock import Clock, Phase
+from simulator.cluster.routing import Way, way_of
+from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import InputError
 from simulator.metrics.recorder import Table
-from simulator.runtime.fabric import Fabric, Flow, Transfers
+from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.fabric import Fabric
+from simulator.runtime.router import Router
 from simulator.workload.jobs import Transfer
 
 
 class TransferLife:
-    """Puts transfers on the fabric when their first byte arrives, and records their ends."""
+    """Puts transfers on the fabric when their first byte arrives, and records their ends.
+
+    A transfer takes the way that the router gives when it starts; one with a route of its own keeps to that. When the
+    router learns that links have changed, those over a dead link take another way with the bytes they have left; and
+    once a link is back, all return to the way that they would be given if they started now. An adaptive mode leaves
+    them where they are until their own link dies. Where there is no way, a transfer waits: on the dead link if it was
+    there, else where it starts. Bytes that were sent are never sent again.
+    """
 
     def __init__(
-        self, clock: Clock, fabric: Fabric, topology: Topology, table: Table, transfers: Sequence[Transfer]
+        self, clock: Clock, fabric: Fabric, router: Router, table: Table, transfers: Sequence[Transfer]
     ) -> None:
-        self._clock, self._table = clock, table
+        self._clock, self._table, self._router = clock, table, router
         self._transfers = transfers
         self._ends = [math.nan] * len(transfers)
-        self._routes = [_route(topology, index, transfer) for index, transfer in enumerate(transfers)]
-        latency = topology.latency.tolist()
-        # the first byte arrives after the latencies of the route; from then on the transfer holds bandwidth
-        due = [t.start + sum(latency[link] for link in route) for t, route in zip(transfers, self._routes, strict=True)]
-        self._order = sorted(range(len(transfers)), key=due.__getitem__)
-        self._due = due
+        self._fixed: dict[int, Way] = {}
+        for index, transfer in enumerate(transfers):
+            self._check(index, transfer)
+        self._order = sorted(range(len(transfers)), key=lambda index: transfers[index].start)
         self._position = 0
+        self._arriving: list[tuple[float, int, Way]] = []
+        self._stranded: list[int] = []
+        self._moving: dict[Flow, int] = {}
+        self._down: tuple[int, ...] = ()
         self.last_end = 0.0
-        self._network = Transfers(fabric) if transfers else None
+        if transfers:
+            self._network = Transfers(fabric)
+            self._soon = Soon(clock, self._reroute, Phase.FAILURES)
+            router.watch(self._soon)
 
     def begin(self) -> None:
         """Wait for the first transfer."""
         if self._position < len(self._order):
-            self._clock.at(self._due[self._order[self._position]], self._activate, phase=Phase.ARRIVALS)
+            start = self._transfers[self._order[self._position]].start
+            self._clock.at(start, self._start, phase=Phase.ARRIVALS)
 
     def close(self) -> None:
         """Write the rows, in the order in which the transfers were given."""
@@ -46,16 +62,101 @@ class TransferLife:
             name, ends = transfer.id or str(index), (transfer.src, transfer.dst)
             self._table.add((name, transfer.workload, *ends, transfer.bytes, transfer.start, self._ends[index]))
 
-    def _activate(self) -> None:
-        assert self._network is not None
+    def notes(self) -> list[str]:
+        """What to say of transfers that had not ended when nothing was left to happen."""
+        stuck = [index for index, end in enumerate(self._ends) if math.isnan(end)]
+        if not stuck:
+            return []
+        first = self._transfers[stuck[0]]
+        what = "1 transfer" if len(stuck) == 1 else f"{len(stuck):,} transfers"
+        why = "links of its way" if len(stuck) == 1 else "links of their ways"
+        route = f", from {first.src!r} to {first.dst!r}" if first.src else ""
+        return [f"{what} can never end: {why} carry nothing any more (the first is {first.id or stuck[0]}{route})."]
+
+    def _check(self, index: int, transfer: Transfer) -> None:
+        """Refuse what can never be a transfer, while all links are up."""
+        name = f"transfer {transfer.id or index}"
+        for what, value in (("bytes", transfer.bytes), ("start", transfer.start)):
+            if not _counts(value):
+                raise InputError(f"{name}: {what} is {value!r}; it must be a finite number, 0 or more")
+        topology = self._router.topology
+        src, dst = str(transfer.src), str(transfer.dst)
+        try:
+            if transfer.route is not None:
+                route = topology.check_route(transfer.route, src, dst)
+                self._fixed[index] = way_of([route], topology.routes.mesh.latency)
+            elif self._router.way(src, dst) is None:
+                raise InputError(f"there is no route from {src!r} to {dst!r}")
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+
+    def _start(self) -> None:
+        now = self._clock.now
         while self._position < len(self._order):
             index = self._order[self._position]
-            if self._due[index] > self._clock.now:
+            if self._transfers[index].start > now:
                 break
             self._position += 1
-            done = partial(self._done, index)
-            self._network.begin(Flow(self._routes[index], self._transfers[index].bytes, done))
+            self._set_out(index)
         self.begin()
+
+    def _set_out(self, index: int) -> None:
+        """Send the first byte of a transfer on its way, if there is one; from its arrival on it holds bandwidth."""
+        way = self._way(index)
+        if way is None:
+            self._stranded.append(index)
+            return
+        due = self._clock.now + way.latency
+        if due <= self._clock.now:
+            self._arrive(index, way)
+            return
+        heappush(self._arriving, (due, index, way))
+        self._clock.at(due, self._arrived, phase=Phase.ARRIVALS)
+
+    def _arrived(self) -> None:
+        now = self._clock.now
+        while self._arriving and self._arriving[0][0] <= now:
+            _, index, way = heappop(self._arriving)
+            if index not in self._fixed and self._dead(way):
+                way = self._way(index) or way
+            self._arrive(index, way)
+
+    def _arrive(self, index: int, way: Way) -> None:
+        flow = Flow(way, float(self._transfers[index].bytes), partial(self._done, index))
+        if index not in self._fixed:
+            flow.done = partial(self._done_moving, index, flow)
+            self._moving[flow] = index
+        self._network.begin(flow)
+
+    def _way(self, index: int) -> Way | None:
+        if index in self._fixed:
+            return self._fixed[index]
+        transfer = self._transfers[index]
+        return self._router.way(str(transfer.src), str(transfer.dst))
+
+    def _dead(self, way: Way) -> bool:
+        return bool(self._router.down) and not all(map(self._router.is_up, way.links))
+
+    def _reroute(self) -> None:
+        """Follow the router after it has learnt of changes."""
+        back = any(self._router.is_up(link) for link in self._down)
+        self._down = self._router.down
+        returning = back and self._router.lasting
+
+        def again(flow: Flow) -> Way:
+            index = self._moving.get(flow)
+            if index is None or not (returning or self._dead(flow.way)):
+                return flow.way
+            return self._way(index) or flow.way
+
+        self._network.reroute(again)
+        stranded, self._stranded = self._stranded, []
+        for index in stranded:
+            self._set_out(index)
+
+    def _done_moving(self, index: int, flow: Flow) -> None:
+        del self._moving[flow]
+        self._done(index)
 
     def _done(self, index: int) -> None:
         self._ends[index] = self.last_end = self._clock.now
@@ -63,16 +164,3 @@ class TransferLife:
 
 def _counts(value: Any) -> bool:
     return isinstance(value, Real) and 0 <= float(value) < math.inf
-
-
-def _route(topology: Topology, index: int, transfer: Transfer) -> tuple[int, ...]:
-    name = f"transfer {transfer.id or index}"
-    for what, value in (("bytes", transfer.bytes), ("start", transfer.start)):
-        if not _counts(value):
-            raise InputError(f"{name}: {what} is {value!r}; it must be a finite number, 0 or more")
-    try:
-        if transfer.route is not None:
-            return topology.check_route(transfer.route, str(transfer.src), str(transfer.dst))
-        return topology.path(str(transfer.src), str(transfer.dst))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None

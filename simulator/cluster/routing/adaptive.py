@@ -34,7 +34,7 @@ class Adaptive:
             routes.append(route)
             for link in route:
                 added[link] = added.get(link, 0.0) + 1.0 / self._flows
-        return way_of(self._paths, routes, self._flows)
+        return way_of(routes, self._paths.mesh.latency)
 
     def _best(
         self, stations: list[tuple[str, list[int]]], src: str, dst: str, label: str, added: dict[int, float]

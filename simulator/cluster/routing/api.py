@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,13 +53,14 @@ class MakeMode(Protocol):
 modes: Registry[MakeMode] = Registry("routing", "simulator.cluster.routing")
 
 
-def way_of(paths: Paths, routes: Iterable[tuple[int, ...]], flows: int = 1) -> Way:
-    """Return the way of a message that is split evenly over ``routes``."""
+def way_of(routes: Sequence[Sequence[int]], latency: Sequence[float]) -> Way:
+    """Return the way of a message that is split evenly over ``routes``, one for each of its flows.
+
+    ``latency`` is that of each link (s).
+    """
     crossings: dict[int, int] = {}
-    slowest, count = 0.0, 0
     for route in routes:
-        count += 1
-        slowest = max(slowest, paths.latency_of(route))
         for link in route:
             crossings[link] = crossings.get(link, 0) + 1
-    return Way(tuple(crossings), tuple(n / count for n in crossings.values()), slowest, flows)
+    slowest = max(sum([latency[link] for link in route]) for route in routes)
+    return Way(tuple(crossings), tuple(n / len(routes) for n in crossings.values()), slowest, len(routes))

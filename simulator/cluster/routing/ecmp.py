@@ -22,5 +22,10 @@ class Ecmp:
     def way(self, src: str, dst: str, label: int) -> Way | None:
         """Return the way of a message; the first flow hashes as ``Topology.path`` does."""
         labels: list[str | int] = [label, *[f"{label}.{flow}" for flow in range(1, self._flows)]]
-        routes = [route for each in labels if (route := self._paths.hashed(src, dst, each)) is not None]
-        return way_of(self._paths, routes, self._flows) if len(routes) == self._flows else None
+        routes: list[tuple[int, ...]] = []
+        for each in labels:
+            route = self._paths.hashed(src, dst, each)
+            if route is None:
+                return None
+            routes.append(route)
+        return way_of(routes, self._paths.mesh.latency)

@@ -27,4 +27,4 @@ class Explicit:
         """Return the way of a message along the given route."""
         if (src, dst) not in self._routes:
             raise InputError(f"no explicit route was given from {src!r} to {dst!r}")
-        return way_of(self._paths, [tuple(self._routes[src, dst])])
+        return way_of([self._routes[src, dst]], self._paths.mesh.latency)

@@ -93,11 +93,6 @@ class Paths:
             here = self.mesh.ends[link][1]
         return tuple(route)
 
-    def latency_of(self, route: Sequence[int]) -> float:
-        """Seconds for the first byte over ``route``."""
-        latency = self.mesh.latency
-        return sum([latency[link] for link in route])
-
     def _chain(self, vertex: str) -> tuple[str, ...]:
         """From a vertex of a hanging tree up to where the tree hangs."""
         chain = self._chains.get(vertex)

@@ -1,0 +1,125 @@
+"""Transfers of finite size on the fabric, bundled by their ways through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from heapq import heapify, heappop, heappush
+
+from simulator.cluster.routing import Way
+from simulator.runtime.fabric import Fabric, Stream
+
+
+class Flow:
+    """One transfer under way: ``bytes`` left when it took its ``way``; ``done()`` is called when the last has arrived.
+
+    A message that is split into several flows is done when all are; they are equal, and keep pace with the slowest.
+    """
+
+    __slots__ = ("bytes", "done", "way")
+
+    def __init__(self, way: Way, size: float, done: Callable[[], None]) -> None:
+        self.way, self.bytes, self.done = way, size, done
+
+
+class Bundle:
+    """Transfers over the same way: they progress alike, so one counter of bytes serves them all.
+
+    The stream counts flows: a message of n flows puts n times its usage on a link, and has n flows' share of it.
+    """
+
+    __slots__ = ("_heap", "_pushes", "_split", "stream", "way")
+
+    def __init__(self, way: Way) -> None:
+        self.way = way
+        self._split = float(way.flows)
+        self.stream = Stream(way.links, tuple(usage * self._split for usage in way.usage), changed=None)
+        self._heap: list[tuple[float, int, Flow]] = []
+        self._pushes = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, flow: Flow, sent: float) -> None:
+        """Take one more transfer on, when each flow of the others has ``sent`` so many bytes."""
+        self._pushes += 1
+        heappush(self._heap, (sent + flow.bytes / self._split, self._pushes, flow))
+
+    def next_end(self) -> float:
+        """Bytes sent by a flow at which the shortest transfer ends."""
+        return self._heap[0][0]
+
+    def take_finished(self) -> list[Flow]:
+        """Remove and return the transfers that end with the shortest."""
+        end, finished = self._heap[0][0], []
+        while self._heap and self._heap[0][0] <= end:
+            finished.append(heappop(self._heap)[2])
+        return finished
+
+    def take(self, leaves: Callable[[Flow], bool], sent: float) -> list[Flow]:
+        """Remove and return the transfers of which ``leaves`` says so, in the order in which they came."""
+        leaving = sorted((item for item in self._heap if leaves(item[2])), key=lambda item: item[1])
+        if leaving:
+            gone = {item[1] for item in leaving}
+            self._heap = [item for item in self._heap if item[1] not in gone]
+            heapify(self._heap)
+        for end, _, flow in leaving:
+            flow.bytes = max(0.0, end - sent) * self._split
+        return [flow for _, _, flow in leaving]
+
+
+class Transfers:
+    """Transfers of finite size on a fabric, bundled by way."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._bundles: dict[Way, Bundle] = {}
+
+    def begin(self, flow: Flow) -> None:
+        """Put a transfer on the fabric now; one without bytes or links is done at once."""
+        if flow.bytes <= 0 or not flow.way.links:
+            flow.done()
+            return
+        bundle = self._bundles.get(flow.way)
+        if bundle is None:
+            bundle = self._bundles[flow.way] = Bundle(flow.way)
+            bundle.stream.reached = partial(self._finish, bundle)
+            self._fabric.join(bundle.stream)
+            bundle.add(flow, 0.0)
+        else:
+            bundle.add(flow, self._fabric.sent(bundle.stream))
+        self._follow(bundle)
+
+    def reroute(self, again: Callable[[Flow], Way]) -> None:
+        """Let each transfer go on by the way that ``again`` gives for it, with the bytes that are left."""
+        moving: list[tuple[Flow, Way]] = []
+        for bundle in list(self._bundles.values()):
+            ways: dict[Flow, Way] = {}
+
+            def leaves(flow: Flow, way: Way = bundle.way, ways: dict[Flow, Way] = ways) -> bool:
+                ways[flow] = again(flow)
+                return ways[flow] != way
+
+            leaving = bundle.take(leaves, self._fabric.sent(bundle.stream))
+            if leaving:
+                moving += [(flow, ways[flow]) for flow in leaving]
+                self._follow(bundle)
+        for flow, way in moving:
+            flow.way = way
+            self.begin(flow)
+
+    def _follow(self, bundle: Bundle) -> None:
+        """Let the fabric know how many transfers a bundle has, and when the next one ends."""
+        if len(bundle):
+            if len(bundle) != bundle.stream.count:
+                self._fabric.resize(bundle.stream, float(len(bundle)))
+            self._fabric.aim(bundle.stream, bundle.next_end())
+        else:
+            del self._bundles[bundle.way]
+            self._fabric.leave(bundle.stream)
+
+    def _finish(self, bundle: Bundle) -> None:
+        finished = bundle.take_finished()
+        self._follow(bundle)
+        for flow in finished:
+            flow.done()
