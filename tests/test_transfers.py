@@ -18,7 +18,7 @@ from simulator.core.rng import stream
 from simulator.experiment.transfers import simulate_transfers
 from simulator.workload.jobs import Transfer
 from tests.reference import transfers as reference
-from tests.reference.rates import by_linear_programs
+from tests.reference.rates import by_levels, by_linear_programs
 
 Change = tuple[float, int, float]
 
@@ -123,27 +123,9 @@ def test_crowds_on_a_fat_tree_end_when_they_should(crowd: int) -> None:
     routes = [tree.path(t.src, t.dst) for t in moves]
     slow = reference.ends(
         [(t.bytes, t.start, route) for t, route in zip(moves, routes, strict=True)],
-        tree.capacity.tolist(), tree.latency.tolist(), changes, rates=plain_rates, number=float,
+        tree.capacity.tolist(), tree.latency.tolist(), changes, rates=by_levels, number=float,
     )  # fmt: skip
     assert ends(tree, moves, changes) == pytest.approx(slow, rel=1e-9)
-
-
-def plain_rates(routes: list[Sequence[int]], capacity: Sequence[float]) -> list[float]:
-    """Progressive filling in floats: the crowded cases are too long for exact arithmetic."""
-    rate, room = [0.0] * len(routes), {link: capacity[link] for route in routes for link in route}
-    rising = dict.fromkeys(range(len(routes)))
-    while rising:
-        users: dict[int, int] = {}
-        for flow in rising:
-            for link in routes[flow]:
-                users[link] = users.get(link, 0) + 1
-        level, tight = min((room[link] / count, link) for link, count in users.items())
-        for flow in [flow for flow in rising if tight in routes[flow]]:
-            rate[flow] = level
-            del rising[flow]
-            for link in routes[flow]:
-                room[link] -= level
-    return rate
 
 
 def test_two_transfers_on_one_link() -> None:

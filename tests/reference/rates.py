@@ -1,4 +1,4 @@
-"""Max-min fair rates from the definition, by two methods that share nothing with the package.
+"""Max-min fair rates from the definition, by methods that share nothing with the package.
 
 A flow is a list of link numbers; a link that stands there twice carries each byte twice.
 """
@@ -95,4 +95,22 @@ def by_rationals(flows: Flows, capacity: Sequence[float], limits: Sequence[float
             room[link] -= step * heavy
         full = {link for link in weight if room[link] == 0}
         rising = [f for f in rising if not full & uses[f].keys() and rate[f] != bound[f]]
+    return rate
+
+
+def by_levels(flows: Flows, capacity: Sequence[float]) -> list[float]:
+    """Fill the tightest link, and again without its flows, in floats: for cases too long for exact arithmetic."""
+    rate, room = [0.0] * len(flows), {link: float(capacity[link]) for route in flows for link in route}
+    rising = dict.fromkeys(range(len(flows)))
+    while rising:
+        users: dict[int, int] = {}
+        for flow in rising:
+            for link in flows[flow]:
+                users[link] = users.get(link, 0) + 1
+        level, tight = min((room[link] / count, link) for link, count in users.items())
+        for flow in [flow for flow in rising if tight in flows[flow]]:
+            rate[flow] = level
+            del rising[flow]
+            for link in flows[flow]:
+                room[link] -= level
     return rate

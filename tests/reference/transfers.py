@@ -14,12 +14,14 @@ def ends(
     capacity: Sequence[float],
     latency: Sequence[float],
     changes: Sequence[tuple[float, int, float]] = (),
+    moves: Sequence[tuple[float, int, Sequence[int]]] = (),
     rates: Rates | None = None,
     number: Callable[[float], Any] = Fraction,
 ) -> list[float | None]:
     """Return when each transfer (bytes, start, links) ends; None when it never does.
 
     A transfer holds its links from its start plus the latencies of its route; ``changes`` are (time, link, bytes/s).
+    ``moves`` are (time, transfer, links): from then on it takes those, with the bytes it has left.
     ``number`` is the kind of arithmetic: ``Fraction`` is exact.
     """
     if rates is None:
@@ -27,6 +29,8 @@ def ends(
     room = [number(value) for value in capacity]
     left = [number(size) for size, _, _ in transfers]
     due = [number(start) + sum((number(latency[link]) for link in route), number(0)) for _, start, route in transfers]
+    routes = [route for _, _, route in transfers]
+    turns = sorted((number(time), index) for index, (time, _, _) in enumerate(moves))
     pending = sorted((number(time), index) for index, (time, _, _) in enumerate(changes))
     finished: list[Any] = [None] * len(transfers)
     active: list[int] = []
@@ -36,16 +40,20 @@ def ends(
         while pending and pending[0][0] <= now:
             _, index = pending.pop(0)
             room[changes[index][1]] = number(changes[index][2])
+        while turns and turns[0][0] <= now:
+            _, index = turns.pop(0)
+            routes[moves[index][1]] = moves[index][2]
         while waiting and due[waiting[0]] <= now:
             index = waiting.pop(0)
-            if left[index] == 0 or not transfers[index][2]:
+            if left[index] == 0 or not routes[index]:
                 finished[index] = now
             else:
                 active.append(index)
-        speed = dict(zip(active, rates([transfers[index][2] for index in active], room), strict=True))
+        speed = dict(zip(active, rates([routes[index] for index in active], room), strict=True))
         times = [now + left[index] / speed[index] for index in active if speed[index] > 0]
         times += [due[waiting[0]]] if waiting else []
         times += [pending[0][0]] if pending else []
+        times += [turns[0][0]] if turns else []
         if not times:
             break
         until = min(times)
