@@ -7,13 +7,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from simulator.cluster.topology import Server, Topology
-from simulator.models.training.network import parameter_server, tree_aggregate
+from simulator.models.training.network import fan_in, parameter_server, tree_aggregate
 from simulator.runtime.communicator import Communicator, LostWay, Member
 from simulator.runtime.pattern import Burst
 from simulator.runtime.router import Router
 
 CENTRAL = {"parameter-server": parameter_server, "tree-aggregate": tree_aggregate}
 """Schemes in which gradients meet at a few ranks: seconds of (bytes, workers, servers or levels, network level)."""
+Message = tuple[int, int, float]
+"""From rank, to rank, and the part of the bytes of one worker."""
+
+
+def _served(workers: int, servers: int) -> Iterator[Message]:
+    """Every worker pushes to each server and pulls from it; the first ranks are the servers."""
+    count = min(servers, workers)
+    for server in range(count):
+        for rank in range(workers):
+            if rank != server:
+                yield rank, server, 1 / count
+                yield server, rank, 1 / count
+
+
+def _tree(workers: int, levels: int) -> Iterator[Message]:
+    """Groups of ranks send to their first one, level by level; the sum goes on from rank to rank."""
+    fan, stride = fan_in(workers, levels), 1
+    for _ in range(levels):
+        for rank in range(0, workers, stride):
+            if rank % (stride * fan):
+                yield rank, rank - rank % (stride * fan), 1.0
+        stride *= fan
+    for rank in range(1, workers):
+        yield rank - 1, rank, 1.0
+
+
+_MESSAGES = {"parameter-server": _served, "tree-aggregate": _tree}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +71,15 @@ class Call:
 
 
 class Ensemble:
-    """Groups of ranks at their places, one communicator each, over the links that are up as it is made."""
+    """Groups of ranks at their places, one communicator each, over the links that are up as it is made.
 
-    def __init__(self, topology: Topology, router: Router, groups: Sequence[Sequence[Member]]) -> None:
-        self._topology, self._router, self._groups = topology, router, groups
+    ``share`` is the part of the bytes of a collective that a call puts on the links.
+    """
+
+    def __init__(
+        self, topology: Topology, router: Router, groups: Sequence[Sequence[Member]], share: float = 1.0
+    ) -> None:
+        self._topology, self._router, self._groups, self._share = topology, router, groups, share
         self._communicators = list(self._made_for(groups))
         self._calls: dict[tuple[str, float, str, int], Call] = {}
 
@@ -81,26 +113,21 @@ class Ensemble:
         usage: dict[int, float] = {}
         for plan in plans:
             for link, part in zip(plan.links, plan.usage, strict=True):
-                usage[link] = usage.get(link, 0.0) + part * size
+                usage[link] = usage.get(link, 0.0) + part * size * self._share
         own = max(size / plan.limit for plan in plans) if size else 0.0
         flow = max(plan.flow for plan in plans) * size
         return self._made(usage, flow, max(plan.latency for plan in plans), own)
 
     def _central(self, scheme: str, size: float, servers: int) -> Call:
-        """Return what workers and the ranks that serve them send: the first ranks, as many as there are servers."""
         usage: dict[int, float] = {}
         own = flow = 0.0
         for group, communicator in zip(self._groups, self._communicators, strict=True):
-            count = min(servers, len(group)) if scheme == "parameter-server" else 1
             ends = [self._topology.endpoint(*member) for member in group]
             level = communicator.group.outside or communicator.group.inside
-            part = size / count
-            for place in range(count):
-                for rank, end in enumerate(ends):
-                    if end != ends[place]:
-                        for src, dst in ((end, ends[place]), (ends[place], end)):
-                            self._lay(src, dst, rank, part, usage)
-                            flow = part
+            for src, dst, share in _MESSAGES[scheme](len(group), servers):
+                if ends[src] != ends[dst]:
+                    self._lay(ends[src], ends[dst], max(src, dst), share * size, usage)
+                    flow = share * size
             own = max(own, CENTRAL[scheme](size, len(group), servers, level))
         return self._made(usage, flow, 0.0, own)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
@@ -29,7 +30,7 @@ class PlacedNetwork:
     ) -> None:
         self._topology, self._router, self._algorithm = topology, router, algorithm
         self._layout, self._members = layout, members
-        self._ensembles: dict[tuple[str, tuple[int, int], bool], Ensemble] = {}
+        self._ensembles: dict[tuple[str, tuple[int, int] | None], Ensemble] = {}
 
     def __call__(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> float:
         """Seconds of one call alone."""
@@ -38,19 +39,26 @@ class PlacedNetwork:
     def call(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> Call:
         """Return one call of all groups of an axis."""
         if collective in CENTRAL:
-            return self._ensemble(axis, (0, 0), pairs=False).call(collective, size, servers=group[1])
+            return self._ensemble(axis).call(collective, size, servers=group[1])
+        if collective == "send-recv":
+            return self._ensemble(axis).call(collective, size)
         algorithm = self._algorithm if collective == "all-reduce" else "auto"
-        return self._ensemble(axis, group, pairs=collective == "send-recv").call(collective, size, algorithm)
+        return self._ensemble(axis, group).call(collective, size, algorithm)
 
-    def _ensemble(self, axis: str, group: tuple[int, int], pairs: bool) -> Ensemble:
-        key = (axis, group, pairs)
+    def _ensemble(self, axis: str, group: tuple[int, int] | None = None) -> Ensemble:
+        """Return the groups of an axis, or such parts of them as ``group`` describes.
+
+        Stages of a pipeline are pairs, whose messages go to and fro in turn: half of them each way.
+        """
+        key = (axis, group)
         if key not in self._ensembles:
             found = [tuple(self._members[rank] for rank in ranks) for ranks in groups(self._layout, axis)]
-            if pairs:
-                found = [pair for members in found for pair in _neighbours(members)]
-            elif math.prod(group) and math.prod(group) < len(found[0]):
+            if axis == "pp":
+                found = [pair for members in found for pair in _neighbours(members, closed=self._layout.vp > 1)]
+            elif group is not None and math.prod(group) < len(found[0]):
                 found = [part for members in found for part in _parts(members, inside=group[1] == 1)]
-            self._ensembles[key] = Ensemble(self._topology, self._router, found)
+            share = 0.5 if axis == "pp" else 1.0
+            self._ensembles[key] = Ensemble(self._topology, self._router, found, share)
         return self._ensembles[key]
 
 
@@ -86,9 +94,9 @@ def together(members: Sequence[Member]) -> int:
     return sum(server == members[0][0] for server, _ in members)
 
 
-def _neighbours(members: tuple[Member, ...]) -> list[tuple[Member, ...]]:
-    """Pairs that pass something on: each rank to the next, the last to the first."""
-    return list(zip(members, members[1:] + members[:1], strict=True)) if len(members) > 2 else [members]
+def _neighbours(members: tuple[Member, ...], closed: bool) -> list[tuple[Member, ...]]:
+    """Pairs of stages: each rank and the next and, in an interleaved (``closed``) pipeline, the last and the first."""
+    return list(pairwise(members + members[:1] * closed))
 
 
 def _parts(members: tuple[Member, ...], inside: bool) -> list[tuple[Member, ...]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
 from simulator.workload.jobs import Job
 
 Member = tuple[int, int]
 """A server and one of its accelerators, both by index."""
+MOST_RANKS = 1_000_000
+"""Accelerators of one job that communicates."""
 
 
 class Slots:
@@ -19,30 +22,36 @@ class Slots:
 
     def __init__(self, topology: Topology) -> None:
         self._numbered = topology.wired
-        self._free: dict[int, list[int]] = {}
+        self._next: dict[int, int] = {}
+        self._back: dict[int, list[int]] = {}
         self._held: dict[Job, tuple[Member, ...]] = {}
-        self._topology = topology
 
     def take(self, job: Job) -> None:
         """Give a job that was placed its accelerators."""
         if self._numbered:
-            wanted = [server for server, taken in sorted(job.placement) for _ in range(int(taken))]
-            self._held[job] = tuple((server, heappop(self._of(server))) for server in wanted)
+            self._held[job] = tuple((server, self._lowest(server)) for server, _ in _wanted(job))
 
     def give(self, job: Job) -> None:
         """Take back what a job had."""
         for server, device in self._held.pop(job, ()):
-            heappush(self._free[server], device)
+            heappush(self._back.setdefault(server, []), device)
 
     def members(self, job: Job) -> tuple[Member, ...]:
         """Return the accelerators of a job that was placed, in the order of its ranks."""
         held = self._held.get(job)
-        if held is not None:
-            return held
-        return tuple((server, device) for server, taken in sorted(job.placement) for device in range(int(taken)))
+        return _wanted(job) if held is None else held
 
-    def _of(self, server: int) -> list[int]:
-        free = self._free.get(server)
-        if free is None:
-            free = self._free[server] = list(range(self._topology.servers[server].accelerators))
-        return free
+    def _lowest(self, server: int) -> int:
+        """Take the lowest number that is free: of those given back, else the first that nobody had yet."""
+        back = self._back.get(server)
+        if back:
+            return heappop(back)
+        device = self._next.get(server, 0)
+        self._next[server] = device + 1
+        return device
+
+
+def _wanted(job: Job) -> tuple[Member, ...]:
+    if job.accelerators > MOST_RANKS:
+        raise InputError(f"{job.accelerators:,.0f} ranks are too many: at most {MOST_RANKS:,} can communicate")
+    return tuple((server, device) for server, taken in sorted(job.placement) for device in range(int(taken)))

@@ -102,7 +102,7 @@ class TrainingKeys(JobKeys):
             if missing:
                 hint = "a training job has compute and gradient, or a model and its layout"
                 raise complaint(f"{missing[0]!r} is missing", hint)
-            extra = [key for key in ("framework", "layout", "ignore_memory") if key in self.model_fields_set]
+            extra: list[str] = [key for key in ("framework", "layout", "ignore_memory") if key in self.model_fields_set]
             if extra:
                 raise at(extra[0], complaint(f"{extra[0]!r} means nothing without a model", at_key=True))
             if self.compute and self.iterations * self.compute > LONGEST:

@@ -155,7 +155,7 @@ def _topology(value: Any, info: ValidationInfo) -> TopologySource:
     context = _context(info)
     if isinstance(value, str):
         return _topology_file(value, context, "topology")
-    if isinstance(value, Mapping) and "file" in value:
+    if isinstance(value, Mapping) and "file" in value and value.get("build") != "graph":
         extra = next((key for key in value if key != "file"), None)
         if extra is not None:
             text = f"{extra!r} means nothing beside 'file'"
@@ -171,7 +171,9 @@ def _topology(value: Any, info: ValidationInfo) -> TopologySource:
 
 
 def _topology_file(name: str, context: Context, *path: str) -> TopologySource:
-    """Read a topology file: beside the file that names it, or a shipped one."""
+    """Read a topology file, or a graph: beside the file that names it, or a shipped one."""
+    from simulator.cluster.graphs import READERS
+
     beside = Path(context.base(*path)) / name
     try:
         file = beside if is_file(beside) else shipped("topologies", name)
@@ -180,6 +182,8 @@ def _topology_file(name: str, context: Context, *path: str) -> TopologySource:
         raise (at("file", problem, name) if len(path) > 1 else problem) from None
     node = context.root.find(path)
     try:
+        if file.suffix.lower() in READERS:
+            return TopologySource(build=plugin(SECTIONS["topology"], {"build": "graph", "file": str(file)}, context)[0])
         return read_topology(file, shown(node.mark, name) if node is not None and file is beside else None)
     except InputError as error:
         raise elsewhere(error.problems) from None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.cluster.records import Accelerator, Link
+from simulator.core.errors import InputError
 from simulator.models.collectives import Group, Level, estimate
 from simulator.models.collectives.group import network_level, scale_up_level
 
@@ -33,6 +34,11 @@ class Alone:
     cards: int = CARDS
     per_server: int = CARDS
     _known: dict[tuple[str, float, tuple[int, int]], float] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("cards", "per_server"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)} is not a whole number of 1 or more")
 
     def __call__(self, axis: str, collective: str, size: float, group: tuple[int, int]) -> float:
         """Seconds of one call."""
