@@ -23,7 +23,7 @@ class Network:
         self.crowd = Crowd(self.clock, self.fabric)
 
     def join(
-        self, links: tuple[int, ...], duty: float, limit: float = math.inf, usage: tuple[float, ...] = ()
+        self, links: tuple[int, ...], duty: float | None, limit: float = math.inf, usage: tuple[float, ...] = ()
     ) -> Member:
         return self.crowd.join(Stream(links, usage, 1.0, limit), duty)
 
@@ -117,15 +117,27 @@ def test_capacity_that_changes_under_a_crowd() -> None:
 def test_more_flows_get_more() -> None:
     """A bundle of three flows that are always on, and a stream that is on half of the time: 1/4 of the link each."""
     network = Network(12.0)
-    bundle, other = network.join((0,), 1.0), network.join((0,), 0.5)
+    bundle, other = network.join((0,), None), network.join((0,), 0.5)
     network.crowd.resize(bundle, 3.0)
     network.settle()
     assert other.pace == pytest.approx(3.0)
     assert bundle.pace == pytest.approx((12.0 - 0.5 * 3.0) / 3)
 
 
+def test_a_transfer_that_is_always_there_keeps_its_own_unit() -> None:
+    """A stream that is on half of the time gets half of the link then; the transfer all of it in between."""
+    network = Network(12.0)
+    transfer, job = network.join((0,), None), network.join((0,), 0.5)
+    network.settle()
+    assert (transfer.stream.rate, job.pace) == pytest.approx((9.0, 6.0))
+    assert network.fabric.load(0) == pytest.approx(12.0)
+    network.crowd.leave(job)
+    network.settle()
+    assert transfer.stream.rate == pytest.approx(12.0)
+
+
 def test_a_stream_held_elsewhere_leaves_the_rest_to_the_others() -> None:
     network = Network(10.0, 2.0)
-    held, free = network.join((0, 1), 1.0), network.join((0,), 1.0)
+    held, free = network.join((0, 1), 1.0), network.join((0,), None)
     network.settle()
     assert (held.pace, free.pace) == pytest.approx((2.0, 8.0))

@@ -14,6 +14,7 @@ from simulator.core.clock import Clock
 from simulator.core.rng import stream
 from simulator.models.fairshare import LIMIT, max_min
 from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric, Stream
 
 ONE, BOTH = way_of([(0,)], [0.0]), way_of([(0, 1)], [0.0, 0.0])
@@ -206,7 +207,7 @@ def test_a_stream_without_links_runs_at_its_limit() -> None:
 def test_equal_routes_share_one_stream_and_end_in_order() -> None:
     clock, done = Clock(), []
     fabric = Fabric(clock, [10.0])
-    transfers = Transfers(fabric)
+    transfers = Transfers(fabric, Crowd(clock, fabric))
     for name, size, at in (("a", 30.0, 0.0), ("b", 10.0, 0.0), ("c", 10.0, 0.0), ("d", 5.0, 2.0)):
         clock.at(at, lambda n=name, s=size: transfers.begin(Flow(ONE, s, lambda: done.append((n, clock.now)))))
     clock.run()
@@ -220,7 +221,8 @@ def test_equal_routes_share_one_stream_and_end_in_order() -> None:
 def test_one_link_serves_its_bytes_at_full_rate(sizes: list[float]) -> None:
     """Work is conserved: all transfers of one link that start together end when the link has carried all bytes."""
     clock, done = Clock(), []
-    transfers = Transfers(Fabric(clock, [1e3]))
+    fabric = Fabric(clock, [1e3])
+    transfers = Transfers(fabric, Crowd(clock, fabric))
     for size in sizes:
         clock.at(0.0, lambda s=size: transfers.begin(Flow(ONE, s, lambda: done.append(clock.now))))
     clock.run()
@@ -232,7 +234,8 @@ def test_one_link_serves_its_bytes_at_full_rate(sizes: list[float]) -> None:
 def test_tiny_remainders_do_not_stop_the_clock() -> None:
     """Sizes that differ in the last bit, on links that differ by twelve orders: every transfer ends, once."""
     clock, done = Clock(), []
-    transfers = Transfers(Fabric(clock, [1e12, 1.0]))
+    fabric = Fabric(clock, [1e12, 1.0])
+    transfers = Transfers(fabric, Crowd(clock, fabric))
     for index in range(50):
         size = 1e9 * (1 + index * 2.0**-52)
         clock.at(

@@ -7,6 +7,7 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 
 from simulator.cluster.routing import Way
+from simulator.runtime.crowd import Crowd, Member
 from simulator.runtime.fabric import Fabric, Stream
 
 
@@ -69,11 +70,12 @@ class Bundle:
 
 
 class Transfers:
-    """Transfers of finite size on a fabric, bundled by way."""
+    """Transfers of finite size on a fabric, bundled by way, among the jobs of a crowd."""
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    def __init__(self, fabric: Fabric, crowd: Crowd) -> None:
+        self._fabric, self._crowd = fabric, crowd
         self._bundles: dict[Way, Bundle] = {}
+        self._members: dict[Bundle, Member] = {}
 
     def begin(self, flow: Flow) -> None:
         """Put a transfer on the fabric now; one without bytes or links is done at once."""
@@ -84,7 +86,7 @@ class Transfers:
         if bundle is None:
             bundle = self._bundles[flow.way] = Bundle(flow.way)
             bundle.stream.reached = partial(self._finish, bundle)
-            self._fabric.join(bundle.stream)
+            self._members[bundle] = self._crowd.join(bundle.stream)
             bundle.add(flow, 0.0)
         else:
             bundle.add(flow, self._fabric.sent(bundle.stream))
@@ -112,11 +114,11 @@ class Transfers:
         """Let the fabric know how many transfers a bundle has, and when the next one ends."""
         if len(bundle):
             if len(bundle) != bundle.stream.count:
-                self._fabric.resize(bundle.stream, float(len(bundle)))
+                self._crowd.resize(self._members[bundle], float(len(bundle)))
             self._fabric.aim(bundle.stream, bundle.next_end())
         else:
             del self._bundles[bundle.way]
-            self._fabric.leave(bundle.stream)
+            self._crowd.leave(self._members.pop(bundle))
 
     def _finish(self, bundle: Bundle) -> None:
         finished = bundle.take_finished()

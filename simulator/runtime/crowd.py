@@ -24,13 +24,14 @@ class Member:
     """A stream with its duty, the share of the time that it is on.
 
     ``count`` and ``limit`` are those of the stream while it is on; on the fabric the stream has their means. The limit
-    of one that is not always on is what it reaches alone: mean loads alone would not hold it back.
+    of one that is not always on is what it reaches alone: mean loads alone would not hold it back. A stream that is
+    ``kept`` is always on and keeps its own unit (weight 1), so that its bytes can be counted.
     """
 
-    __slots__ = ("count", "duty", "limit", "own", "places", "step", "stream", "weight")
+    __slots__ = ("count", "duty", "kept", "limit", "own", "places", "step", "stream", "weight")
 
-    def __init__(self, stream: Stream, duty: float) -> None:
-        self.stream, self.duty = stream, duty
+    def __init__(self, stream: Stream, duty: float, kept: bool) -> None:
+        self.stream, self.duty, self.kept = stream, duty, kept
         self.count, self.limit, self.own = stream.count, stream.limit, stream.limit
         self.weight = 1.0
         """How much faster it is while on than an equal stream that is always on."""
@@ -57,7 +58,9 @@ class Member:
     def part(self, usage: float, capacity: float) -> float:
         """Part of a link that it takes when on alone; n flows that are as fast as they can count as n links' worth."""
         wanted = usage * self.count * self.limit
-        return wanted / capacity if wanted < capacity else max(1.0, self.count if self.limit == math.inf else 1.0)
+        return (
+            wanted / capacity if wanted < capacity else max(1.0, usage * self.count if self.limit == math.inf else 1.0)
+        )
 
 
 class _Place(NamedTuple):
@@ -82,17 +85,19 @@ class Crowd:
         self._round, self._instant = 0, -1.0
         self._capacity = [float(value) for value in fabric.capacity]
         self._on: list[dict[Member, float]] = [{} for _ in self._capacity]
+        self._phased = 0
         self._crowded: dict[int, None] = {}
         self._dirty: dict[int, None] = {}
 
-    def join(self, stream: Stream, duty: float = 1.0) -> Member:
-        """Add a stream; ``stream.changed`` is called when it has its first rate and after each new one."""
-        member = Member(stream, duty)
+    def join(self, stream: Stream, duty: float | None = None) -> Member:
+        """Add a stream that comes and goes, or one that is always there (no ``duty``)."""
+        member = Member(stream, 1.0 if duty is None else duty, duty is None)
         for link, usage in zip(stream.links, stream.usage, strict=True):
             self._on[link][member] = usage
+        self._phased += not member.kept
         self._mark(stream.links)
         self._bound(member)
-        stream.count, stream.limit = member.count * duty, member.limit
+        stream.count, stream.limit = member.count * member.duty, member.limit
         self._fabric.join(stream)
         return member
 
@@ -102,6 +107,7 @@ class Crowd:
         self._mark(links)
         for link in links:
             del self._on[link][member]
+        self._phased -= not member.kept
         self._fabric.leave(member.stream)
 
     def resize(self, member: Member, count: float) -> None:
@@ -139,7 +145,7 @@ class Crowd:
 
     def _mark(self, links: Iterable[int]) -> None:
         """Look at these links again, once all that happens at this instant has happened."""
-        dirty = [link for link in links if len(self._on[link]) > 1]
+        dirty = [link for link in links if len(self._on[link]) > 1] if self._phased else []
         if dirty:
             self._dirty.update(dict.fromkeys(dirty))
             self._soon()
@@ -173,14 +179,21 @@ class Crowd:
         everyone = tuple(sorted(streams))
         self._crowded[link] = None
         self._fabric.set_capacity(link, capacity * busy(everyone))
+        kept = 1.0
         for member, stream in zip(members, streams, strict=True):
             place = everyone.index(stream)
             others, part = everyone[:place] + everyone[place + 1 :], stream[1]
             parts = fair_parts(part, others)
-            fair, scale = mean(parts), capacity / (there[member] * member.count)
+            weight, scale = mean(parts) / least_part(part, others), capacity / (there[member] * member.count)
+            if member.kept:
+                kept = weight
+                continue
             paces = tuple((value * scale, chance) for value, chance in parts)
             rivals = tuple(each for each in members if each is not member)
-            member.places[link] = _Place(fair * scale, fair / least_part(part, others), paces, rivals)
+            member.places[link] = _Place(mean(parts) * scale, weight, paces, rivals)
+        for member in members if kept != 1.0 else ():
+            if not member.kept:
+                member.places[link] = member.places[link]._replace(weight=member.places[link].weight / kept)
         return members
 
     def _uncrowd(self, link: int) -> list[Member]:

@@ -69,7 +69,7 @@ class Fluid:
         assert self._crowd is not None
         usage = pattern.usage
         stream = Stream(tuple(usage), tuple(usage.values()), 1.0, pattern.limit, partial(self._changed, job))
-        duty = pattern.duty() if self._interleaved else 1.0
+        duty = pattern.duty() if self._interleaved else None
         self._members[job] = (self._crowd.join(stream, duty), pattern)
 
     def _leave(self, job: Job) -> None:

@@ -109,7 +109,8 @@ class Simulation:
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
-        self._flows = TransferLife(self.clock, self.fabric, self.router, self.journal.recorder.flows, transfers)
+        table = self.journal.recorder.flows
+        self._flows = TransferLife(self.clock, self.fabric, self.crowd, self.router, table, transfers)
         self._changes = (capacity_events, link_events)
         self._jobs = iter(jobs)
         self._next: Job | None = None

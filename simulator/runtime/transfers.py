@@ -14,6 +14,7 @@ from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import InputError
 from simulator.metrics.recorder import Table
 from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.router import Router
 from simulator.workload.jobs import Transfer
@@ -30,9 +31,9 @@ class TransferLife:
     """
 
     def __init__(
-        self, clock: Clock, fabric: Fabric, router: Router, table: Table, transfers: Sequence[Transfer]
+        self, clock: Clock, fabric: Fabric, crowd: Crowd, router: Router, table: Table, transfers: Sequence[Transfer]
     ) -> None:
-        self._clock, self._table, self._router = clock, table, router
+        self._clock, self._fabric, self._router, self._table = clock, fabric, router, table
         self._transfers = transfers
         self._ends = [math.nan] * len(transfers)
         self._fixed: dict[int, Way] = {}
@@ -46,7 +47,7 @@ class TransferLife:
         self._down: tuple[int, ...] = ()
         self.last_end = 0.0
         if transfers:
-            self._network = Transfers(fabric)
+            self._network = Transfers(fabric, crowd)
             self._soon = Soon(clock, self._reroute, Phase.FAILURES)
             router.watch(self._soon)
 
@@ -111,12 +112,14 @@ class TransferLife:
             self._arrive(index, way)
             return
         heappush(self._arriving, (due, index, way))
+        self._expect(way, 1.0)
         self._clock.at(due, self._arrived, phase=Phase.ARRIVALS)
 
     def _arrived(self) -> None:
         now = self._clock.now
         while self._arriving and self._arriving[0][0] <= now:
             _, index, way = heappop(self._arriving)
+            self._expect(way, -1.0)
             if index not in self._fixed and self._dead(way):
                 way = self._way(index) or way
             self._arrive(index, way)
@@ -127,6 +130,11 @@ class TransferLife:
             flow.done = partial(self._done_moving, index, flow)
             self._moving[flow] = index
         self._network.begin(flow)
+
+    def _expect(self, way: Way, flows: float) -> None:
+        """Let those who choose their way by load know of a transfer that is not there yet."""
+        if not self._router.lasting:
+            self._fabric.expect(way.links, way.usage, flows)
 
     def _way(self, index: int) -> Way | None:
         if index in self._fixed:
