@@ -58,7 +58,9 @@ class Pattern:
     def duty(self, stretch: float = 1.0) -> float:
         """Share of the time that its bytes are on the network, then."""
         busy, whole = self.alone * stretch, self.time(stretch)
-        return min(1.0, busy / whole) if busy < math.inf else 1.0
+        if busy == math.inf:
+            return 1.0
+        return min(1.0, busy / whole) if whole > 0 else 0.0
 
     @cached_property
     def base(self) -> float:
