@@ -15,6 +15,9 @@ from simulator.models.fairshare import LIMIT
 from simulator.models.fairshare_compiled import compiled, patience
 from simulator.models.fairshare_net import Net
 
+_NOBODY = 1e-9
+"""Flows: fewer are what rounding leaves of none."""
+
 
 class Stream:
     """Alike flows on the fabric: ``count`` flows, each with ``usage`` bytes on each of ``links`` per byte of its own.
@@ -69,6 +72,7 @@ class Fabric:
         self._loose: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
         self._code: Any = fairshare_sweep
+        self._expected: dict[int, float] = {}
         self._patience = patience()
         self.solves = 0
         """Solves so far that changed a rate, for those who watch the cost."""
@@ -132,13 +136,22 @@ class Fabric:
         net = self._net
         return float(self._code.load(net.links, net.flows, net.entries, link))
 
-    def crowd(self, link: int) -> float:
-        """Flows that cross a link now, each counted by its usage of it, over the capacity of the link (s/byte).
+    def crowd(self, link: int, more: float = 0.0) -> float:
+        """Flows that cross a link, and ``more``, each counted by its usage of it, over the link's capacity (s/byte).
 
-        Unlike ``load`` it knows who joined in this very instant, and tells a full link from one that many wait for.
+        Unlike ``load`` it knows who joined in this very instant or is expected, and tells a full link from one that
+        many wait for.
         """
-        crossing, capacity = float(self._code.crossing(self._net.links, link)), self.capacity[link]
+        crossing = float(self._code.crossing(self._net.links, link)) + self._expected.get(link, 0.0) + more
+        capacity = self.capacity[link]
         return crossing / capacity if capacity > 0 else math.inf
+
+    def expect(self, links: Sequence[int], usage: Sequence[float], flows: float) -> None:
+        """Count so many flows more (or less) in the ``crowd`` of links, whose first bytes are still on their way."""
+        for link, crossings in zip(links, usage, strict=True):
+            number = self._expected.pop(link, 0.0) + crossings * flows
+            if abs(number) > _NOBODY:
+                self._expected[link] = number
 
     def alone(self, stream: Stream) -> float:
         """Rate that one flow of the stream would have with the fabric to itself."""

@@ -18,9 +18,10 @@ class Router:
     """Chooses the ways of messages by a routing mode, and knows which links are down.
 
     ``mode`` is ``ecmp``, ``spray``, ``adaptive``, ``explicit`` or a mode of your own; ``flows`` the number of flows
-    (queue pairs) that a message is split into, each hashed by itself; ``load(link)`` tells how loaded a link is now
-    (``Fabric.crowd`` does), which only ``adaptive`` asks. Further ``options`` go to the mode. Ways are shortest paths
-    in hops over the links that are up, so traffic fails over to longer ones when no equal one is left.
+    (queue pairs) that a message is split into, each hashed by itself; ``load(link, flows)`` how loaded a link is now
+    with so many flows more (``Fabric.crowd``), which only ``adaptive`` asks. Further ``options`` go to the mode. Ways
+    are shortest paths in hops over the links that are up, so traffic fails over to longer ones when no equal one is
+    left.
 
     >>> line = Topology.from_links([{"src": "a", "dst": "b", "capacity": 1.0, "latency": 2.0}] * 2)
     >>> router = Router(line)
@@ -101,5 +102,5 @@ class Router:
         self._watchers.append(callback)
 
 
-def _idle(link: int) -> float:
-    return 0.0
+def _idle(link: int, flows: float) -> float:
+    return flows

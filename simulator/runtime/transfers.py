@@ -131,10 +131,10 @@ class TransferLife:
             self._moving[flow] = index
         self._network.begin(flow)
 
-    def _expect(self, way: Way, flows: float) -> None:
+    def _expect(self, way: Way, messages: float) -> None:
         """Let those who choose their way by load know of a transfer that is not there yet."""
         if not self._router.lasting:
-            self._fabric.expect(way.links, way.usage, flows)
+            self._fabric.expect(way.links, way.usage, messages * way.flows)
 
     def _way(self, index: int) -> Way | None:
         if index in self._fixed:

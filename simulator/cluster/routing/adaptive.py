@@ -33,7 +33,7 @@ class Adaptive:
                 return None
             routes.append(route)
             for link in route:
-                added[link] = added.get(link, 0.0) + 1.0 / self._flows
+                added[link] = added.get(link, 0.0) + 1.0
         return way_of(routes, self._paths.mesh.latency)
 
     def _best(
@@ -48,7 +48,7 @@ class Adaptive:
             for order, link in enumerate(links[first:] + links[:first]):
                 beyond = best.get(ends[link][1])
                 if beyond is not None:
-                    there = load(link) + added.get(link, 0.0)
+                    there = load(link, added.get(link, 0.0) + 1.0)
                     found.append((max(there, beyond[0]), there + beyond[1], order, (link, *beyond[3])))
             if found:
                 best[here] = min(found)

@@ -11,8 +11,9 @@ from simulator.core.registry import Registry
 if TYPE_CHECKING:
     from simulator.cluster.routing.paths import Paths
 
-Load = Callable[[int], float]
-"""How loaded a link is now, given its index: any number that grows with what queues there. Only compared."""
+Load = Callable[[int, float], float]
+"""How loaded a link, given its index, would be now with so many flows more: any number that grows with what queues
+there, and is only compared."""
 
 
 @dataclass(frozen=True, slots=True)
