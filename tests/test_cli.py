@@ -472,9 +472,9 @@ def test_show_bisection_and_bill_as_numbers() -> None:
     found = json.loads(fine("show", "infiniband-or-ethernet", "--json"))["topologies"]
     assert list(found) == ["infiniband-ndr", "roce-400g", "ethernet-100g"]
     ndr = 400e9 / 8 * 0.95
-    assert found["infiniband-ndr"]["bisection"] == pytest.approx(16 / 2 * 8 * ndr / 2)  # 2:1 oversubscribed
+    assert found["infiniband-ndr"]["bisection"] == pytest.approx(32 / 2 * 8 * ndr)
     servers = [line for line in found["infiniband-ndr"]["bill"] if line["kind"] == "server"]
-    assert [(line["item"], line["count"]) for line in servers] == [("nvidia/dgx-h100", 16)]
+    assert [(line["item"], line["count"]) for line in servers] == [("nvidia/dgx-h100", 32)]
 
 
 def test_show_a_topology_file() -> None:
