@@ -11,7 +11,7 @@ from simulator.cluster.topology import HOST, Topology
 from simulator.core.errors import InputError, Problem
 from simulator.models.training import Alone, Layout, memory, nearest_fit, step
 from simulator.models.training.device import Device
-from simulator.models.training.layout import MOST_ACCELERATORS
+from simulator.models.training.layout import MOST_ACCELERATORS, check
 from simulator.runtime.recipe import Recipe
 from simulator.scenario.jobs import TrainingKeys
 from simulator.scenario.quantities import LONGEST
@@ -32,10 +32,12 @@ def named(keys: TrainingKeys) -> tuple[Model, Framework]:
 
 
 def recipe(keys: TrainingKeys) -> Recipe:
-    """Return model, layout and framework of a job; raise ``InputError`` for degrees that do not suit the job."""
+    """Return model, layout and framework of a job; raise ``InputError`` for degrees that do not suit job or model."""
     assert keys.layout is not None
     model, framework = named(keys)
-    return Recipe(model, Layout(accelerators=int(keys.accelerators), **keys.layout.model_dump()), framework)
+    layout = Layout(accelerators=int(keys.accelerators), **keys.layout.model_dump())
+    check(model, layout)
+    return Recipe(model, layout, framework)
 
 
 def suitable(made: Recipe, kinds: Kinds, ignore_memory: bool = False) -> Kinds:
@@ -126,14 +128,13 @@ def _what_fits(made: Recipe, kind: Accelerator) -> str:
     near = nearest_fit(made.model, layout, made.framework, kind)
     if near is not None:
         return f"the nearest layout that fits: {_words(near)}"
-    for more in (2**power for power in range(1, _DOUBLINGS + 1)):
-        if count * more > MOST_ACCELERATORS:
-            break
-        larger = replace(layout, accelerators=count * more, pp=layout.pp * more)  # dp stays, and so do batches
-        near = nearest_fit(made.model, larger, made.framework, kind)
-        if near is not None:
-            return f"no layout of {count:,} accelerators fits; {count * more:,} hold it with {_words(near)}"
-    return f"no layout of {count:,} accelerators fits, nor of {2**_DOUBLINGS} times as many"
+    factors = [2**power for power in range(_DOUBLINGS + 1) if count * 2**power <= MOST_ACCELERATORS]
+    larger = [replace(layout, accelerators=count * more, pp=layout.pp * more) for more in factors]  # batches stay
+    if nearest_fit(made.model, larger[-1], made.framework, kind) is None:
+        return f"no layout of {count:,} accelerators fits, nor of {factors[-1]} times as many"
+    found = (nearest_fit(made.model, each, made.framework, kind) for each in larger[1:])
+    near = next(each for each in found if each is not None)
+    return f"no layout of {count:,} accelerators fits; {near.accelerators:,} hold it with {_words(near)}"
 
 
 def _words(layout: Layout) -> str:
