@@ -172,7 +172,7 @@ def test_all_jobs_that_are_wrong_are_told() -> None:
 
 
 KEYS: dict[str, tuple[dict[str, Any], str]] = {
-    "micro_batch": ({"layout": "global_batch: 8, micro_batch: 0"}, "micro_batch: 0 is not allowed: it must be at least"),
+    "micro_batch": ({"layout": "global_batch: 8, micro_batch: 0"}, "micro_batch: 0 is not allowed: it must be"),
     "text": ({"layout": "tp: eight, global_batch: 64"}, "layout.tp: 'eight' is not a whole number"),
     "not a number": ({"layout": "tp: .nan, global_batch: 64"}, "layout.tp: nan is not a whole number"),
     "true": ({"layout": "tp: true, global_batch: 64"}, "layout.tp: True is not a whole number"),
@@ -247,10 +247,12 @@ def test_the_estimate_is_the_step_alone_on_the_network() -> None:
 @pytest.mark.parametrize(
     "topology", ["{build: servers, nodes: 2, node: dgx-h100}", "{build: pool, accelerators: 16, accelerator: h100-sxm}"]
 )
-def test_without_a_network_only_the_cards_hold_a_job_back(topology: str) -> None:
-    """As on servers whose switch never blocks: there is no link to wait for."""
+def test_without_a_network_there_is_nothing_to_wait_for(topology: str) -> None:
+    """What is sent between servers takes no time then, which is said; the rest is as in a network that never blocks."""
     found = sim.run(text(topology=topology)).jobs["jct"].item()
     assert found == pytest.approx(sim.run(text()).jobs["jct"].item(), rel=0.02)
+    said = "The topology has no network: what training jobs send between its servers takes no time."
+    assert (said in plan(sim.Scenario.load(text(topology=topology))).notes) == ("servers" in topology)
 
 
 def test_the_command_line_says_it_with_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ _Load = tuple[tuple[int, ...], tuple[float, ...], float]
 
 
 _NO_LINKS = Way((), (), 0.0)
-"""Of servers that stand beside each other without a network: only their cards hold them back."""
+"""Of servers that stand beside each other without a network: only cards, if they are known, hold them back."""
 
 
 class LostWay(InputError):

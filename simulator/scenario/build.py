@@ -24,7 +24,7 @@ from simulator.scenario.costs import costs
 from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
 from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
-from simulator.scenario.remarks import idle_keys
+from simulator.scenario.remarks import remarks
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -126,7 +126,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
             streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks(streams)
     notes += [note for made in streams for note in _oversize(scenario, made, topology)]
-    notes += idle_keys(scenario, topology)
+    notes += remarks(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
 
 
