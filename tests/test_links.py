@@ -9,6 +9,8 @@ import pytest
 from simulator.cluster.builders import builders
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
+from simulator.policies.api import placers, schedulers
+from simulator.runtime.simulation import Simulation
 from simulator.testing import replay
 from simulator.workload.jobs import TrainingJob
 from tests.test_batch import Placed
@@ -111,3 +113,23 @@ def test_bad_events(event: tuple[float, int, bool], message: str) -> None:
     with pytest.raises(InputError) as caught:
         replay([], topology=two_ways(), link_events=[event])
     assert str(caught.value) == message
+
+
+def test_changes_that_come_after_the_end_are_said() -> None:
+    """One job of 10 s and its link taken down in time, and up again when nobody is there."""
+    topology = Topology.from_links(
+        [{"src": a, "dst": b, "capacity": 1e9} for a, b in (("a", "b"), ("b", "a"))],
+        {"a": {"accelerators": 1}, "b": {"accelerators": 1}},
+    )
+    for times, late in (((1.0, 2.0), 0), ((1.0, 5000.0), 1), ((5000.0, 6000.0), 2)):
+        job = TrainingJob(id="j", submit=0.0, accelerators=1.0, iterations=10, compute=1.0, gradient=0.0)
+        changes = [(times[0], 0, 0.5e9), (times[1], 0, 1e9)]
+        simulation = Simulation(
+            topology=topology,
+            jobs=[job],
+            scheduler=schedulers.get("fifo")(),
+            placer=placers.get("pack")(),
+            capacity_events=changes,
+        )
+        said = [f"{late} changes of links came after the end of the run and changed nothing."] if late else []
+        assert [note for note in simulation.run().facts["notes"] if "changes of links" in note] == said

@@ -32,6 +32,7 @@ class Links:
         self._reroute, self._note = reroute, note
         self._capacity = [float(value) for value in router.topology.capacity]
         self._down: dict[int, None] = {}
+        self._times: list[float] = []
 
     def plan(self, capacities: Sequence[CapacityEvent], ups: Sequence[LinkEvent]) -> None:
         """Put all changes on the clock; raise ``InputError`` for a link that is not there or a number that is none."""
@@ -47,6 +48,12 @@ class Links:
             if not 0 <= time < math.inf:
                 raise InputError(f"link event ({time!r} s, link {link}): the time must be 0 or more")
             self._clock.at(time, self._set_up, link, up, phase=Phase.FAILURES)
+        self._times = [time for time, *_ in (*capacities, *ups)]
+
+    def remarks(self, end: float) -> list[str]:
+        """Sentences on changes that came too late for anybody, when all was over at ``end`` (s)."""
+        late = sum(time > end for time in self._times)
+        return [f"{late:,} changes of links came after the end of the run and changed nothing."] if late else []
 
     def _check(self, what: str, link: int) -> None:
         count = len(self._capacity)

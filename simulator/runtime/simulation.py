@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -19,6 +17,7 @@ from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, S
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault, in_thousandths
+from simulator.runtime.collector import fewer_collections
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.host import Host
@@ -35,8 +34,6 @@ from simulator.workload.jobs import Job, Placement, State, Transfer
 
 _PATIENCE = 100_000
 """Ticks in a row that bring no job forward, after which the policy is not ticked again until something happens."""
-_COLLECT_EVERY = 500_000
-"""Objects made and kept between two looks of the cycle collector."""
 
 
 _TOO_LARGE = "larger than the cluster"
@@ -137,7 +134,7 @@ class Simulation:
         self._flows.begin()
         self._expect_next(next(self._jobs, None))
         self.note_capacity()
-        with _fewer_collections():
+        with fewer_collections():
             self.clock.run(self.until)
         return self._close()
 
@@ -335,6 +332,7 @@ class Simulation:
         if self.until == math.inf:
             self._notes += self._flows.notes()
         self._note_left_over()
+        self._notes.extend(self.links.remarks(now))
         tables = self.journal.tables()
         if self.linklog is not None:
             tables["links"] = self.linklog.table(now)
@@ -390,14 +388,3 @@ class Simulation:
         self._event((self.clock.now, event, subject, amount))  # alone, it does not prolong the run
         if self.linklog is not None:
             self.linklog.set_capacity(int(subject), amount)
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Let the cycle collector run less often: the engine makes many objects and few cycles."""
-    before = gc.get_threshold()
-    gc.set_threshold(_COLLECT_EVERY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
