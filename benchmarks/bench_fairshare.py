@@ -1,4 +1,4 @@
-"""Max-min fair sharing on fat-trees: one solve by each method, and whole runs of transfers.
+"""Max-min fair sharing on fat-trees: one solve by each method of ``models.fairshare``.
 
 ``python benchmarks/bench_fairshare.py``: CPU time, medians. Where the two methods take as long is what ``_FEW`` of
 ``simulator/models/fairshare.py`` is set to. ``--quick`` leaves out the large cases.
@@ -20,7 +20,6 @@ from simulator.cluster.builders import builders
 from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
 from simulator.models.fairshare import _FEW, _by_heap, _by_rounds
-from simulator.workload.jobs import Transfer
 
 COUNTS = (5, 10, 15, 20, 30, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
@@ -77,27 +76,6 @@ def solves(k: int, counts: Sequence[int]) -> None:
     print(f"both take as long at {crossing(links, heap, rounds):.0f} links; _FEW is {_FEW}")
 
 
-def transfers(k: int, count: int, rate: float) -> None:
-    """Print the CPU time of ``count`` random transfers that arrive at ``rate`` per second (0: all at once)."""
-    from simulator.experiment.transfers import simulate_transfers
-
-    tree = builders.get("fat-tree")(k=k)
-    draw = stream(3, "transfers")
-    start = np.cumsum(draw.exponential(1 / rate, count)) if rate else np.zeros(count)
-    moves = []
-    for at in start.tolist():
-        src, dst = draw.choice(len(tree.servers), 2, replace=False)
-        size = float(draw.lognormal(0.0, 1.0)) * 8 * 47.5e9
-        moves.append(Transfer(src=f"node-{src}", dst=f"node-{dst}", bytes=size, start=at))
-    simulate_transfers(tree, moves[:10])
-    began = time.process_time()
-    table = simulate_transfers(tree, moves)
-    spent = time.process_time() - began
-    active = float((table["end"] - table["start"]).sum() / (table["end"].max() - table["start"].min()))
-    arrivals = f"{rate:g} /s" if rate else "burst"
-    print(f"{k:>4} {count:>7,} {arrivals:>9} {active:>12.0f} {spent:>7.2f} {spent / count * 1e3:>13.2f}")
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,10 +83,6 @@ def main() -> None:
     quick = parser.parse_args().quick
     for k in (8, 16):
         solves(k, [count for count in COUNTS if count <= 500 or not quick])
-    print(f"\n{'k':>4} {'moves':>7} {'arrivals':>9} {'mean active':>12} {'CPU s':>7} {'CPU ms/move':>13}")
-    cases = [(8, 500, 0.0), (8, 1_000, 20.0), (8, 1_000, 40.0), (16, 1_000, 0.0), (8, 2_000, 60.0), (8, 2_000, 0.0)]
-    for case in cases[: 4 if quick else None]:
-        transfers(*case)
 
 
 if __name__ == "__main__":
