@@ -62,11 +62,16 @@ def test_nothing_is_recorded_unless_asked_for():
     assert results.link_utilization().empty
 
 
+def set_load(log: LinkLog, link: int, load: float) -> None:
+    """Let a link carry so much, whatever it carried before."""
+    log.add(np.array([link]), np.array([load - log._now[link, 0]]))
+
+
 def test_rows_are_changes_and_the_last_word_of_an_instant_counts():
     clock = Clock()
     log = LinkLog(clock, Topology.from_links([{"src": "a", "dst": "b", "capacity": 10.0}]))
     for time, load in ((1.0, 4.0), (1.0, 7.0), (2.0, 7.0), (3.0, 9.0), (3.0, 0.0)):
-        clock.at(time, log.set_load, 0, load)
+        clock.at(time, set_load, log, 0, load)
     clock.at(2.5, log.set_capacity, 0, 20.0)
     clock.at(9.0, log.set_capacity, 0, 0.0)
     clock.run()
@@ -78,12 +83,14 @@ def test_rows_are_changes_and_the_last_word_of_an_instant_counts():
     assert not log.notes
 
 
-@pytest.mark.parametrize("fidelity", ["flow", "fluid"])
-def test_load_times_seconds_is_the_bytes_of_all_iterations(fidelity):
+@pytest.mark.parametrize(("fidelity", "share"), [("flow", 0.0), ("fluid", 0.005)])
+def test_load_times_seconds_is_the_bytes_of_all_iterations(fidelity, share):
     results = sim.run(training(2, 30, fidelity=fidelity))
-    # a ring of two ranks puts 2 (2 - 1) / 2 x 2.5 GB on each link of its way, 30 times, for two jobs
-    assert carried(results)[UPLINK] == pytest.approx(2 * 30 * 2.5e9, rel=1e-9 if fidelity == "flow" else 1e-4)
-    assert carried(results).sum() == pytest.approx(6 * 2 * 30 * 2.5e9, rel=1e-9 if fidelity == "flow" else 1e-4)
+    # a ring of two ranks puts 2 (2 - 1) / 2 x 2.5 GB on each of three links each way, 30 times, for two jobs;
+    # mean rates know the share of the time that each of the two is on the network (at most 12.5 GB/s) to half a percent
+    slack = 2 * share * 12.5e9 * results.jobs["end"].max()
+    assert carried(results)[UPLINK] == pytest.approx(2 * 30 * 2.5e9, rel=1e-9, abs=slack)
+    assert carried(results).sum() == pytest.approx(6 * 2 * 30 * 2.5e9, rel=1e-9, abs=6 * slack)
 
 
 @settings(max_examples=30, deadline=None)
@@ -159,14 +166,14 @@ def test_a_full_table_is_averaged_over_longer_intervals_and_says_so(interval):
     clock = Clock()
     links = [{"src": "a", "dst": f"b{i}", "capacity": 10.0} for i in range(3)]
     log = LinkLog(clock, Topology.from_links(links), interval, most=1000)
-    loads = np.random.default_rng(1).uniform(0, 10, 400_000).tolist()
+    loads = np.random.default_rng(1).uniform(0, 10, 40_000).tolist()
     for number, load in enumerate(loads):
-        clock.at(number * 0.001, log.set_load, number % 3, load)
+        clock.at(number * 0.001, set_load, log, number % 3, load)
     clock.run()
-    table = log.table(400.0)
+    table = log.table(40.0)
     assert len(table["time"]) <= 1000
-    exact = sum(load * min(0.003, 400.0 - number * 0.001) for number, load in enumerate(loads))
-    seconds = [np.diff(np.append(table["time"][table["link"] == i], 400.0)) for i in range(3)]
+    exact = sum(load * min(0.003, 40.0 - number * 0.001) for number, load in enumerate(loads))
+    seconds = [np.diff(np.append(table["time"][table["link"] == i], 40.0)) for i in range(3)]
     assert sum(table["load"][table["link"] == i] @ seconds[i] for i in range(3)) == pytest.approx(exact, rel=1e-9)
     said = [] if interval == 1000.0 else ["Link loads are means over "]
     assert [note[: len(said[0])] for note in log.notes] == said

@@ -16,6 +16,8 @@ MOST_ROWS = 1_000_000
 """Rows of one run beyond which loads are averaged over longer intervals; 32 bytes each while the run goes on."""
 _CHUNK = 65_536
 """Rows that are gathered before they are packed."""
+_ROUNDING = 1e-9
+"""Share of the capacity that a link was built with by which a load may change unseen."""
 _TIME, _LINK, _LOAD, _CAPACITY = range(4)
 
 
@@ -31,27 +33,36 @@ class LinkLog:
     def __init__(self, clock: Clock, topology: Topology, interval: float = 0.0, most: int = MOST_ROWS) -> None:
         self._clock, self._topology = clock, topology
         self._asked = self._interval = interval
-        self._capacity = [float(value) for value in topology.capacity]
-        self._load = [0.0] * len(self._capacity)
-        self._written = [(math.nan, math.nan)] * len(self._capacity)
-        self._most = max(most, 8 * len(self._capacity))
+        count = len(topology.capacity)
+        self._least = topology.capacity * _ROUNDING
+        self._now = np.zeros((count, 2))
+        self._now[:, 1] = topology.capacity
+        self._written = np.full((count, 2), np.nan)
+        self._users = np.zeros(count, dtype=np.int64)
+        self._pending = np.ones(count, dtype=bool)
+        self._most = max(most, 8 * count)
         self._instant = 0.0
-        self._pending = dict.fromkeys(range(len(self._capacity)))
-        self._rows: list[tuple[float, int, float, float]] = []
-        self._tail: list[np.ndarray] = []
+        self._late: list[np.ndarray] = []
+        self._fresh, self._chunk = 0, min(_CHUNK, self._most)
         self._kept = np.empty((0, 4))
 
     def set_capacity(self, link: int, capacity: float) -> None:
         """From now on ``link`` can carry ``capacity`` bytes/s."""
         self._move_on()
-        self._capacity[link] = capacity
-        self._pending[link] = None
+        self._now[link, 1] = capacity
+        self._pending[link] = True
 
-    def set_load(self, link: int, load: float) -> None:
-        """From now on ``link`` carries ``load`` bytes/s; the last word of an instant counts."""
+    def add(self, links: np.ndarray, loads: np.ndarray, users: int = 0) -> None:
+        """From now on ``links`` carry so many bytes/s more, for so many users more; the end of an instant counts.
+
+        A link without users carries nothing, whatever the rounding of sums says.
+        """
         self._move_on()
-        self._load[link] = load
-        self._pending[link] = None
+        np.add.at(self._now[:, 0], links, loads)
+        if users:
+            np.add.at(self._users, links, users)
+            self._now[links[self._users[links] <= 0], 0] = 0.0
+        self._pending[links] = True
 
     @property
     def notes(self) -> list[str]:
@@ -64,15 +75,14 @@ class LinkLog:
     def table(self, end: float) -> dict[str, np.ndarray]:
         """The columns of ``recorder.LINKS``, rows by time and link; ``end`` (s) is when the run stopped."""
         self._flush()
-        self._pack()
-        self._join()
-        self._kept = self._kept[self._kept[:, _TIME] <= end]
+        self._gather()
         if self._interval > 0:
             self._kept = averaged(self._kept, self._interval, end)
         while len(self._kept) > self._most:
             self._lengthen()
             self._kept = averaged(self._kept, self._interval, end)
         rows, self._kept = self._kept, np.empty((0, 4))
+        rows = rows[(rows[:, _TIME] < end) | (rows[:, _TIME] == 0)]
         links = rows[:, _LINK].astype(np.int64)
         names = [*zip(*self._topology.ends, strict=True)] if self._topology.ends else [(), ()]
         src, dst, tier = (_texts(column)[links] for column in (*names, self._topology.tiers))
@@ -87,30 +97,35 @@ class LinkLog:
 
     def _flush(self) -> None:
         """Write down what has changed by the end of the last instant."""
-        for link in sorted(self._pending):
-            now = self._load[link], self._capacity[link]
-            if now != self._written[link]:
-                self._written[link] = now
-                self._rows.append((self._instant, link, *now))
-        self._pending.clear()
-        if len(self._rows) >= _CHUNK:
-            self._pack()
+        links = np.flatnonzero(self._pending)
+        self._pending[links] = False
+        now, before, least = self._now[links], self._written[links], self._least[links]
+        now[:, 0][now[:, 0] < least] = 0.0
+        same = (np.abs(now[:, 0] - before[:, 0]) <= least) & (now[:, 1] == before[:, 1])
+        links, now = links[~same], now[~same]
+        if len(links):
+            self._written[links] = now
+            rows = np.empty((len(links), 4))
+            rows[:, _TIME], rows[:, _LINK], rows[:, _LOAD:] = self._instant, links, now
+            self._late.append(rows)
+            self._fresh += len(rows)
+            if self._fresh >= self._chunk:
+                self._pack()
 
     def _pack(self) -> None:
-        if self._rows:
-            self._tail.append(np.array(self._rows, dtype=float))
-            self._rows.clear()
-        late = sum(map(len, self._tail))
-        if late + len(self._kept) > self._most or (self._interval > 0 and late > max(_CHUNK, len(self._kept))):
+        """Gather rows, and average when they are too many or meant to be few."""
+        self._gather()
+        if self._interval > 0 or len(self._kept) > self._most:
             self._shorten()
 
-    def _join(self) -> None:
-        self._kept = np.concatenate([self._kept, *self._tail])
-        self._tail.clear()
+    def _gather(self) -> None:
+        """Put all rows into one array."""
+        self._kept = np.concatenate([self._kept, *self._late])
+        self._late.clear()
+        self._fresh = 0
 
     def _shorten(self) -> None:
         """Average over what is past, by longer intervals if need be; the one under way is averaged again later."""
-        self._join()
         if self._interval > 0:
             self._kept = averaged(self._kept, self._interval, self._instant)
         while len(self._kept) > self._most // 2:
@@ -132,35 +147,45 @@ class WatchedFabric(Fabric):
     def __init__(self, clock: Clock, capacity: Iterable[float], log: LinkLog) -> None:
         super().__init__(clock, capacity)
         self._log = log
-        self._dirty: dict[int, None] = {}
+        self._on: dict[Stream, tuple[np.ndarray, np.ndarray, float]] = {}
+        self._dirty: dict[Stream, None] = {}
 
     def join(self, stream: Stream) -> None:
         """Add a stream, which is told of its rates: the fabric passes over those who do not ask."""
         if stream.changed is None:
             stream.changed = _nothing
         super().join(stream)
-        self._dirty.update(dict.fromkeys(stream.links))
+        links = np.array(stream.links, dtype=np.int64)
+        usage = np.array(stream.usage, dtype=float)
+        self._log.add(links, 0.0 * usage, users=1)
+        self._on[stream] = (links, usage, 0.0)
+        self._dirty[stream] = None
 
     def leave(self, stream: Stream) -> None:
         """Take a stream off."""
-        self._dirty.update(dict.fromkeys(stream.links))
         super().leave(stream)
+        self._dirty.pop(stream, None)
+        links, usage, rate = self._on.pop(stream)
+        self._log.add(links, -rate * usage, users=-1)
 
     def resize(self, stream: Stream, count: float, limit: float | None = None) -> None:
         """Change the number of flows of a stream, and the limit of each if one is given."""
         super().resize(stream, count, limit)
-        self._dirty.update(dict.fromkeys(stream.links))
+        self._dirty[stream] = None
 
     def _settle(self) -> None:
         super()._settle()
         dirty, self._dirty = self._dirty, {}
-        for link in dirty:
-            self._log.set_load(link, self.load(link))
+        for stream in dirty:
+            links, usage, before = self._on[stream]
+            rate = stream.count * stream.rate
+            if rate != before:
+                self._on[stream] = (links, usage, rate)
+                self._log.add(links, (rate - before) * usage)
 
     def _sweep(self, slots: list[int], new: int, touched: list[int]) -> list[Stream]:
         moved = super()._sweep(slots, new, touched)
-        for stream in moved:
-            self._dirty.update(dict.fromkeys(stream.links))
+        self._dirty.update(dict.fromkeys(moved))
         return moved
 
 
