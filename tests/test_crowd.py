@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.core.clock import Clock
-from simulator.models.contention import fair_part
+from simulator.models.contention import mean, shares
 from simulator.runtime.crowd import Crowd, Member
 from simulator.runtime.fabric import Fabric, Stream
 
@@ -44,9 +44,8 @@ def test_on_one_link_each_gets_its_fair_part_while_it_is_on(duties: list[float])
     network = Network(10.0)
     members = [network.join((0,), duty) for duty in duties]
     network.settle()
-    for index, member in enumerate(members):
-        others = tuple((duty, 1.0) for duty in duties[:index] + duties[index + 1 :])
-        assert member.pace == pytest.approx(10.0 * fair_part(1.0, others), rel=1e-9)
+    for member, parts in zip(members, shares([(duty, 1.0) for duty in duties]), strict=True):
+        assert member.pace == pytest.approx(10.0 * mean(parts), rel=1e-9)
 
 
 @given(

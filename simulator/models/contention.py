@@ -6,7 +6,7 @@ position), the time average of what happens on a link is an expectation over who
 
 - the link carries E[min(1, sum of the shares of those who are on)] of its capacity (``busy``): it is never idle while
   somebody wants it, and never more than full;
-- while a job is on, it gets E[min(own, 1 / (1 + others who are on))] of the link (``fair_part``), and of several links
+- while a job is on, it gets E[min(own, 1 / (1 + others who are on))] of the link (``shares``), and of several links
   on which it meets different others, at every moment the least (``mean_least``).
 
 Both are exact for streams that are always on (then it is max-min sharing), for one alone, and for any number of
@@ -18,12 +18,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from itertools import accumulate, pairwise
 
-_GRID = 64
-"""Steps of a share beyond which sums of shares are told apart no more, where there are many of them."""
+_FINE, _COARSE = 2**40, 24
+"""Steps of a link in which parts are counted: as good as exact, and where sums of parts are too many to tell apart."""
 _STATES = 128
 """Different sums that are told apart exactly."""
+_FEW = 4
+"""Streams of which every combination is looked at; of more, sums that are alike are taken together."""
+_UNLIKELY = 1e-9
+_LINKS = 4
+"""Links that ``mean_least`` looks at: those with the least means. Others are hardly ever the slowest."""
 Stream = tuple[float, float]
 """Duty (share of the time on the link, 0 to 1), and part of the link that it takes when on alone.
 
@@ -34,8 +39,7 @@ Chances = tuple[tuple[float, float], ...]
 """Values, and how likely each is."""
 
 
-@lru_cache(maxsize=2**14)
-def busy(streams: tuple[Stream, ...]) -> float:
+def busy(streams: Sequence[Stream]) -> float:
     """Return the mean share of a link that is in use: E[min(1, sum of the parts of those who are on)].
 
     >>> busy(((0.5, 1.0), (0.5, 1.0)))
@@ -43,26 +47,113 @@ def busy(streams: tuple[Stream, ...]) -> float:
     >>> busy(((0.5, 0.4), (0.5, 0.4))) == 0.5 * 0.4 + 0.5 * 0.4  # never short: the mean of the sum
     True
     """
-    if sum(part for _, part in streams) <= 1:
-        return sum(duty * part for duty, part in streams)
-    sums = _distribution(streams, 1.0)
-    return sum(chance * min(1.0, value) for value, chance in sums.items())
+    if sum([part for _, part in streams]) <= 1:
+        return sum([duty * part for duty, part in streams])
+    if len(streams) <= _FEW:
+        return sum([chance * min(1.0, part) for part, chance in _sums(streams)])
+    steps, parts = _counted([part for _, part in streams])
+    chances = {0: 1.0}
+    for (duty, _), part in zip(streams, parts, strict=True):
+        chances = _with(chances, duty, part, steps)
+    return sum([chance * value for value, chance in chances.items()]) / steps
 
 
-@lru_cache(maxsize=2**14)
-def fair_parts(own: float, others: tuple[Stream, ...]) -> Chances:
-    """Return which parts of a link a stream may get while it is on, min(own, 1 / (1 + others who are on)).
+def shares(streams: Sequence[Stream]) -> list[Chances]:
+    """Return for each stream which parts of a link it may get while it is on: min(own, 1 / (1 + others who are on)).
 
-    ``own`` is the part that it takes when on alone. Of the others, one that takes less than its fair part when all are
-    on counts only as much as it takes.
+    Of the others, one that takes less than its fair part when all are on counts only as much as it takes.
 
-    >>> fair_parts(1.0, ((0.25, 1.0),))
+    >>> shares(((0.5, 1.0), (0.25, 1.0)))[0]
     ((1.0, 0.75), (0.5, 0.25))
     """
-    if own + sum([part for _, part in others]) <= 1:
-        return ((own, 1.0),)
-    flows, counts = max(1.0, own), _distribution(_rivals(own, others), math.inf)
-    return tuple((min(own, flows / (flows + count)), chance) for count, chance in counts.items() if chance)
+    if sum([part for _, part in streams]) <= 1:
+        return [((part, 1.0),) for _, part in streams]
+    rivals = _rivals([part for _, part in streams])
+    if len(streams) <= _FEW:
+        wanted = [(duty, count) for (duty, _), count in zip(streams, rivals, strict=True)]
+        return [_parts(own, _sums(wanted[:i] + wanted[i + 1 :])) for i, (_, own) in enumerate(streams)]
+    steps, counts = _counted(rivals)
+    everyone = {0: 1.0}
+    for (duty, _), count in zip(streams, counts, strict=True):
+        everyone = _with(everyone, duty, count)
+    found = []
+    for (duty, own), count in zip(streams, counts, strict=True):
+        others = _without(everyone, duty, count)
+        found.append(_parts(own, [(value / steps, chance) for value, chance in others.items() if chance > _UNLIKELY]))
+    return found
+
+
+def _parts(own: float, others: Sequence[tuple[float, float]]) -> Chances:
+    """Return the parts that a stream gets beside so many others, by how likely they are."""
+    flows = max(1.0, own)
+    return tuple([(min(own, flows / (flows + count)), chance) for count, chance in others])
+
+
+def _sums(streams: Sequence[Stream]) -> list[tuple[float, float]]:
+    """Return the sum of the parts of those who are on for each combination, and its chance."""
+    sums = [(0.0, 1.0)]
+    for duty, part in streams:
+        off = 1.0 - duty
+        sums = [(value, chance * off) for value, chance in sums] + [
+            (value + part, chance * duty) for value, chance in sums
+        ]
+    return sums
+
+
+def least_parts(streams: Sequence[Stream]) -> list[float]:
+    """Return the part of a link that each stream gets when all are on.
+
+    >>> least_parts(((0.5, 1.0), (0.1, 1.0), (0.1, 0.2)))
+    [0.4, 0.4, 0.2]
+    """
+    parts = [part for _, part in streams]
+    if sum(parts) <= 1:
+        return parts
+    counts = _rivals(parts)
+    total = sum(counts)
+    return [min(own, max(1.0, own) / (max(1.0, own) + total - count)) for own, count in zip(parts, counts, strict=True)]
+
+
+def _rivals(parts: Sequence[float]) -> list[float]:
+    """Return the number of flows, or the part of one, that each stream counts for."""
+    level = water_level(parts)
+    return [max(part, min(1.0, part / level)) for part in parts]
+
+
+def _counted(parts: Sequence[float]) -> tuple[int, list[int]]:
+    """Return parts in whole steps: fine ones, or coarse ones where they have too many different sums."""
+    different: dict[int, int] = {}
+    for part in parts:
+        step = round(part * _FINE)
+        different[step] = different.get(step, 0) + 1
+    sums = math.prod(number + 1 for number in different.values())
+    if sums <= _STATES:
+        return _FINE, [round(part * _FINE) for part in parts]
+    bounds = [round(value * _COARSE) for value in accumulate(parts, initial=0.0)]  # so that the sum of all stays
+    return _COARSE, [after - before for before, after in pairwise(bounds)]
+
+
+def _with(chances: dict[int, float], duty: float, count: int, ceiling: int = 2**62) -> dict[int, float]:
+    """Return the chances of sums when one more may be on; sums of ``ceiling`` and more are one."""
+    after: dict[int, float] = {}
+    for value, chance in chances.items():
+        higher = min(ceiling, value + count)
+        after[value] = after.get(value, 0.0) + chance * (1.0 - duty)
+        after[higher] = after.get(higher, 0.0) + chance * duty
+    return after
+
+
+def _without(chances: dict[int, float], duty: float, count: int) -> dict[int, float]:
+    """Undo ``_with``: from the low sums up, or from the high ones down, whichever keeps rounding small."""
+    before: dict[int, float] = {}
+    if duty < 0.5:
+        for value in sorted(chances):
+            before[value] = max(0.0, (chances[value] - duty * before.get(value - count, 0.0)) / (1.0 - duty))
+    else:
+        for value in sorted(chances, reverse=True):
+            left = chances[value] - (1.0 - duty) * before.get(value, 0.0)
+            before[value - count] = max(0.0, left / duty)
+    return {value: chance for value, chance in before.items() if value >= 0}
 
 
 def mean(chances: Chances) -> float:
@@ -74,15 +165,6 @@ def mean(chances: Chances) -> float:
     return sum([value * chance for value, chance in chances])
 
 
-def fair_part(own: float, others: tuple[Stream, ...]) -> float:
-    """Return the mean part of a link that a stream gets while it is on (see ``fair_parts``).
-
-    >>> fair_part(1.0, ((0.5, 1.0),))
-    0.75
-    """
-    return mean(fair_parts(own, others))
-
-
 def mean_least(several: Sequence[Chances]) -> float:
     """Return the mean of the least of several independent values: the pace of what must keep step on many links.
 
@@ -91,46 +173,34 @@ def mean_least(several: Sequence[Chances]) -> float:
     """
     if len(several) == 1:
         return mean(several[0])
-    steps = sorted({value for chances in several for value, _ in chances})
+    rising = [sorted(chances) for chances in sorted(several, key=mean)[:_LINKS]]
+    places, left = [0] * len(rising), [1.0] * len(rising)
     total, below = 0.0, 0.0
-    for step in steps:
-        survive = 1.0
-        for chances in several:
-            survive *= sum([chance for value, chance in chances if value >= step])
-        total += (step - below) * survive
+    while True:
+        step = min([chances[place][0] for chances, place in zip(rising, places, strict=True)])
+        total += (step - below) * math.prod(left)
         below = step
-    return total
-
-
-def least_part(own: float, others: tuple[Stream, ...]) -> float:
-    """Return the part of a link that a stream gets when all are on.
-
-    >>> least_part(1.0, ((0.5, 1.0), (0.1, 0.2)))
-    0.4
-    """
-    if own + sum([part for _, part in others]) <= 1:
-        return own
-    flows = max(1.0, own)
-    return min(own, flows / (flows + sum([count for _, count in _rivals(own, others)])))
-
-
-def _rivals(own: float, others: tuple[Stream, ...]) -> list[Stream]:
-    """Return the others by duty and the number of flows, or parts of one, that each counts for."""
-    level = water_level([own, *(part for _, part in others)])
-    return [(duty, max(part, min(1.0, part / level))) for duty, part in others]
+        for index, chances in enumerate(rising):
+            while chances[places[index]][0] <= step:
+                left[index] -= chances[places[index]][1]
+                places[index] += 1
+                if places[index] == len(chances):
+                    return total
 
 
 def seldom_full(streams: Iterable[Stream]) -> bool:
-    """Whether those who are on overfill a link so seldom that it may be taken to have room for all.
+    """Whether whoever is on finds the others so seldom in the way that the link may be taken to have room for all.
 
-    The mean of what they ask for lies three standard deviations below the capacity; what is lost then is less than a
-    thousandth of one (the normal loss function at 3 is 0.0004).
+    Beside the largest part there is room for the mean of what all ask for and two standard deviations more: what is
+    lost is below a hundredth of one (the normal loss function at 2 is 0.0085).
     """
-    wanted = spread = 0.0
+    wanted = spread = largest = 0.0
     for duty, part in streams:
         wanted += duty * part
         spread += duty * (1.0 - duty) * part * part
-    return wanted < 1 and 9 * spread <= (1 - wanted) ** 2
+        largest = max(largest, part)
+    room = 1.0 - largest - wanted
+    return room > 0 and 4 * spread <= room * room
 
 
 def water_level(parts: Sequence[float]) -> float:
@@ -148,27 +218,3 @@ def water_level(parts: Sequence[float]) -> float:
         room -= part
         left -= 1.0
     return room / left
-
-
-def _distribution(streams: Iterable[Stream], ceiling: float) -> dict[float, float]:
-    """Return the chance of each sum of the parts of those who are on; sums of ``ceiling`` and more are one."""
-    chances = {0.0: 1.0}
-    for duty, part in streams:
-        after: dict[float, float] = {}
-        for value, chance in chances.items():
-            higher = min(ceiling, round(value + part, 12))
-            after[value] = after.get(value, 0.0) + chance * (1.0 - duty)
-            after[higher] = after.get(higher, 0.0) + chance * duty
-        chances = after if len(after) <= _STATES else _coarser(after)
-    return chances
-
-
-def _coarser(chances: dict[float, float]) -> dict[float, float]:
-    """Share each sum out between the two steps of the grid around it, which keeps the mean."""
-    found: dict[float, float] = {}
-    for value, chance in chances.items():
-        step, part = divmod(value * _GRID, 1.0)
-        for at, share in ((step / _GRID, 1.0 - part), ((step + 1.0) / _GRID, part)):
-            if share:
-                found[at] = found.get(at, 0.0) + chance * share
-    return found

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from simulator.core.clock import Clock, Phase, Soon
-from simulator.models.contention import Chances, busy, fair_parts, least_part, mean, mean_least, seldom_full
+from simulator.models.contention import Chances, busy, least_parts, mean, mean_least, seldom_full, shares
 from simulator.runtime.fabric import Fabric, Stream
 
-_SAME = 1e-4
-"""A duty that changes by less has not changed: what the mean field itself leaves out is far more."""
+_SAME = 5e-3
+"""A duty that changes by less has not changed: what the mean field itself leaves out is more."""
 _FREE, _MOST = 4, 16
 """Rounds in one instant in which duties and paces follow each other freely, and after which they stay as they are; in
 between they take ever smaller steps, as two answers can each call for the other where a stream is held by either of two
@@ -86,6 +86,10 @@ class Crowd:
         self._capacity = [float(value) for value in fabric.capacity]
         self._on: list[dict[Member, float]] = [{} for _ in self._capacity]
         self._phased = 0
+        self._peak = [0.0] * len(self._capacity)
+        """Bytes/s that all with a limit would put on each link at once."""
+        self._free = [0] * len(self._capacity)
+        """Streams without a limit on each link."""
         self._crowded: dict[int, None] = {}
         self._dirty: dict[int, None] = {}
 
@@ -95,8 +99,9 @@ class Crowd:
         for link, usage in zip(stream.links, stream.usage, strict=True):
             self._on[link][member] = usage
         self._phased += not member.kept
-        self._mark(stream.links)
+        self._count(member, 1)
         self._bound(member)
+        self._mark(stream.links)
         stream.count, stream.limit = member.count * member.duty, member.limit
         self._fabric.join(stream)
         return member
@@ -105,14 +110,19 @@ class Crowd:
         """Take a stream off."""
         links = member.stream.links
         self._mark(links)
+        self._count(member, -1)
         for link in links:
             del self._on[link][member]
+            if not self._on[link]:
+                self._peak[link] = 0.0
         self._phased -= not member.kept
         self._fabric.leave(member.stream)
 
     def resize(self, member: Member, count: float) -> None:
         """Change the number of flows of a stream."""
+        self._count(member, -1)
         member.count = count
+        self._count(member, 1)
         self._mark(member.stream.links)
         self._weigh(member)
 
@@ -129,26 +139,50 @@ class Crowd:
         """Change the capacity (bytes/s) of a link; 0 takes it down."""
         self._capacity[link] = capacity
         self._crowded.pop(link, None)
-        self._mark((link,))
-        self._fabric.set_capacity(link, capacity)
         for member in self._on[link]:
             self._bound(member)
+        if self._phased:
+            self._dirty[link] = None
+            self._soon()
+        self._fabric.set_capacity(link, capacity)
+        for member in self._on[link]:
             self._weigh(member)
 
     def _bound(self, member: Member) -> None:
         """Hold a stream that comes and goes to what its links carry with nobody else on them."""
-        member.limit = member.own
+        limit = member.own
         if member.duty < 1:
             stream, capacity = member.stream, self._capacity
-            alone = (capacity[link] / usage for link, usage in zip(stream.links, stream.usage, strict=True))
-            member.limit = min(member.own, min(alone, default=math.inf) / member.count)
+            alone = [capacity[link] / usage for link, usage in zip(stream.links, stream.usage, strict=True)]
+            limit = min(limit, min(alone, default=math.inf) / member.count)
+        if limit != member.limit:
+            self._count(member, -1)
+            member.limit = limit
+            self._count(member, 1)
+
+    def _count(self, member: Member, sign: int) -> None:
+        """Count a stream among those that could fill its links, or no more."""
+        stream = member.stream
+        if member.limit == math.inf:
+            for link in stream.links:
+                self._free[link] += sign
+            return
+        wanted = sign * member.count * member.limit
+        for link, usage in zip(stream.links, stream.usage, strict=True):
+            self._peak[link] += usage * wanted
 
     def _mark(self, links: Iterable[int]) -> None:
         """Look at these links again, once all that happens at this instant has happened."""
-        dirty = [link for link in links if len(self._on[link]) > 1] if self._phased else []
+        dirty = list(filter(self._could_crowd, links)) if self._phased else []
         if dirty:
             self._dirty.update(dict.fromkeys(dirty))
             self._soon()
+
+    def _could_crowd(self, link: int) -> bool:
+        if link in self._crowded:
+            return True
+        full = self._free[link] or self._peak[link] > self._capacity[link] * _FULL
+        return bool(full) and len(self._on[link]) > 1
 
     def _stride(self) -> float:
         """Share of a change of duty that is made in this round of the instant."""
@@ -176,19 +210,15 @@ class Crowd:
         asked = sum([part for _, part in streams])
         if asked <= _FULL or all(duty >= 1 for duty, _ in streams) or seldom_full(streams):
             return self._uncrowd(link)
-        everyone = tuple(sorted(streams))
         self._crowded[link] = None
-        self._fabric.set_capacity(link, capacity * busy(everyone))
+        self._fabric.set_capacity(link, capacity * busy(streams))
         kept = 1.0
-        for member, stream in zip(members, streams, strict=True):
-            place = everyone.index(stream)
-            others, part = everyone[:place] + everyone[place + 1 :], stream[1]
-            parts = fair_parts(part, others)
-            weight, scale = mean(parts) / least_part(part, others), capacity / (there[member] * member.count)
+        for member, parts, least in zip(members, shares(streams), least_parts(streams), strict=True):
+            weight, scale = mean(parts) / least, capacity / (there[member] * member.count)
             if member.kept:
                 kept = weight
                 continue
-            paces = tuple((value * scale, chance) for value, chance in parts)
+            paces = tuple((part * scale, chance) for part, chance in parts)
             rivals = tuple(each for each in members if each is not member)
             member.places[link] = _Place(mean(parts) * scale, weight, paces, rivals)
         for member in members if kept != 1.0 else ():
@@ -197,10 +227,9 @@ class Crowd:
         return members
 
     def _uncrowd(self, link: int) -> list[Member]:
-        if link not in self._crowded:
-            return []
-        del self._crowded[link]
-        self._fabric.set_capacity(link, self._capacity[link])
+        if link in self._crowded:
+            del self._crowded[link]
+            self._fabric.set_capacity(link, self._capacity[link])
         return [member for member in self._on[link] if member.places.pop(link, None)]
 
     def _weigh(self, member: Member) -> None:
