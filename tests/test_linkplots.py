@@ -107,6 +107,34 @@ def test_replications_and_alternatives_that_do_not_fit_are_said():
     assert title == "How full the links are (mean of 2 replications, first 6 of 8 alternatives)"
 
 
+def test_a_map_has_servers_below_switches_and_the_busiest_links_on_top(shown):
+    figure = shown.plot.link_map()
+    axes = figure.axes[0]
+    height = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert set(height) == {"node-0", "leaf-0", "spine-0", "spine-1"}
+    _, lines = axes.collections
+    shades = [tuple(colour[:3]) for colour in lines.get_colors()]
+    ramp = [to_rgb(colour) for colour in loadscale.colours()]
+    places = [ramp.index(shade) for shade in shades]
+    assert places == sorted(places) == [2, 6, 10]  # 10, 34 and 50 % in twenty steps
+
+
+def test_layers_go_by_hops_from_the_rim_and_a_ring_is_a_circle():
+    pairs = [("h0", "leaf"), ("h1", "leaf"), ("leaf", "spine"), ("other", "spine"), ("h2", "other")]
+    points = linkmap.positions(["h0", "h1", "h2", "leaf", "other", "spine"], pairs, 4.0, 2.0)
+    assert points["h0"][1] == points["h2"][1] < points["leaf"][1] == points["other"][1] < points["spine"][1]
+    ring = [str(n) for n in range(6)]
+    circle = linkmap.positions(ring, [(ring[n], ring[n - 1]) for n in range(6)], 4.0, 2.0)
+    assert len({(round(x, 6), round(y, 6)) for x, y in circle.values()}) == 6
+    assert all(((x - 2) / 1.76) ** 2 + ((y - 1) / 0.84) ** 2 == pytest.approx(1) for x, y in circle.values())
+
+
+def test_a_map_of_a_large_network_says_that_it_has_no_room():
+    text = style.svg(Results({("run", 0): large()}).plot.link_map())
+    assert "The network has 450 vertices, a map has room for 80: see link_heatmap." in text
+    assert "No link loads were recorded" in style.svg(linkmap.link_map(Results({("run", 0): Record({}, {"end": 1.0})})))
+
+
 def test_the_page_has_the_heat_map_only_when_there_is_something_to_show(shown):
     assert 'class="broad"' in shown.to_html()
     bare = Results({("run", 0): Record({}, {"end": 1.0})})

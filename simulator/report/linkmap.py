@@ -20,7 +20,7 @@ from simulator.report import loadscale, style
 MOST = 80
 """Vertices that a map has room for."""
 _TITLE = "How full the links are, on average"
-_HEIGHT, _APART = 2.6, 0.035
+_HEIGHT, _APART = 3.2, 0.035
 """Inches of a panel, and of a link from the middle between the two directions."""
 
 Pair = tuple[str, str]
@@ -105,8 +105,11 @@ def _layered(
 
 def _draw(axes: Axes, points: dict[str, Point], pairs: dict[Pair, float], size: Point) -> None:
     palette = loadscale.palette()
-    shades = [palette[int(code)] for code in loadscale.codes(np.array(list(pairs.values())))]
-    lines = [_beside(points[src], points[dst]) for src, dst in pairs]
+    codes = loadscale.codes(np.array(list(pairs.values())))
+    order = np.argsort(codes, kind="stable").tolist()  # the busiest on top
+    shades = [palette[int(codes[place])] for place in order]
+    ends = list(pairs)
+    lines = [_beside(points[ends[place][0]], points[ends[place][1]]) for place in order]
     edge: dict[str, Any] = {"capstyle": "butt", "zorder": 1}
     axes.add_collection(
         LineCollection(lines, colors="#8a949e", linewidths=3.6, **edge)
@@ -115,7 +118,7 @@ def _draw(axes: Axes, points: dict[str, Point], pairs: dict[Pair, float], size: 
     crowd = len(points) > 24
     for vertex, (x, y) in points.items():
         box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "#8a949e", "linewidth": 0.6}
-        axes.text(x, y, style.label(vertex, 12), fontsize=5.5 if crowd else 7, ha="center", va="center", bbox=box,
+        axes.text(x, y, style.label(vertex, 16), fontsize=5.5 if crowd else 7, ha="center", va="center", bbox=box,
                   rotation=90 if crowd else 0, parse_math=False, zorder=3)  # fmt: skip
     axes.set_xlim(0.0, size[0])
     axes.set_ylim(0.0, size[1])
