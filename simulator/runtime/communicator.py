@@ -191,12 +191,10 @@ def _by_server(members: Sequence[Member]) -> list[list[Member]]:
 def _on_torus(topology: Topology, members: Sequence[Member]) -> bool:
     """Whether all members are chips that links of a torus join."""
     chips = dict.fromkeys(topology.endpoint(server, device) for server, device in members)
-    joined = [
-        src
-        for (src, dst), tier in zip(topology.ends, topology.tiers, strict=True)
-        if tier == ICI and src in chips and dst in chips
-    ]
-    return len(chips) > 1 and set(joined) == set(chips)
+    return len(chips) > 1 and all(
+        any(other in chips and data.get("tier") == ICI for _, other, data in topology.graph.out_edges(chip, data=True))
+        for chip in chips
+    )
 
 
 def _accelerator(server: Server) -> Accelerator | None:
