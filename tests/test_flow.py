@@ -151,6 +151,6 @@ def test_another_way_through_the_network_keeps_the_place() -> None:
     stage = Stage(coasting=False)
     each = stage.begin(0.0, job(), pattern(4, 1.0, 10.0))
     slower = Pattern(1.0, bursts=(Burst("dp", (0,), (10.0,), 10.0, 0.0, 3.0, 3.0, 0.0),), iterations=4)
-    stage.at(4.0, stage.flow.reroute, each, slower)
+    stage.at(4.0, stage.flow.reroute, each, lambda: slower)
     stage.clock.run()
     assert stage.ends["j"] == pytest.approx(4.0 + 2 * 4.0)

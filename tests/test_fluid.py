@@ -170,7 +170,7 @@ def test_another_way_keeps_the_iterations_that_are_behind() -> None:
     """10 rounds of 2 s, after 10 s on a way on which they take 3 s: 5 x 2 + 5 x 3 = 25 s."""
     stage, each = Stage(), job()
     stage.begin(each, pattern(10, 1.0, 10.0))
-    stage.clock.at(10.0, stage.fluid.reroute, each, pattern(10, 1.0, 20.0))
+    stage.clock.at(10.0, stage.fluid.reroute, each, lambda: pattern(10, 1.0, 20.0))
     stage.clock.run()
     assert stage.ends["j"] == pytest.approx(25.0)
     assert stage.fabric.load(0) == 0.0

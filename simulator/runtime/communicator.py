@@ -115,6 +115,8 @@ class Communicator:
                 for src, dst, share in traffic(collective, self.group, algorithm):
                     way = self._way(src, dst)
                     flow = max(flow, share / way.flows)
+                    if not self._router.lasting:
+                        self._router.count(way)
                     for link, part in zip(way.links, way.usage, strict=True):
                         usage[link] = usage.get(link, 0.0) + share * part
             self._loads[key] = (tuple(usage), tuple(usage.values()), flow)

@@ -54,16 +54,19 @@ class Fluid:
             elapsed -= lost
         job.done += elapsed * job.speed
 
-    def reroute(self, job: Job, pattern: Pattern) -> None:
-        """Let a job go on with other ways through the network."""
-        if job in self._members:
-            before = self._members[job][1]
-            self.settle(job)
-            self._leave(job)
-            rework(job, before, pattern)
-            job.speed = 0.0
-            self._join(job, pattern)
-            self._retime(job)
+    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> Pattern:
+        """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""
+        if job not in self._members:
+            return pattern()
+        before = self._members[job][1]
+        self.settle(job)
+        self._leave(job)
+        after = pattern()
+        rework(job, before, after)
+        job.speed = 0.0
+        self._join(job, after)
+        self._retime(job)
+        return after
 
     def _join(self, job: Job, pattern: Pattern) -> None:
         assert self._crowd is not None

@@ -47,6 +47,7 @@ class PlacedPatterns:
             self._known.clear()
             self._steps.clear()
             self._as_of = self._router.changes
+        self._router.forget()
         try:
             try:
                 return self._pattern(job, self._router)
@@ -55,6 +56,12 @@ class PlacedPatterns:
         except InputError as error:
             named = (replace(found, text=f"job {job.id!r}: {found.text}") for found in error.problems)
             raise InputError(*named) from None
+        finally:
+            self._router.forget()
+
+    def stays(self, pattern: Pattern) -> bool:
+        """Whether a job whose way was chosen by load keeps it: it is left where it is while its links are up."""
+        return not self._router.lasting and all(map(self._router.is_up, pattern.usage))
 
     def _pattern(self, job: Job, router: Router) -> Pattern:
         if isinstance(job, TrainingJob):

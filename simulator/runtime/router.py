@@ -40,8 +40,10 @@ class Router:
         self.topology = topology
         self._how: dict[str, Any] = {"mode": mode, "flows": flows, "load": load, **options}
         self._paths = Paths(topology.routes.mesh)
+        self._load = load or _idle
+        self._planned: dict[int, float] = {}
         try:
-            self._mode = modes.get(mode)(paths=self._paths, flows=flows, load=load or _idle, **options)
+            self._mode = modes.get(mode)(paths=self._paths, flows=flows, load=self._with_plans, **options)
         except TypeError as error:
             raise InputError(f"routing {mode!r} cannot be set up: {error}") from None
         self._ways: dict[tuple[str, str, int], Way | None] = {}
@@ -71,6 +73,18 @@ class Router:
                 self._ways.clear()
             self._ways[key] = way
         return way
+
+    def count(self, way: Way) -> None:
+        """Count the flows of a message that will be sent, but is not on the network yet, until ``forget``."""
+        for link, usage in zip(way.links, way.usage, strict=True):
+            self._planned[link] = self._planned.get(link, 0.0) + usage * way.flows
+
+    def forget(self) -> None:
+        """Count no messages that are not on the network."""
+        self._planned.clear()
+
+    def _with_plans(self, link: int, flows: float) -> float:
+        return self._load(link, flows + self._planned.get(link, 0.0))
 
     def set_up(self, link: int, up: bool) -> None:
         """Take a link down, or up again, and tell those who watch."""
