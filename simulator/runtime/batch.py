@@ -26,9 +26,8 @@ class Motion(Protocol):
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
 
-    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> Pattern:
+    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""
-        ...
 
 
 class Patterns(Protocol):
@@ -36,10 +35,6 @@ class Patterns(Protocol):
 
     def __call__(self, job: Job) -> Pattern:
         """Return the iteration of a job at its placement."""
-        ...
-
-    def stays(self, pattern: Pattern) -> bool:
-        """Whether a job keeps its ways although links have gone down or come up."""
         ...
 
 
@@ -62,8 +57,6 @@ class Gangs:
         self._clock, self._nodes, self._restart, self._slots = clock, nodes, restart, slots
         self._pattern = patterns
         self._patterns: dict[Job, Pattern] = {}
-        self._ways: dict[Job, Pattern] = {}
-        """Patterns of jobs that were routed again since they started."""
         self._motion = motion(self._arrived)
         self.ended: Callable[[Job], None] = _nobody
 
@@ -109,18 +102,15 @@ class Gangs:
     def forget(self, job: Job) -> float | None:
         """Drop what is kept about a job; return the share of its work that was exposed communication, if it has any."""
         pattern = self._patterns.pop(job, None)
-        self._ways.pop(job, None)
         return pattern.share if pattern else None
 
     def reroute(self) -> None:
         """The ways through the network have changed: let every running job that communicates take the new ones."""
         for job in [job for job in self._patterns if job.state is State.RUNNING]:
-            if not self._pattern.stays(self._ways.get(job, self._patterns[job])):
-                self._ways[job] = self._motion.reroute(job, partial(self._pattern, job))
+            self._motion.reroute(job, partial(self._pattern, job))
 
     def _connect(self, job: Job) -> None:
         pattern = self._patterns[job] = self._pattern(job)
-        self._ways.pop(job, None)
         before, job.work = job.work, pattern.work
         if 0 < before < math.inf:
             job.done *= job.work / before

@@ -88,7 +88,7 @@ class Flow:
         for link in life.pattern.usage:
             del self._users[link][job]
 
-    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> Pattern:
+    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on from the same point of its iteration, with the ways that ``pattern()`` finds meanwhile."""
         life = self._lives[job]
         before, stage, rounds = life.pattern, life.stage, life.before / life.pattern.base if life.before else 0.0
@@ -100,7 +100,6 @@ class Flow:
             part = into / before.length(stage) if before.length(stage) > 0 else 0.0
             job.done = round(rounds) * after.base + after.bounds[stage] + part * after.length(stage)
         self.begin(job, after)
-        return after
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""

@@ -54,10 +54,10 @@ class Fluid:
             elapsed -= lost
         job.done += elapsed * job.speed
 
-    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> Pattern:
+    def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""
         if job not in self._members:
-            return pattern()
+            return
         before = self._members[job][1]
         self.settle(job)
         self._leave(job)
@@ -66,7 +66,6 @@ class Fluid:
         job.speed = 0.0
         self._join(job, after)
         self._retime(job)
-        return after
 
     def _join(self, job: Job, pattern: Pattern) -> None:
         assert self._crowd is not None

@@ -59,10 +59,6 @@ class PlacedPatterns:
         finally:
             self._router.forget()
 
-    def stays(self, pattern: Pattern) -> bool:
-        """Whether a job whose way was chosen by load keeps it: it is left where it is while its links are up."""
-        return not self._router.lasting and all(map(self._router.is_up, pattern.usage))
-
     def _pattern(self, job: Job, router: Router) -> Pattern:
         if isinstance(job, TrainingJob):
             return self._recipe(job, job.recipe, router) if isinstance(job.recipe, Recipe) else self._plain(job, router)
