@@ -140,7 +140,7 @@ def test_plain_tables_read_well():
         "alternative     jct.mean  cost.total\n"
         "fifo          1.67 min        $36.00\n"
         "las          0.833 min *      $36.00\n"
-        "no half width: one run of 1 jobs, too few for batches (200 needed) (jct.mean).\n"
+        "no half width: one run of 1 job, too few for batches (200 needed) (jct.mean).\n"
         "no half width: one run (cost.total).\n"
         "* the best, and whatever the runs do not tell apart from it."
     )

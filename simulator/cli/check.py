@@ -13,10 +13,14 @@ from simulator.cli.plans import plans
 if TYPE_CHECKING:
     from simulator.scenario.build import Plan
     from simulator.scenario.spec import Scenario
+    from simulator.scenario.workloads import JobsWork
     from simulator.workload.trace import Trace
 
 Facts = dict[str, "str | dict[str, str]"]
 """What an alternative is made of: a sentence, or a section as it stands in the file."""
+_JOBS = "workload "
+_SHOWN = 8
+"""Listed jobs of a workload that are shown one by one."""
 
 
 @click.command()
@@ -75,6 +79,8 @@ def _experiment(scenario: Scenario, alternatives: int) -> dict[str, str]:
 
 def _facts(scenario: Scenario, plan: Plan) -> Facts:
     """What one alternative is made of, in words; sections as they stand in the file."""
+    from simulator.scenario.workloads import JobsWork
+
     counts = plan.topology.summary()
     data = scenario.data
     facts: Facts = {
@@ -82,7 +88,12 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
         "cluster": ", ".join(f"{counts[key]:,} {key}" for key in ("servers", "accelerators", "switches", "links")),
     }
     for stream in plan.streams:
-        facts[f"workload {stream.name}"] = _work(len(stream), stream.trace, plan.topology.accelerators)
+        work = scenario.workload[stream.name]
+        if stream.trace is None:
+            assert isinstance(work, JobsWork)
+            facts[f"{_JOBS}{stream.name}"] = _listed(work)
+        else:
+            facts[f"{_JOBS}{stream.name}"] = _work(len(stream), stream.trace, plan.topology.accelerators)
     if plan.transfers:
         facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
     facts["scheduler"] = _section(data.get("scheduler", "fifo"), "kind")
@@ -109,11 +120,24 @@ def _short(value: Any) -> str:
     return f"({len(value)})" if isinstance(value, Mapping | list) else str(value)
 
 
-def _work(jobs: int, trace: Trace | None, accelerators: int) -> str:
+def _listed(work: JobsWork) -> dict[str, str]:
+    """How many jobs are listed, and what the first ones say of themselves."""
+    count = len(work.jobs)
+    words = {"": f"{count:,} job{'s' * (count != 1)}, listed in the file"}
+    for number, keys in enumerate(work.jobs[:_SHOWN], 1):
+        said = keys.model_dump(exclude_defaults=True, exclude={"id", "kind"})
+        said |= said.pop("layout", None) or {}
+        words[keys.id or str(number)] = " ".join(f"{key} {_plain(value)}" for key, value in said.items())
+    return words
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _work(jobs: int, trace: Trace, accelerators: int) -> str:
     from simulator.core.units import format_quantity
 
-    if trace is None:
-        return f"{jobs:,} jobs, listed in the file"
     aside = trace.rows_read - len(trace)
     text = f"{jobs:,} jobs of {trace.name}" + (f" ({aside:,} of {trace.rows_read:,} rows set aside)" if aside else "")
     if not trace.span or not accelerators:
@@ -149,8 +173,9 @@ def _print(experiment: Mapping[str, str], facts: Mapping[str, Facts]) -> None:
         values = [fact.get(key, "-") for fact in facts.values()]
         parts = [value if isinstance(value, dict) else {"": value} for value in values]
         common = {k: v for k, v in parts[0].items() if all(part.get(k) == v for part in parts)}
+        listed = key.startswith(_JOBS)  # jobs are told apart where alternatives do so, and counted where not
         if common:
-            shared[key] = ", ".join(f"{k} {v}".strip() for k, v in common.items())
+            shared[key] = ", ".join(f"{k} {v}".strip() for k, v in common.items() if not (k and listed))
         for k in dict.fromkeys(k for part in parts for k in part if k not in common):
             columns[f"{key}.{k}" if k else key] = [part.get(k, "-") for part in parts]
     click.echo(table(list({**experiment, **shared}.items())))

@@ -20,6 +20,10 @@ CORRELATED = 0.5
 """Correlation between neighbouring batches from which on an interval is marked as resting on too short a run."""
 
 
+_ROUNDING = 1e-11
+"""Relative: values nearer to each other differ by the rounding of another order of sums."""
+
+
 class Estimate(NamedTuple):
     """An interval and, in words, what it rests on or why there is no half width."""
 
@@ -62,13 +66,18 @@ def difference(name: str, measured: Measure, runs: Runs, baseline: Runs) -> Diff
     if len(common) > 1:
         found = Estimate(paired(values, bases), f"{len(common)} paired replications")
     elif common:
-        found = _of_two_runs(measured, runs[common[0]], baseline[common[0]], values[0] - bases[0])
+        found = _of_two_runs(measured, runs[common[0]], baseline[common[0]], _apart(values[0], bases[0]))
     else:
         found = Estimate(Interval(math.nan, math.nan, 0), "no replication in common")
     count = len(common) or math.nan
     return Difference(
         name, measured.name, sum(bases) / count, sum(values) / count, *found, verdict(measured, found.interval)
     )
+
+
+def _apart(value: float, base: float) -> float:
+    """The difference; 0 where it is rounding."""
+    return 0.0 if math.isclose(value, base, rel_tol=_ROUNDING, abs_tol=0.0) else value - base
 
 
 def verdict(measured: Measure, interval: Interval) -> str:
@@ -95,7 +104,9 @@ def _of_one_run(measured: Measure, whole: float, parts: list[float], jobs: int, 
     if measured.of_jobs is None:
         basis = "one run"
     elif not parts:
-        basis = f"one run of {jobs:,} jobs, too few for batches ({BATCHES * measured.smallest:,} needed)"
+        basis = (
+            f"one run of {jobs:,} job{'s' * (jobs != 1)}, too few for batches ({BATCHES * measured.smallest:,} needed)"
+        )
     elif math.isnan(interval.half_width):
         basis = "one run with batches that have no value"
     else:
