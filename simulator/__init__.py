@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from simulator.cluster.topology import Topology
     from simulator.core.errors import InputError, PolicyError, SimulatorError
     from simulator.experiment.collectives import collective
+    from simulator.experiment.collisions import compare_routing
     from simulator.experiment.results import Results
     from simulator.experiment.run import compare, run
     from simulator.experiment.train_step import train_step
-    from simulator.experiment.transfers import simulate_transfers
+    from simulator.experiment.transfers import flapping, simulate_transfers
     from simulator.policies.api import ClusterView, Preempt, Reject, Start
     from simulator.policies.order import by
     from simulator.scenario.spec import Scenario
@@ -47,6 +48,8 @@ __all__ = [
     "catalog",
     "collective",
     "compare",
+    "compare_routing",
+    "flapping",
     "run",
     "simulate_transfers",
     "train_step",
@@ -71,6 +74,8 @@ _HOME = {
     "catalog": "cluster",
     "collective": "experiment.collectives",
     "compare": "experiment.run",
+    "compare_routing": "experiment.collisions",
+    "flapping": "experiment.transfers",
     "run": "experiment.run",
     "simulate_transfers": "experiment.transfers",
     "train_step": "experiment.train_step",

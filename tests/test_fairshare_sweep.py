@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.core.rng import stream
-from simulator.models import fairshare_compiled, fairshare_sweep
+from simulator.models import fairshare_compiled, fairshare_rows
 from simulator.models.fairshare import max_min
 from simulator.models.fairshare_net import Net
 
 ROOT = Path(__file__).parents[1]
+PLAIN = fairshare_compiled.plain()
 
 
 class Driver:
     """Classes on rows that some code keeps up to date."""
 
-    def __init__(self, capacity: list[float], code: ModuleType) -> None:
+    def __init__(self, capacity: list[float], code: Any) -> None:
         self.net, self.code = Net(capacity), code
-        self.compiled = code is not fairshare_sweep
+        self.compiled = code is not PLAIN
         if self.compiled:
             self.net.pack()
         self.slots: list[int] = []
@@ -108,7 +108,7 @@ def test_rates_are_those_of_a_solve_from_nothing(seed: int, links: int) -> None:
     from types import SimpleNamespace
 
     capacity, steps = histories(seed, 40, links)
-    driver, classes = Driver(capacity, fairshare_sweep), []
+    driver, classes = Driver(capacity, PLAIN), []
     for what, arguments in steps:
         getattr(driver, what)(*arguments)
         if what == "join":
@@ -124,7 +124,7 @@ def test_rates_are_those_of_a_solve_from_nothing(seed: int, links: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def compiled() -> ModuleType:
+def compiled() -> Any:
     found = fairshare_compiled.compiled()
     if found is None:
         pytest.skip("numba is not installed")
@@ -133,18 +133,18 @@ def compiled() -> ModuleType:
 
 @pytest.mark.parametrize("links", [1, 3, 30])
 @pytest.mark.parametrize("seed", range(6))
-def test_compiled_code_gives_the_same_bits(compiled: ModuleType, seed: int, links: int) -> None:
+def test_compiled_code_gives_the_same_bits(compiled: Any, seed: int, links: int) -> None:
     capacity, steps = histories(seed, 150, links)
-    plain, fast = Driver(capacity, fairshare_sweep), Driver(capacity, compiled)
+    plain, fast = Driver(capacity, PLAIN), Driver(capacity, compiled)
     for what, arguments in steps:
         getattr(plain, what)(*arguments)
         getattr(fast, what)(*arguments)
         assert fast.rates() == plain.rates()
 
 
-def test_rows_that_are_packed_midway_go_on_alike(compiled: ModuleType) -> None:
+def test_rows_that_are_packed_midway_go_on_alike(compiled: Any) -> None:
     capacity, steps = histories(7, 120, 12)
-    plain, packed = Driver(capacity, fairshare_sweep), Driver(capacity, fairshare_sweep)
+    plain, packed = Driver(capacity, PLAIN), Driver(capacity, PLAIN)
     for index, (what, arguments) in enumerate(steps):
         if index == 60:
             packed.net.pack()
@@ -193,11 +193,11 @@ def test_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
         assert fairshare_compiled.patience() == expected
 
 
-def test_where_the_machine_code_cannot_be_kept_it_is_made_anyway(compiled: ModuleType) -> None:
+def test_where_the_machine_code_cannot_be_kept_it_is_made_anyway(compiled: Any) -> None:
     class Numba:
         def njit(self, *function: Any, cache: bool = False) -> Any:
             if cache:
                 raise RuntimeError("cannot cache function: no locator available")
             return function[0]
 
-    assert fairshare_compiled._jit(Numba(), fairshare_sweep.load) is fairshare_sweep.load
+    assert fairshare_compiled._jit(Numba(), fairshare_rows.load) is fairshare_rows.load

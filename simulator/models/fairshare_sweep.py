@@ -23,167 +23,16 @@ from __future__ import annotations
 
 import math
 
+from simulator.models.fairshare_heap import put
 from simulator.models.fairshare_net import Entry, Flows, Link, Node
+from simulator.models.fairshare_rows import advance, due
 
 _SLACK = 1e-12
 """Relative: levels that differ by less are equal."""
 _SAME = 1e-12
 """Relative: a rate that changes by less has not changed."""
-_ALL = 1 + 1e-10
-"""A link that all its flows together can overfill by less than this part is large enough for them."""
 _STAYS, _OPEN, _FIXED = 0, 1, 2
 """A class that stays as it is, one that moves and has no rate yet, and one that has."""
-
-
-def attach(
-    links: list[Link],
-    flows: list[Flows],
-    entries: list[Entry],
-    slot: int,
-    number: float,
-    limit: float,
-    told: bool,
-    now: float,
-) -> None:
-    """Put a class of so many flows on its links, at rate 0; ``told``: whether somebody wants to know of its rate."""
-    here = flows[slot]
-    here.flows = number
-    here.limit = limit
-    here.told = told
-    here.rate = 0.0
-    here.sent = 0.0
-    here.since = now
-    here.goal = math.inf
-    here.held = -1
-    for at in range(here.start, here.start + here.length):
-        entry = entries[at]
-        link = links[entry.link]
-        entry.weight = entry.usage * number
-        entry.after = link.first
-        entry.before = -1
-        if link.first >= 0:
-            entries[link.first].before = at
-        link.first = at
-        _count(link, entry.weight, limit, 1)
-
-
-def detach(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int) -> None:
-    """Take a class off its links."""
-    here = flows[slot]
-    for at in range(here.start, here.start + here.length):
-        entry = entries[at]
-        link = links[entry.link]
-        if entry.before >= 0:
-            entries[entry.before].after = entry.after
-        else:
-            link.first = entry.after
-        if entry.after >= 0:
-            entries[entry.after].before = entry.before
-        _count(link, entry.weight, here.limit, -1)
-
-
-def weigh(links: list[Link], flows: list[Flows], entries: list[Entry], slot: int, number: float, limit: float) -> None:
-    """Change the number of flows of a class, and their limit."""
-    here = flows[slot]
-    for at in range(here.start, here.start + here.length):
-        entry = entries[at]
-        link = links[entry.link]
-        _count(link, entry.weight, here.limit, -1)
-        entry.weight = entry.usage * number
-        _count(link, entry.weight, limit, 1)
-    here.flows = number
-    here.limit = limit
-
-
-def resize(links: list[Link], link: int, capacity: float) -> None:
-    """Change the capacity of a link."""
-    here = links[link]
-    here.capacity = capacity
-    here.binds = here.unlimited > 0 or here.asked > capacity * _ALL
-
-
-def rescale(flows: list[Flows], slot: int, factor: float, now: float) -> float:
-    """Count the bytes of a class in another unit, ``factor`` of which make one of the old; return its rate."""
-    advance(flows, slot, now)
-    here = flows[slot]
-    here.rate *= factor
-    here.sent *= factor
-    here.goal *= factor
-    return here.rate
-
-
-def load(links: list[Link], flows: list[Flows], entries: list[Entry], link: int) -> float:
-    """Bytes/s that all classes together put on a link."""
-    total = 0.0
-    at = links[link].first
-    while at >= 0:
-        entry = entries[at]
-        total += entry.weight * flows[entry.slot].rate
-        at = entry.after
-    return total
-
-
-def crossing(links: list[Link], link: int) -> float:
-    """Flows that cross a link, each counted by its usage of it."""
-    return links[link].crossing
-
-
-def holder(flows: list[Flows], slot: int) -> int:
-    """The link that holds a class back, or -1."""
-    return flows[slot].held
-
-
-def advance(flows: list[Flows], slot: int, now: float) -> float:
-    """Return how many bytes one flow of a class has sent until now (s), and count from here on."""
-    here = flows[slot]
-    if now > here.since:
-        here.sent += here.rate * (now - here.since)
-        here.since = now
-    return here.sent
-
-
-def aim(flows: list[Flows], goals: list[Node], slot: int, goal: float, now: float, size: int) -> int:
-    """Give a class a goal: bytes sent by one of its flows; return the size of the heap of goals."""
-    advance(flows, slot, now)
-    flows[slot].goal = goal
-    return _put(goals, slot, _due(flows[slot]), size)
-
-
-def next_goal(goals: list[Node], size: int) -> float:
-    """When the next goal is reached (s); infinity for never."""
-    return goals[goals[0].heap].key if size > 0 else math.inf
-
-
-def reached(flows: list[Flows], goals: list[Node], now: float, size: int) -> tuple[int, int]:
-    """Take off the next goal if it is reached by now; return its slot, or -1, and the size of the heap of goals."""
-    if size == 0 or goals[goals[0].heap].key > now:
-        return -1, size
-    slot = goals[0].heap
-    here = flows[slot]
-    here.sent = here.goal
-    here.since = now
-    here.goal = math.inf
-    return slot, _put(goals, slot, math.inf, size)
-
-
-def take_up(
-    links: list[Link], flows: list[Flows], entries: list[Entry], goals: list[Node], slot: int, size: int
-) -> tuple[bool, int]:
-    """Let a new class run at its limit if that fits beside the others.
-
-    Returns whether it does, and the size of the heap of goals.
-    """
-    here = flows[slot]
-    if here.limit == math.inf and here.length > 0:
-        return False, size
-    for at in range(here.start, here.start + here.length):
-        entry = entries[at]
-        link = links[entry.link]
-        wanted = entry.weight * here.limit
-        if link.binds and load(links, flows, entries, entry.link) + wanted > link.capacity:
-            return False, size
-    here.rate = here.limit
-    return True, _put(goals, slot, _due(here), size)
 
 
 def sweep(
@@ -226,42 +75,28 @@ def sweep(
         node = nodes[0].heap
         if node >= len(links):
             slot = node - len(links)
-            size = _put(nodes, node, math.inf, size)
+            size = put(nodes, node, math.inf, size)
             if flows[slot].part == _OPEN:
                 _close(links, flows, entries, slot, flows[slot].limit, -1)
             continue
         if links[node].opened == 0 and not links[node].tight:
-            size = _put(nodes, node, math.inf, size)
+            size = put(nodes, node, math.inf, size)
             continue
         level, holds, looked = _level(links, flows, entries, node)
         work += looked
         if min(level, holds) > nodes[node].key * (1.0 + _SLACK):
-            size = _put(nodes, node, min(level, holds), size)
+            size = put(nodes, node, min(level, holds), size)
         elif level > holds * (1.0 + _SLACK):
             n = _open(links, flows, entries, node, n)
-            size = _put(nodes, node, level, size)
+            size = put(nodes, node, level, size)
         else:
-            size = _put(nodes, node, math.inf, size)
+            size = put(nodes, node, math.inf, size)
             nodes[node].key = level
             n = _fill(links, flows, entries, node, level, n)
     for link in touched:
         links[link].full = False
     changed, told, timed = _commit(links, flows, entries, goals, n, new, now, timed)
     return changed, told, work, timed
-
-
-def _count(link: Link, weight: float, limit: float, sign: int) -> None:
-    """Count a class among those that could fill a link, or no longer."""
-    if link.first < 0:
-        link.asked = 0.0
-        link.crossing = 0.0
-    else:
-        link.crossing += sign * weight
-        if limit < math.inf:
-            link.asked += sign * weight * limit
-    if limit == math.inf:
-        link.unlimited += sign
-    link.binds = link.unlimited > 0 or link.asked > link.capacity * _ALL
 
 
 def _level(links: list[Link], flows: list[Flows], entries: list[Entry], link: int) -> tuple[float, float, int]:
@@ -380,7 +215,7 @@ def _touch_moved(
         slot = flows[mover].moved
         here = flows[slot]
         if here.part == _OPEN and here.limit < math.inf:
-            size = _put(nodes, len(links) + slot, here.limit, size)
+            size = put(nodes, len(links) + slot, here.limit, size)
         for at in range(here.start, here.start + here.length):
             number = entries[at].link
             link = links[number]
@@ -409,7 +244,7 @@ def _touch(
 ) -> tuple[int, int]:
     """Note where the pass must stop at a link; return the size of the heap and how many entries were looked at."""
     level, holds, looked = _level(links, flows, entries, link)
-    return _put(nodes, link, min(level, holds), size), looked
+    return put(nodes, link, min(level, holds), size), looked
 
 
 def _commit(
@@ -437,78 +272,8 @@ def _commit(
                 advance(flows, slot, now)
             here.rate = here.fresh
             if here.goal < math.inf:
-                timed = _put(goals, slot, _due(here), timed)
+                timed = put(goals, slot, due(here), timed)
             if here.told:
                 flows[told].moved = slot
                 told += 1
     return changed, told, timed
-
-
-def _due(here: Flows) -> float:
-    """When a class reaches its goal at its present rate (s)."""
-    left = here.goal - here.sent
-    if left <= 0.0:
-        return here.since
-    return here.since + left / here.rate if here.rate > 0.0 and left < math.inf else math.inf
-
-
-def _put(nodes: list[Node], node: int, key: float, size: int) -> int:
-    """Give a node a key: put it on the heap, move it there, or for infinity take it off; return the heap's size."""
-    here = nodes[node]
-    place = here.place
-    if key == math.inf:
-        if place < 0:
-            return size
-        size -= 1
-        here.place = -1
-        last = nodes[size].heap
-        if last != node:
-            if nodes[last].key < here.key:
-                _rise(nodes, last, place)
-            else:
-                _sink(nodes, last, place, size)
-        return size
-    before = here.key
-    here.key = key
-    if place < 0:
-        _rise(nodes, node, size)
-        return size + 1
-    if key < before:
-        _rise(nodes, node, place)
-    elif key > before:
-        _sink(nodes, node, place, size)
-    return size
-
-
-def _rise(nodes: list[Node], node: int, place: int) -> None:
-    """Put a node on the heap at a place, or nearer to the top as its key demands."""
-    key = nodes[node].key
-    while place > 0:
-        above = (place - 1) >> 1
-        other = nodes[above].heap
-        if nodes[other].key <= key:
-            break
-        nodes[place].heap = other
-        nodes[other].place = place
-        place = above
-    nodes[place].heap = node
-    nodes[node].place = place
-
-
-def _sink(nodes: list[Node], node: int, place: int, size: int) -> None:
-    """Put a node on the heap at a place, or farther from the top as its key demands."""
-    key = nodes[node].key
-    while True:
-        below = 2 * place + 1
-        if below >= size:
-            break
-        if below + 1 < size and nodes[nodes[below + 1].heap].key < nodes[nodes[below].heap].key:
-            below += 1
-        other = nodes[below].heap
-        if nodes[other].key >= key:
-            break
-        nodes[place].heap = other
-        nodes[other].place = place
-        place = below
-    nodes[place].heap = node
-    nodes[node].place = place

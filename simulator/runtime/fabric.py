@@ -10,9 +10,8 @@ import numpy as np
 
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Timer
-from simulator.models import fairshare_sweep
 from simulator.models.fairshare import LIMIT
-from simulator.models.fairshare_compiled import compiled, patience
+from simulator.models.fairshare_compiled import compiled, patience, plain
 from simulator.models.fairshare_net import Net
 
 _NOBODY = 1e-9
@@ -71,7 +70,7 @@ class Fabric:
         self._joined: dict[Stream, None] = {}
         self._loose: dict[Stream, None] = {}
         self._touched: dict[int, None] = {}
-        self._code: Any = fairshare_sweep
+        self._code: Any = plain()
         self._expected: dict[int, float] = {}
         self._patience = patience()
         self.solves = 0
