@@ -36,11 +36,18 @@ class Mesh:
         for vertex, host in self.host.items():
             self.members.setdefault(host, []).append(vertex)
         self.above: dict[str, list[str]] = {}
-        """Vertex that is not peeled -> those of them with a link to it."""
+        """Vertex that forwards -> those that forward and have a link to it."""
+        self.beyond: dict[str, list[str]] = {}
+        """Vertex that is not peeled -> those that forward and that it has a link to."""
+        self.entries: dict[str, list[str]] = {}
+        """Vertex of a host -> those that forward and have a link to it."""
         for src, onward in self.links.items():
-            for dst in onward:
-                if src not in self.parent and dst not in self.parent:
-                    self.above.setdefault(dst, []).append(src)
+            if src not in self.parent:
+                self.beyond[src] = [dst for dst in onward if dst not in self.parent and dst not in self.host]
+            if src not in self.parent and src not in self.host:
+                for dst in onward:
+                    if dst not in self.parent:
+                        (self.entries if dst in self.host else self.above).setdefault(dst, []).append(src)
 
 
 def hosts_of(ends: Sequence[tuple[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
 from simulator.cluster.routing.mesh import Mesh
+from simulator.cluster.routing.toward import Toward
 from simulator.core.errors import InputError
 
 _KEPT = 2**17
@@ -29,6 +30,7 @@ class Paths:
         """The links that are down now."""
         self._chains: dict[str, tuple[str, ...]] = {}
         self._hops: dict[str, dict[str, int]] = {}
+        self._toward: dict[str, Toward] = {}
         self._known = 0
         self._inside: dict[tuple[str, str], dict[str, int]] = {}
         self._onward: dict[tuple[str, str], list[int]] = {}
@@ -44,6 +46,7 @@ class Paths:
             self.down[link] = None
         self._inside.clear()
         self._onward.clear()
+        self._toward.clear()
         src, dst = self.mesh.ends[link]
         for anchor in [anchor for anchor, hops in self._hops.items() if self._moved(src, dst, up, anchor, hops)]:
             self._known -= len(self._hops.pop(anchor))
@@ -113,13 +116,18 @@ class Paths:
         left = hops.get(here, inside.get(here))
         if left is None:
             return []
-        links = [
-            link
-            for onward in self.mesh.links.get(here, {})
-            if hops.get(onward, inside.get(onward)) == left - 1
-            for link in self._between(here, onward)
-        ]
-        return self._at_home(here, anchor, links)
+        nearer = [onward for onward in self._next(here, anchor) if hops.get(onward, inside.get(onward)) == left - 1]
+        there = self.mesh.links.get(here, {})
+        nearer.sort(key=lambda onward: there[onward][0])
+        return self._at_home(here, anchor, [link for onward in nearer for link in self._between(here, onward)])
+
+    def _next(self, here: str, anchor: str) -> Iterator[str]:
+        """Neighbours that a route may go on to: those that forward, and those of the hosts at its ends."""
+        yield from self.mesh.beyond.get(here, ())
+        links = self.mesh.links.get(here, {})
+        for host in dict.fromkeys((self.mesh.host.get(here), self.mesh.host.get(anchor))):
+            if host is not None:
+                yield from (member for member in self.mesh.members[host] if member in links)
 
     def _at_home(self, here: str, anchor: str, links: list[int]) -> list[int]:
         """Of equally short ways between vertices of one host keep those inside it: NVLink before the network."""
@@ -128,12 +136,23 @@ class Paths:
             return links
         return [link for link in links if self.mesh.host.get(self.mesh.ends[link][1]) == home] or links
 
-    def _to(self, anchor: str) -> dict[str, int]:
+    def _to(self, anchor: str) -> dict[str, int] | Toward:
         """Hops to ``anchor`` from each vertex that forwards, and from those of the anchor's own host."""
+        if anchor not in self.mesh.host:
+            return self._field(anchor)
+        if anchor not in self._toward:
+            if len(self._toward) > _KEPT:
+                self._toward.clear()
+            self._toward[anchor] = self._enter(anchor)
+        return self._toward[anchor]
+
+    def _field(self, anchor: str) -> dict[str, int]:
+        """Hops to a vertex that forwards from all others that do."""
         hops = self._hops.get(anchor)
         if hops is None:
             if self._known > _KEPT_HOPS:
                 self._hops.clear()
+                self._toward.clear()
                 self._onward.clear()
                 self._known = 0
             hops = self._hops[anchor] = self._search(anchor)
@@ -141,18 +160,32 @@ class Paths:
         return hops
 
     def _search(self, anchor: str) -> dict[str, int]:
-        host, home = self.mesh.host, self.mesh.host.get(anchor)
         hops = {anchor: 0}
         frontier = deque((anchor,))
         while frontier:
             here = frontier.popleft()
             for above in self.mesh.above.get(here, ()):
-                if above not in hops and host.get(above) in (None, home) and self._between(above, here):
+                if above not in hops and self._between(above, here):
                     hops[above] = hops[here] + 1
                     frontier.append(above)
         return hops
 
-    def _out_of(self, here: str, anchor: str, hops: Mapping[str, int]) -> dict[str, int]:
+    def _enter(self, anchor: str) -> Toward:
+        """Distances to a vertex of a host: over the host's own links, and by the switches that lead into it."""
+        members = self.mesh.members[self.mesh.host[anchor]]
+        within = self._leave(members, {anchor: 0})
+        within[anchor] = 0
+        switches: dict[str, int] = {}
+        for member, hops in within.items():
+            for switch in self.mesh.entries.get(member, ()):
+                if self._between(switch, member):
+                    switches[switch] = min(hops + 1, switches.get(switch, hops + 1))
+        entries = [(self._field(switch), hops) for switch, hops in switches.items()]
+        inside = self._leave(members, Toward({anchor: 0}, entries))
+        inside[anchor] = 0
+        return Toward(inside, entries)
+
+    def _out_of(self, here: str, anchor: str, hops: dict[str, int] | Toward) -> dict[str, int]:
         """Hops to ``anchor`` from the vertices of the host of ``here``, over one another."""
         host = self.mesh.host.get(here)
         if host is None:
@@ -165,7 +198,7 @@ class Paths:
             inside = self._inside[key] = self._leave(self.mesh.members[host], hops)
         return inside
 
-    def _leave(self, members: Sequence[str], hops: Mapping[str, int]) -> dict[str, int]:
+    def _leave(self, members: Sequence[str], hops: dict[str, int] | Toward) -> dict[str, int]:
         inside: dict[str, int] = {}
         better = True
         while better:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 
 from simulator.cluster import catalog
@@ -162,6 +163,7 @@ def scale_up_level(accelerator: Accelerator, ranks: int) -> Level:
     )
 
 
+@cache
 def scale_up_link(accelerator: Accelerator) -> Link:
     """Return the catalog's link for the scale-up fabric of an accelerator; PCIe 4 where it has none."""
     text = accelerator.scale_up.lower()
