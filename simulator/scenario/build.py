@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import NamedTuple
 
 import numpy as np
 
-from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
-from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.core.errors import InputError, Problem
 from simulator.core.rng import stream
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
-from simulator.runtime.recipe import Recipe
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
-from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
+from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
-from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
 from simulator.scenario.remarks import remarks
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate
-from simulator.workload.jobs import BatchJob, Job, TrainingJob, Transfer
+from simulator.workload.jobs import Job, Transfer
 from simulator.workload.trace import Trace
 
 
@@ -164,9 +160,7 @@ def _stream(
     traces: TraceCache,
 ) -> Stream:
     if isinstance(work, JobsWork):
-        topology = build_topology(scenario, traces)
-        types = _types(scenario, name, work, topology)
-        return _listed(name, work, types, _recipes(scenario, name, work, topology))
+        return Stream(name, *listed_jobs(scenario, name, work, build_topology(scenario, traces)))
     with scenario.at("workload", name):
         if isinstance(work, TraceWork):
             whole = traces.trace(work)
@@ -194,106 +188,6 @@ def _reference(scenario: Scenario, traces: TraceCache) -> Topology:
     """Return the cluster that a load refers to: that of the baseline, so that alternatives get the same work."""
     baseline = scenario if scenario.baseline is None else replace(scenario, root=scenario.baseline, baseline=None)
     return build_topology(baseline, traces)
-
-
-def _listed(name: str, work: JobsWork, types: Mapping[str, str], recipes: Mapping[int, _Planned]) -> Stream:
-    numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
-    accelerators = np.array([keys.accelerators for _, keys in numbered], dtype=float)
-
-    def fresh() -> Iterator[Job]:
-        for number, keys in numbered:
-            yield _job(name, number, keys, types, recipes.get(number))
-
-    return Stream(name, accelerators, fresh)
-
-
-class _Planned(NamedTuple):
-    """What a job trains and how, the seconds of one step, and the accelerators that can: none named, all of them."""
-
-    recipe: Recipe
-    step: float
-    types: tuple[str, ...]
-
-
-def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, _Planned]:
-    """Return the plans of the jobs that train a model, by the number of the job."""
-    found: dict[int, _Planned] = {}
-    problems: list[Problem] = []
-    for index, keys in enumerate(work.jobs):
-        if isinstance(keys, TrainingKeys) and keys.model is not None:
-            path = ("workload", name, "jobs", index)
-            try:
-                found[index + 1] = _planned(scenario, path, keys, topology)
-            except InputError as error:
-                problems.extend(error.problems)
-    if problems:
-        raise InputError(*problems)
-    return found
-
-
-def _planned(scenario: Scenario, path: tuple[str | int, ...], keys: TrainingKeys, topology: Topology) -> _Planned:
-    with scenario.at(*path):
-        kinds = accelerators(topology, keys.accelerator_types)
-        named(keys)
-    with scenario.at(*path, "layout"):
-        made = recipe(keys)
-        suited = suitable(made, kinds, keys.ignore_memory)
-        seconds = expected(made, topology, suited)
-    with scenario.at(*path):
-        check_one_kind(made, topology, suited)
-        check_length(keys, seconds)
-    others = any(server.accelerator not in suited for server in topology.servers if server.accelerators)
-    return _Planned(made, seconds, tuple(suited) if others else ())
-
-
-def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[str, str]:
-    """Return the accelerator types that jobs name, as the cluster calls them: a short name becomes the catalog's id.
-
-    Raises ``InputError`` for those that neither the catalog nor the cluster knows.
-    """
-    here = dict.fromkeys(server.accelerator for server in topology.servers if server.accelerator)
-    types: dict[str, str] = {}
-    problems: list[Problem] = []
-    for index, keys in enumerate(work.jobs):
-        for place, wanted in enumerate(keys.accelerator_types):
-            try:
-                id = wanted if wanted in here else catalog.accelerator(wanted).id
-            except InputError:
-                path = ("workload", name, "jobs", index, "accelerator_types", place)
-                known = list({**here, **dict.fromkeys(catalog.names("accelerator"))})
-                text = f"unknown accelerator {wanted!r}"
-                problems.append(scenario.root.problem(path, text, did_you_mean(wanted, known)))
-            else:
-                types[wanted] = id if id in here else wanted
-    if problems:
-        raise InputError(*problems)
-    return types
-
-
-def _job(
-    workload: str,
-    number: int,
-    keys: BatchKeys | TrainingKeys,
-    types: Mapping[str, str],
-    planned: _Planned | None,
-) -> Job:
-    common = JobKeys.model_fields.keys() - {"id", "estimate", "accelerator_types"}
-    given = keys.model_dump(include=set(common))
-    given["id"] = keys.id or f"{workload}-{number}"
-    given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
-    given["accelerator_types"] = tuple(types[wanted] for wanted in keys.accelerator_types)
-    given["workload"] = workload
-    if isinstance(keys, BatchKeys):
-        return BatchJob(**given, duration=keys.duration, communication=keys.communication)
-    if planned is not None:
-        if keys.estimate is None:
-            given["estimate"] = keys.iterations * planned.step
-        given["accelerator_types"] = planned.types or given["accelerator_types"]
-        return TrainingJob(**given, iterations=keys.iterations, recipe=planned.recipe)
-    assert keys.compute is not None
-    assert keys.gradient is not None
-    given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}
-    return TrainingJob(**given, iterations=keys.iterations)
 
 
 def _transfers(scenario: Scenario, name: str, work: TransfersWork, topology: Topology) -> Iterator[Transfer]:

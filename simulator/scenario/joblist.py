@@ -1,0 +1,125 @@
+"""Jobs that a scenario lists one by one, as live objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.cluster import catalog
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.runtime.recipe import Recipe
+from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
+from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
+from simulator.scenario.spec import Scenario
+from simulator.scenario.workloads import JobsWork
+from simulator.workload.jobs import BatchJob, Job, TrainingJob
+
+
+class _Planned(NamedTuple):
+    """What a job trains and how, the seconds of one step, and the accelerators that can: none named, all of them."""
+
+    recipe: Recipe
+    step: float
+    types: tuple[str, ...]
+
+
+def listed_jobs(
+    scenario: Scenario, name: str, work: JobsWork, topology: Topology
+) -> tuple[np.ndarray, Callable[[], Iterator[Job]]]:
+    """Return the accelerators of each job of a workload (shape: jobs), and what yields fresh jobs by submission.
+
+    Raises ``InputError``, with the place of each, for models and accelerators that do not suit the cluster.
+    """
+    types = _types(scenario, name, work, topology)
+    recipes = _recipes(scenario, name, work, topology)
+    numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
+
+    def fresh() -> Iterator[Job]:
+        for number, keys in numbered:
+            yield _job(name, number, keys, types, recipes.get(number))
+
+    return np.array([keys.accelerators for _, keys in numbered], dtype=float), fresh
+
+
+def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, _Planned]:
+    """Return the plans of the jobs that train a model, by the number of the job."""
+    found: dict[int, _Planned] = {}
+    problems: list[Problem] = []
+    for index, keys in enumerate(work.jobs):
+        if isinstance(keys, TrainingKeys) and keys.model is not None:
+            path = ("workload", name, "jobs", index)
+            try:
+                found[index + 1] = _planned(scenario, path, keys, topology)
+            except InputError as error:
+                problems.extend(error.problems)
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def _planned(scenario: Scenario, path: tuple[str | int, ...], keys: TrainingKeys, topology: Topology) -> _Planned:
+    with scenario.at(*path):
+        kinds = accelerators(topology, keys.accelerator_types)
+        named(keys)
+    with scenario.at(*path, "layout"):
+        made = recipe(keys)
+        suited = suitable(made, kinds, keys.ignore_memory)
+        seconds = expected(made, topology, suited)
+    with scenario.at(*path):
+        check_one_kind(made, topology, suited)
+        check_length(keys, seconds)
+    others = any(server.accelerator not in suited for server in topology.servers if server.accelerators)
+    return _Planned(made, seconds, tuple(suited) if others else ())
+
+
+def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[str, str]:
+    """Return the accelerator types that jobs name, as the cluster calls them: a short name becomes the catalog's id.
+
+    Raises ``InputError`` for those that neither the catalog nor the cluster knows.
+    """
+    here = dict.fromkeys(server.accelerator for server in topology.servers if server.accelerator)
+    types: dict[str, str] = {}
+    problems: list[Problem] = []
+    for index, keys in enumerate(work.jobs):
+        for place, wanted in enumerate(keys.accelerator_types):
+            try:
+                id = wanted if wanted in here else catalog.accelerator(wanted).id
+            except InputError:
+                path = ("workload", name, "jobs", index, "accelerator_types", place)
+                known = list({**here, **dict.fromkeys(catalog.names("accelerator"))})
+                text = f"unknown accelerator {wanted!r}"
+                problems.append(scenario.root.problem(path, text, did_you_mean(wanted, known)))
+            else:
+                types[wanted] = id if id in here else wanted
+    if problems:
+        raise InputError(*problems)
+    return types
+
+
+def _job(
+    workload: str,
+    number: int,
+    keys: BatchKeys | TrainingKeys,
+    types: Mapping[str, str],
+    planned: _Planned | None,
+) -> Job:
+    common = JobKeys.model_fields.keys() - {"id", "estimate", "accelerator_types"}
+    given = keys.model_dump(include=set(common))
+    given["id"] = keys.id or f"{workload}-{number}"
+    given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
+    given["accelerator_types"] = tuple(types[wanted] for wanted in keys.accelerator_types)
+    given["workload"] = workload
+    if isinstance(keys, BatchKeys):
+        return BatchJob(**given, duration=keys.duration, communication=keys.communication)
+    if planned is not None:
+        if keys.estimate is None:
+            given["estimate"] = keys.iterations * planned.step
+        given["accelerator_types"] = planned.types or given["accelerator_types"]
+        return TrainingJob(**given, iterations=keys.iterations, recipe=planned.recipe)
+    assert keys.compute is not None
+    assert keys.gradient is not None
+    given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}
+    return TrainingJob(**given, iterations=keys.iterations)
