@@ -133,3 +133,13 @@ def test_changes_that_come_after_the_end_are_said() -> None:
         )
         said = [f"{late} changes of links came after the end of the run and changed nothing."] if late else []
         assert [note for note in simulation.run().facts["notes"] if "changes of links" in note] == said
+
+
+def test_changes_of_links_that_nobody_uses_are_said() -> None:
+    topology = two_ways()
+    links = cable(topology, "left", "far")
+    job = TrainingJob(id="x", submit=0.0, accelerators=2.0, iterations=3, compute=1.0, gradient=10.0)
+    record = replay([job], Placed({"x": (0, 1)}), topology=topology, link_events=[(2.0, link, False) for link in links])
+    assert record.facts["notes"] == [
+        "What happened to 2 links changed nothing: nothing was ever sent there (the first is left -> far)."
+    ]

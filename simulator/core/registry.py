@@ -24,7 +24,7 @@ class Registry(Generic[T]):
 
     A built-in is any object of a module in ``package`` that was marked with ``@registry.register(name)``; a module
     is imported when it is first asked for, so adding a plug-in is adding a file. Packages elsewhere announce
-    theirs as entry points of the group ``simulator.<kind>``.
+    theirs as entry points of the group ``simulator.<kind>``, spaces as underscores.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -72,7 +72,9 @@ class Registry(Generic[T]):
         package = importlib.import_module(self._package)
         for module in sorted(info.name for info in pkgutil.iter_modules(getattr(package, "__path__", ()))):
             importlib.import_module(f"{self._package}.{module}")
-        found = sorted(entry_points(group=f"simulator.{self.kind}"), key=lambda entry: (entry.name, entry.value))
+        found = sorted(
+            entry_points(group=f"simulator.{self.kind.replace(' ', '_')}"), key=lambda entry: (entry.name, entry.value)
+        )
         self._elsewhere = {entry.name: entry for entry in reversed(found) if entry.name not in self._known}
         self._complete = True
 

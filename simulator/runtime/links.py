@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Links:
         self._reroute, self._note = reroute, note
         self._capacity = [float(value) for value in router.topology.capacity]
         self._down: dict[int, None] = {}
+        self._planned: dict[int, None] = {}
         self._times: list[float] = []
 
     def plan(self, capacities: Sequence[CapacityEvent], ups: Sequence[LinkEvent]) -> None:
@@ -42,11 +43,13 @@ class Links:
                 raise InputError(
                     f"capacity event ({time!r} s, link {link}, {capacity!r} B/s): numbers must be 0 or more"
                 )
+            self._planned[int(link)] = None
             self._clock.at(time, self._set_capacity, link, capacity, phase=Phase.FAILURES)
         for time, link, up in ups:
             self._check(f"link event at {time:g} s", link)
             if not 0 <= time < math.inf:
                 raise InputError(f"link event ({time!r} s, link {link}): the time must be 0 or more")
+            self._planned[int(link)] = None
             self._clock.at(time, self._set_up, link, up, phase=Phase.FAILURES)
         self._times = [time for time, *_ in (*capacities, *ups)]
 
@@ -54,6 +57,15 @@ class Links:
         """Sentences on changes that came too late for anybody, when all was over at ``end`` (s)."""
         late = sum(time > end for time in self._times)
         return [f"{late:,} changes of links came after the end of the run and changed nothing."] if late else []
+
+    def notes(self, used: Mapping[int, None]) -> list[str]:
+        """What to say of changes of links over which nothing was ever sent."""
+        idle = [link for link in self._planned if link not in used]
+        if not idle:
+            return []
+        src, dst = self._router.topology.ends[idle[0]]
+        links = "1 link" if len(idle) == 1 else f"{len(idle):,} links"
+        return [f"What happened to {links} changed nothing: nothing was ever sent there (the first is {src} -> {dst})."]
 
     def _check(self, what: str, link: int) -> None:
         count = len(self._capacity)

@@ -40,6 +40,8 @@ class PlacedPatterns:
         self._known: dict[Hashable, Ensemble] = {}
         self._steps: dict[Hashable, Pattern] = {}
         self._as_of = 0
+        self.used: dict[int, None] = {}
+        """Links over which some job has sent something."""
 
     def __call__(self, job: Job) -> Pattern:
         """Return the iteration of a job at its placement; raise ``InputError``, with its name, where it has none."""
@@ -50,9 +52,11 @@ class PlacedPatterns:
         self._router.forget()
         try:
             try:
-                return self._pattern(job, self._router)
+                found = self._pattern(job, self._router)
             except LostWay:
-                return self._pattern(job, self._whole)
+                found = self._pattern(job, self._whole)
+            self.used.update(dict.fromkeys(found.usage))
+            return found
         except InputError as error:
             named = (replace(found, text=f"job {job.id!r}: {found.text}") for found in error.problems)
             raise InputError(*named) from None

@@ -100,7 +100,7 @@ class Simulation:
         quiet = not (transfers or capacity_events or link_events or record_links)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
         slots = Slots(topology)
-        patterns = PlacedPatterns(topology, self.router, slots, collectives)
+        self._patterns = patterns = PlacedPatterns(topology, self.router, slots, collectives)
         self.gangs = Gangs(self.clock, self.nodes, patterns, motion, restart, slots)
         self.router.watch(Soon(self.clock, self.gangs.reroute, Phase.FAILURES))
         self.gangs.ended = self._ended
@@ -349,6 +349,7 @@ class Simulation:
         waiting, running = len(self.view.queue), len(self.view.running)
         if waiting or running:
             self._notes.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
+        self._notes += self.links.notes(self._patterns.used | self._flows.used)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 

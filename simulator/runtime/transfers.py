@@ -46,6 +46,8 @@ class TransferLife:
         self._moving: dict[Flow, int] = {}
         self._down: tuple[int, ...] = ()
         self.last_end = 0.0
+        self.used: dict[int, None] = {}
+        """Links over which some transfer went."""
         if transfers:
             self._network = Transfers(fabric, crowd)
             self._soon = Soon(clock, self._reroute, Phase.FAILURES)
@@ -125,6 +127,7 @@ class TransferLife:
             self._arrive(index, way)
 
     def _arrive(self, index: int, way: Way) -> None:
+        self.used.update(dict.fromkeys(way.links))
         flow = Flow(way, float(self._transfers[index].bytes), partial(self._done, index))
         if index not in self._fixed:
             flow.done = partial(self._done_moving, index, flow)
