@@ -19,12 +19,12 @@ def pool(**parameters: Any) -> Topology:
 
 
 def test_an_instance_sends_what_its_cards_carry() -> None:
-    """32 cards of 100 Gb/s are 3,200 Gb/s (AWS P5); raw RDMA reached 3,108 of them (a public note), 97 %."""
+    """32 cards of 100 Gb/s are 3,200 Gb/s (AWS P5); no more than the 3,108 of them that raw RDMA reached, 97 %."""
     made = pool(nodes=4)
     link = made.path("node-0", "node-3")[0]
     assert made.capacity[link] == 32 * EFA.goodput
     assert 32 * EFA.bandwidth * 8 == pytest.approx(3_200e9)
-    assert made.capacity[link] * 8 == pytest.approx(3_108e9, rel=2e-3)
+    assert 3_000e9 < made.capacity[link] * 8 <= 3_108e9
     assert made.bisection() == pytest.approx(2 * 32 * EFA.goodput, rel=1e-12)
 
 

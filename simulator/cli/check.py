@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Facts = dict[str, "str | dict[str, str]"]
 """What an alternative is made of: a sentence, or a section as it stands in the file."""
 _JOBS = "workload "
+_DIMENSIONS = {
+    "submit": "time", "duration": "time", "compute": "time", "estimate": "time", "gradient": "bytes", "memory": "bytes"
+}  # fmt: skip
 _SHOWN = 8
 """Listed jobs of a workload that are shown one by one."""
 
@@ -121,17 +124,21 @@ def _short(value: Any) -> str:
 
 
 def _listed(work: JobsWork) -> dict[str, str]:
-    """How many jobs are listed, and what the first ones say of themselves."""
+    """How many jobs are listed, and what the first ones say of themselves, key by key."""
     count = len(work.jobs)
     words = {"": f"{count:,} job{'s' * (count != 1)}, listed in the file"}
     for number, keys in enumerate(work.jobs[:_SHOWN], 1):
         said = keys.model_dump(exclude_defaults=True, exclude={"id", "kind"})
         said |= said.pop("layout", None) or {}
-        words[keys.id or str(number)] = " ".join(f"{key} {_plain(value)}" for key, value in said.items())
+        words |= {f"{keys.id or number}.{key}": _quantity(key, value) for key, value in said.items()}
     return words
 
 
-def _plain(value: Any) -> str:
+def _quantity(key: str, value: Any) -> str:
+    from simulator.core.units import format_quantity
+
+    if key in _DIMENSIONS:
+        return format_quantity(value, _DIMENSIONS[key])
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -177,7 +184,8 @@ def _print(experiment: Mapping[str, str], facts: Mapping[str, Facts]) -> None:
         if common:
             shared[key] = ", ".join(f"{k} {v}".strip() for k, v in common.items() if not (k and listed))
         for k in dict.fromkeys(k for part in parts for k in part if k not in common):
-            columns[f"{key}.{k}" if k else key] = [part.get(k, "-") for part in parts]
+            name = key.removeprefix(_JOBS)
+            columns[f"{name}.{k}" if k else name] = [part.get(k, "-") for part in parts]
     click.echo(table(list({**experiment, **shared}.items())))
     if columns:
         rows = [(name, *cells) for name, *cells in zip(facts, *columns.values(), strict=True)]
