@@ -53,19 +53,19 @@ class Links:
             self._clock.at(time, self._set_up, link, up, phase=Phase.FAILURES)
         self._times = [time for time, *_ in (*capacities, *ups)]
 
-    def remarks(self, end: float) -> list[str]:
-        """Sentences on changes that came too late for anybody, when all was over at ``end`` (s)."""
+    def remarks(self, end: float, used: Mapping[int, None]) -> list[str]:
+        """Sentences on changes that changed nothing: later than ``end`` (s), when all was over, or of unused links."""
+        found = []
         late = sum(time > end for time in self._times)
-        return [f"{late:,} changes of links came after the end of the run and changed nothing."] if late else []
-
-    def notes(self, used: Mapping[int, None]) -> list[str]:
-        """What to say of changes of links over which nothing was ever sent."""
+        if late:
+            found.append(f"{late:,} changes of links came after the end of the run and changed nothing.")
         idle = [link for link in self._planned if link not in used]
-        if not idle:
-            return []
-        src, dst = self._router.topology.ends[idle[0]]
-        links = "1 link" if len(idle) == 1 else f"{len(idle):,} links"
-        return [f"What happened to {links} changed nothing: nothing was ever sent there (the first is {src} -> {dst})."]
+        if idle:
+            src, dst = self._router.topology.ends[idle[0]]
+            what = "1 link" if len(idle) == 1 else f"{len(idle):,} links"
+            where = f"the first is {src} -> {dst}"
+            found.append(f"What happened to {what} changed nothing: nothing was ever sent there ({where}).")
+        return found
 
     def _check(self, what: str, link: int) -> None:
         count = len(self._capacity)

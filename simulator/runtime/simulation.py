@@ -329,10 +329,10 @@ class Simulation:
             job.state = State.UNFINISHED
             self.journal.job(job, self.gangs.forget(job))
         self._flows.close()
-        if self.until == math.inf:
-            self._notes += self._flows.notes()
+        stuck = self._flows.notes() if self.until == math.inf else []
+        self._notes += stuck
         self._note_left_over()
-        self._notes.extend(self.links.remarks(now))
+        self._notes += self.links.remarks(math.inf if stuck else now, self._patterns.used | self._flows.used)
         tables = self.journal.tables()
         if self.linklog is not None:
             tables["links"] = self.linklog.table(now)
@@ -349,7 +349,6 @@ class Simulation:
         waiting, running = len(self.view.queue), len(self.view.running)
         if waiting or running:
             self._notes.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
-        self._notes += self.links.notes(self._patterns.used | self._flows.used)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 
