@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from simulator.core.clock import Clock, Phase, Soon
@@ -48,28 +49,44 @@ class Member:
         """Return (weight, step): of the link that allows the least, and by all of them together."""
         if not self.places:
             return 1.0, 1.0
-        least = min(self.places.values(), key=lambda place: place.pace)
         alike: dict[tuple[Member, ...], _Place] = {}
         for place in self.places.values():
-            if place.rivals not in alike or place.pace < alike[place.rivals].pace:
-                alike[place.rivals] = place
-        return least.weight, mean_least([place.paces for place in alike.values()]) / least.pace
+            before = alike.get(place.company)
+            if before is None or place.pace < before.pace:
+                alike[place.company] = place
+        least = min(alike.values(), key=_pace)
+        if len(alike) == 1:
+            return least.weight, 1.0
+        return least.weight, mean_least([place.paces() for place in alike.values()]) / least.pace
 
     def part(self, usage: float, capacity: float) -> float:
         """Part of a link that it takes when on alone; n flows that are as fast as they can count as n links' worth."""
-        wanted = usage * self.count * self.limit
-        return (
-            wanted / capacity if wanted < capacity else max(1.0, usage * self.count if self.limit == math.inf else 1.0)
-        )
+        flows = usage * self.count
+        if flows * self.limit < capacity:
+            return flows * self.limit / capacity
+        return max(1.0, flows) if self.limit == math.inf else 1.0
 
 
 class _Place(NamedTuple):
-    """A crowded link to one of its streams: mean pace there, its weight, all paces, and whom it meets."""
+    """A crowded link to one of its streams: mean pace there, its weight, and the parts it may get times ``scale``.
+
+    ``company`` are all streams there, itself among them.
+    """
 
     pace: float
     weight: float
-    paces: Chances
-    rivals: tuple[Member, ...]
+    parts: Chances
+    scale: float
+    company: tuple[Member, ...]
+
+    def paces(self) -> Chances:
+        """All paces, and how likely each is."""
+        return tuple([(part * self.scale, chance) for part, chance in self.parts])
+
+
+_pace = attrgetter("pace")
+_Looked = tuple[float, list[Chances], list[float], list[float]]
+"""What a link carries, and for each stream its parts, their mean, and its weight."""
 
 
 class Crowd:
@@ -92,6 +109,8 @@ class Crowd:
         """Streams without a limit on each link."""
         self._crowded: dict[int, None] = {}
         self._dirty: dict[int, None] = {}
+        self._looked: dict[tuple[tuple[float, float], ...], _Looked] = {}
+        """Streams of links that were looked at in this round: links with equal ones are alike."""
 
     def join(self, stream: Stream, duty: float | None = None) -> Member:
         """Add a stream that comes and goes, or one that is always there (no ``duty``)."""
@@ -194,6 +213,7 @@ class Crowd:
         self._round = self._round + 1 if self._instant == self._clock.now else 1
         self._instant = self._clock.now
         dirty, self._dirty = self._dirty, {}
+        self._looked.clear()
         touched: dict[Member, None] = {}
         for link in dirty:
             touched.update(dict.fromkeys(self._look(link)))
@@ -211,19 +231,17 @@ class Crowd:
         if asked <= _FULL or all(duty >= 1 for duty, _ in streams) or seldom_full(streams):
             return self._uncrowd(link)
         self._crowded[link] = None
-        self._fabric.set_capacity(link, capacity * busy(streams))
-        kept = 1.0
-        for member, parts, least in zip(members, shares(streams), least_parts(streams), strict=True):
-            weight, scale = mean(parts) / least, capacity / (there[member] * member.count)
-            if member.kept:
-                kept = weight
-                continue
-            paces = tuple((part * scale, chance) for part, chance in parts)
-            rivals = tuple(each for each in members if each is not member)
-            member.places[link] = _Place(mean(parts) * scale, weight, paces, rivals)
-        for member in members if kept != 1.0 else ():
+        key = tuple(streams)
+        if key not in self._looked:
+            self._looked[key] = _look(streams)
+        carried, parts, means, weights = self._looked[key]
+        self._fabric.set_capacity(link, capacity * carried)
+        company = tuple(members)
+        kept = next((weight for member, weight in zip(members, weights, strict=True) if member.kept), 1.0)
+        for member, some, fair, weight in zip(members, parts, means, weights, strict=True):
             if not member.kept:
-                member.places[link] = member.places[link]._replace(weight=member.places[link].weight / kept)
+                scale = capacity / (there[member] * member.count)
+                member.places[link] = _Place(fair * scale, weight / kept, some, scale, company)
         return members
 
     def _uncrowd(self, link: int) -> list[Member]:
@@ -245,3 +263,10 @@ class Crowd:
             member.step = step
             if stream.rate > 0 and stream.changed is not None:
                 stream.changed()
+
+
+def _look(streams: Sequence[tuple[float, float]]) -> _Looked:
+    parts = shares(streams)
+    means = [mean(some) for some in parts]
+    weights = [fair / least for fair, least in zip(means, least_parts(streams), strict=True)]
+    return busy(streams), parts, means, weights
