@@ -1,8 +1,9 @@
 """Training jobs for 30 simulated days on 1,024 H100, a hundred at a time, at each fidelity of contention.
 
 ``python benchmarks/bench_training.py [--days N] [--repeats N]``: CPU time on a leaf-spine network of 128 DGX H100 with
-4:1 oversubscription. Jobs come at random (Poisson), take 4 to 32 accelerators and 8 h of computing on average, and all-reduce their
-gradients in every iteration of 0.3 to 1.5 s; ``flow`` puts each of these on the clock, so it is measured on one day.
+4:1 oversubscription. Jobs come at random (Poisson), take 4 to 32 accelerators and 8 h of computing on average, and
+all-reduce their gradients in every iteration of 0.3 to 1.5 s; ``flow`` puts each of these on the clock, so it is
+measured on one day.
 Target: 30 days, fluid, in 5 s.
 """
 
