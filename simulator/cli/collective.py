@@ -49,7 +49,7 @@ def collective(
     plot: str | None,
     as_json: bool,
 ) -> None:
-    r"""Show what a collective takes, over a range of sizes.
+    """Show what a collective takes, over a range of sizes.
 
     NAME is all-reduce, all-gather, reduce-scatter, all-to-all, broadcast, reduce or send-recv. It runs alone, on a
     topology or on servers of the catalog:
@@ -57,7 +57,7 @@ def collective(
     \b
     simulator collective all-reduce --bytes 1GiB --topology superpod-h100-4su --ranks 1024
     simulator collective all-reduce --accelerator h100-sxm --nodes 2 --per-node 8 --link infiniband-ndr
-    """
+    """  # noqa: D301 (click reads the backspace)
     from simulator.experiment.collectives import prepare
     from simulator.models.collectives.api import collective_name
 

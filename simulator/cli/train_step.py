@@ -61,14 +61,14 @@ def _options(command: Any) -> Any:
 @json_option
 @debug_option
 def train_step(model: str | None, search: bool, most: int, ignore_memory: bool, as_json: bool, **keys: Any) -> None:
-    r"""Show the time of one training step by parts, MFU and memory.
+    """Show the time of one training step by parts, MFU and memory.
 
     MODEL is a name of the catalog (see: simulator list models), or --params, --layers and --hidden make one.
 
     \b
     simulator train-step llama-3-70b --accelerator h100-sxm --accelerators 64 --tp 4 --pp 8 --vp 5 --precision fp8
     simulator train-step --params 7e9 --layers 32 --hidden 4096 --accelerator a100-sxm-80 --accelerators 64
-    """
+    """  # noqa: D301 (click reads the backspace)
     from simulator.core.errors import InputError
     from simulator.experiment.train_step import advice, layouts, misfit, prepare
     from simulator.models.training import Layout

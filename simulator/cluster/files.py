@@ -62,7 +62,9 @@ def load_topology(path: Path) -> Topology:
     if isinstance(data, dict) and "links" in data:
         data = {"build": "links"} | data
     if not isinstance(data, dict) or not isinstance(data.get("build"), str):
-        raise InputError(Problem("a topology file is a mapping with a key build, or links", file=str(path)))
+        what = "a topology file is a mapping with a key build, or links"
+        keys = f"; this one has {', '.join(str(key) for key in [*data][:5])}" if isinstance(data, dict) and data else ""
+        raise InputError(Problem(what + keys, file=str(path)))
     parameters = {str(key): value for key, value in data.items() if key not in ("build", "name", "description")}
     topology = build_topology(data["build"], parameters, str(path))
     topology.name = str(data.get("name", topology.name))

@@ -207,8 +207,8 @@ def _members(
     ]
     wanted = len(free) if ranks is None else ranks
     if wanted < 1 or wanted > len(free):
-        where = f"{len(order)} servers" if servers or per_node else "the topology"
-        raise InputError(f"{wanted} ranks: {where} offer 1 to {len(free)} accelerators")
+        where = f"on {len(order)} servers" if servers or per_node else "in the topology"
+        raise InputError(f"{wanted} ranks: there are 1 to {len(free)} {where}")
     return free[:wanted]
 
 
