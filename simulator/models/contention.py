@@ -27,8 +27,6 @@ _STATES = 128
 _FEW = 4
 """Streams of which every combination is looked at; of more, sums that are alike are taken together."""
 _UNLIKELY = 1e-9
-_LINKS = 4
-"""Links that ``mean_least`` looks at: those with the least means. Others are hardly ever the slowest."""
 Stream = tuple[float, float]
 """Duty (share of the time on the link, 0 to 1), and part of the link that it takes when on alone.
 
@@ -173,7 +171,7 @@ def mean_least(several: Sequence[Chances]) -> float:
     """
     if len(several) == 1:
         return mean(several[0])
-    rising = [sorted(chances) for chances in sorted(several, key=mean)[:_LINKS]]
+    rising = [sorted(chances) for chances in several]
     places, left = [0] * len(rising), [1.0] * len(rising)
     total, below = 0.0, 0.0
     while True:

@@ -17,6 +17,8 @@ _FREE, _MOST = 4, 16
 """Rounds in one instant in which duties and paces follow each other freely, and after which they stay as they are; in
 between they take ever smaller steps, as two answers can each call for the other where a stream is held by either of two
 links."""
+_LINKS = 4
+"""Crowded links of a stream that are looked at together: those with the least means. Others are hardly ever slowest."""
 _FULL = 1 + 1e-10
 """Streams that together ask for less than this of a link all fit."""
 
@@ -54,10 +56,10 @@ class Member:
             before = alike.get(place.company)
             if before is None or place.pace < before.pace:
                 alike[place.company] = place
-        least = min(alike.values(), key=_pace)
         if len(alike) == 1:
-            return least.weight, 1.0
-        return least.weight, mean_least([place.paces() for place in alike.values()]) / least.pace
+            return next(iter(alike.values())).weight, 1.0
+        slowest = sorted(alike.values(), key=_pace)[:_LINKS]
+        return slowest[0].weight, mean_least([place.paces() for place in slowest]) / slowest[0].pace
 
     def part(self, usage: float, capacity: float) -> float:
         """Part of a link that it takes when on alone; n flows that are as fast as they can count as n links' worth."""
