@@ -122,7 +122,7 @@ def test_the_figure_is_the_same_every_time(tmp_path: Path) -> None:
         (("all-reduce", *PARTS, "--topology", "two-servers"), "name either a topology, or an accelerator"),
         (("all-reduce", "--topology", "two-serves"), "Did you mean 'two-servers'?"),
         (("all-reduce", "--topology", "two-servers", "--link", "roce-25g"), "leave out link"),
-        (("all-reduce", "--topology", "two-servers", "--ranks", "99"), "99 ranks: the topology offer"),
+        (("all-reduce", "--topology", "two-servers", "--ranks", "99"), "99 ranks: there are 1 to 16 in the topology"),
         (("all-reduce", *PARTS, "--algorithm", "rong"), "unknown collective algorithm 'rong'. Did you mean 'ring'?"),
         (("all-gather", *PARTS, "--algorithm", "nvls"), "algorithm 'nvls' cannot run all-gather"),
         (("all-reduce", *PARTS, "--protocol", "tpc"), "unknown protocol 'tpc'. Did you mean 'tcp'?"),

@@ -106,8 +106,9 @@ def test_a_node_list_is_looked_for_beside_the_file(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("[1, 2]", "F: a topology file is a mapping with a key build, or links"),
-        ("k: 4", "F: a topology file is a mapping with a key build, or links"),
-        ("build: [fat-tree]", "F: a topology file is a mapping with a key build, or links"),
+        ("k: 4", "F: a topology file is a mapping with a key build, or links; this one has k"),
+        ("build: [fat-tree]", "F: build is ['fat-tree']; it must be the name of a builder. "
+         + did_you_mean("", builders.names())),
         ("", "F: a topology file is a mapping with a key build, or links"),
         ("build: fat-tree\nk: 4\nk: 8\n", "F:3: cannot read the topology: key 'k' stands twice"),
         ("build: fat-tree\n? [k]\n: 4\n", "F:2: cannot read the topology: a key must be plain text"),

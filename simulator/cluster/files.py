@@ -62,13 +62,20 @@ def load_topology(path: Path) -> Topology:
     if isinstance(data, dict) and "links" in data:
         data = {"build": "links"} | data
     if not isinstance(data, dict) or not isinstance(data.get("build"), str):
-        what = "a topology file is a mapping with a key build, or links"
-        keys = f"; this one has {', '.join(str(key) for key in [*data][:5])}" if isinstance(data, dict) and data else ""
-        raise InputError(Problem(what + keys, file=str(path)))
+        raise InputError(Problem(_not_a_topology(data), file=str(path)))
     parameters = {str(key): value for key, value in data.items() if key not in ("build", "name", "description")}
     topology = build_topology(data["build"], parameters, str(path))
     topology.name = str(data.get("name", topology.name))
     return topology
+
+
+def _not_a_topology(data: Any) -> str:
+    what = "a topology file is a mapping with a key build, or links"
+    if not isinstance(data, dict) or not data:
+        return what
+    if "build" in data:
+        return f"build is {data['build']!r:.60}; it must be the name of a builder. {did_you_mean('', builders.names())}"
+    return f"{what}; this one has {', '.join([str(key) for key in data][:5])}"
 
 
 def read_text(path: Path) -> str:
