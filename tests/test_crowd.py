@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from simulator.core.clock import Clock
 from simulator.models.contention import mean, shares
-from simulator.runtime.crowd import Crowd, Member
+from simulator.runtime.crowd import Crowd, PhasedStream
 from simulator.runtime.fabric import Fabric, Stream
 
 
@@ -24,7 +24,7 @@ class Network:
 
     def join(
         self, links: tuple[int, ...], duty: float | None, limit: float = math.inf, usage: tuple[float, ...] = ()
-    ) -> Member:
+    ) -> PhasedStream:
         return self.crowd.join(Stream(links, usage, 1.0, limit), duty)
 
     def settle(self) -> None:

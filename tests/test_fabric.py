@@ -13,7 +13,7 @@ from simulator.cluster.routing import way_of
 from simulator.core.clock import Clock
 from simulator.core.rng import stream
 from simulator.models.fairshare import LIMIT, max_min
-from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.bundles import Message, Transfers
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric, Stream
 
@@ -209,7 +209,7 @@ def test_equal_routes_share_one_stream_and_end_in_order() -> None:
     fabric = Fabric(clock, [10.0])
     transfers = Transfers(fabric, Crowd(clock, fabric))
     for name, size, at in (("a", 30.0, 0.0), ("b", 10.0, 0.0), ("c", 10.0, 0.0), ("d", 5.0, 2.0)):
-        clock.at(at, lambda n=name, s=size: transfers.begin(Flow(ONE, s, lambda: done.append((n, clock.now)))))
+        clock.at(at, lambda n=name, s=size: transfers.begin(Message(ONE, s, lambda: done.append((n, clock.now)))))
     clock.run()
     # three share until d comes at 2 s with 6.67 of each sent; four share until b, c end, and so on
     assert [name for name, _ in done] == ["b", "c", "d", "a"]
@@ -224,7 +224,7 @@ def test_one_link_serves_its_bytes_at_full_rate(sizes: list[float]) -> None:
     fabric = Fabric(clock, [1e3])
     transfers = Transfers(fabric, Crowd(clock, fabric))
     for size in sizes:
-        clock.at(0.0, lambda s=size: transfers.begin(Flow(ONE, s, lambda: done.append(clock.now))))
+        clock.at(0.0, lambda s=size: transfers.begin(Message(ONE, s, lambda: done.append(clock.now))))
     clock.run()
     assert len(done) == len(sizes)
     assert done == sorted(done)
@@ -240,7 +240,7 @@ def test_tiny_remainders_do_not_stop_the_clock() -> None:
         size = 1e9 * (1 + index * 2.0**-52)
         clock.at(
             0.1 * index,
-            lambda s=size, w=ONE if index % 2 else BOTH: transfers.begin(Flow(w, s, lambda: done.append(1))),
+            lambda s=size, w=ONE if index % 2 else BOTH: transfers.begin(Message(w, s, lambda: done.append(1))),
         )
     clock.run()
     assert len(done) == 50

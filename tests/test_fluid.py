@@ -18,8 +18,9 @@ from simulator.core.rng import stream
 from simulator.policies.api import ClusterView, Start, placers
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
-from simulator.runtime.fluid import Fluid, rework
+from simulator.runtime.fluid import Fluid
 from simulator.runtime.pattern import Burst, Pattern
+from simulator.runtime.progress import rework
 from simulator.runtime.simulation import Simulation
 from simulator.workload.jobs import TrainingJob
 

@@ -16,7 +16,7 @@ from simulator.core.clock import Clock
 from simulator.core.errors import InputError
 from simulator.core.rng import stream
 from simulator.experiment.transfers import flapping, simulate_transfers
-from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.bundles import Message, Transfers
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
 from simulator.workload.jobs import Transfer
@@ -95,7 +95,7 @@ def test_the_flows_of_a_message_keep_pace_and_count_as_flows() -> None:
     transfers = Transfers(fabric, Crowd(clock, fabric))
     for name, flows in (("split", 4), ("whole", 1)):
         way = way_of([(0,)] * flows, [0.0])
-        clock.at(0.0, lambda n=name, w=way: transfers.begin(Flow(w, 80.0, lambda: done.append((n, clock.now)))))
+        clock.at(0.0, lambda n=name, w=way: transfers.begin(Message(w, 80.0, lambda: done.append((n, clock.now)))))
     clock.run()
     assert done == [("split", pytest.approx(10.0)), ("whole", pytest.approx(16.0))]
 

@@ -14,7 +14,8 @@ from simulator.core.units import UnitError, parse
 from simulator.models.collectives import Estimate, Group, algorithms, estimate
 from simulator.models.collectives.api import collective_name
 from simulator.models.collectives.group import most_on_a_server
-from simulator.runtime.communicator import Communicator, Member
+from simulator.runtime.communicator import Communicator
+from simulator.runtime.slots import Member
 
 if TYPE_CHECKING:
     import pandas as pd

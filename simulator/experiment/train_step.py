@@ -12,9 +12,9 @@ from simulator.cluster.records import Accelerator, Framework, Link, Model
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
 from simulator.models.training import Alone, Layout, Network, Step, generic, nearest_fit, ranked, step
-from simulator.runtime.communicator import Member
 from simulator.runtime.placed import PlacedNetwork, together
 from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
 
 MICRO_BATCHES_PER_STAGE = 8
 """Micro-batches for each pipeline stage where no global batch is given: bubbles are then a ninth of the step."""

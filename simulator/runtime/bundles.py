@@ -7,11 +7,11 @@ from functools import partial
 from heapq import heapify, heappop, heappush
 
 from simulator.cluster.routing import Way
-from simulator.runtime.crowd import Crowd, Member
+from simulator.runtime.crowd import Crowd, PhasedStream
 from simulator.runtime.fabric import Fabric, Stream
 
 
-class Flow:
+class Message:
     """One transfer under way: ``bytes`` left when it took its ``way``; ``done()`` is called when the last has arrived.
 
     A message that is split into several flows is done when all are; they are equal, and keep pace with the slowest.
@@ -35,38 +35,38 @@ class Bundle:
         self.way = way
         self._split = float(way.flows)
         self.stream = Stream(way.links, tuple(usage * self._split for usage in way.usage), changed=None)
-        self._heap: list[tuple[float, int, Flow]] = []
+        self._heap: list[tuple[float, int, Message]] = []
         self._pushes = 0
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def add(self, flow: Flow, sent: float) -> None:
+    def add(self, message: Message, sent: float) -> None:
         """Take one more transfer on, when each flow of the others has ``sent`` so many bytes."""
         self._pushes += 1
-        heappush(self._heap, (sent + flow.bytes / self._split, self._pushes, flow))
+        heappush(self._heap, (sent + message.bytes / self._split, self._pushes, message))
 
     def next_end(self) -> float:
         """Bytes sent by a flow at which the shortest transfer ends."""
         return self._heap[0][0]
 
-    def take_finished(self) -> list[Flow]:
+    def take_finished(self) -> list[Message]:
         """Remove and return the transfers that end with the shortest."""
         end, finished = self._heap[0][0], []
         while self._heap and self._heap[0][0] <= end:
             finished.append(heappop(self._heap)[2])
         return finished
 
-    def take(self, leaves: Callable[[Flow], bool], sent: float) -> list[Flow]:
+    def take(self, leaves: Callable[[Message], bool], sent: float) -> list[Message]:
         """Remove and return the transfers of which ``leaves`` says so, in the order in which they came."""
         leaving = sorted((item for item in self._heap if leaves(item[2])), key=lambda item: item[1])
         if leaving:
             gone = {item[1] for item in leaving}
             self._heap = [item for item in self._heap if item[1] not in gone]
             heapify(self._heap)
-        for end, _, flow in leaving:
-            flow.bytes = max(0.0, end - sent) * self._split
-        return [flow for _, _, flow in leaving]
+        for end, _, message in leaving:
+            message.bytes = max(0.0, end - sent) * self._split
+        return [message for _, _, message in leaving]
 
 
 class Transfers:
@@ -75,40 +75,40 @@ class Transfers:
     def __init__(self, fabric: Fabric, crowd: Crowd) -> None:
         self._fabric, self._crowd = fabric, crowd
         self._bundles: dict[Way, Bundle] = {}
-        self._members: dict[Bundle, Member] = {}
+        self._members: dict[Bundle, PhasedStream] = {}
 
-    def begin(self, flow: Flow) -> None:
+    def begin(self, message: Message) -> None:
         """Put a transfer on the fabric now; one without bytes or links is done at once."""
-        if flow.bytes <= 0 or not flow.way.links:
-            flow.done()
+        if message.bytes <= 0 or not message.way.links:
+            message.done()
             return
-        bundle = self._bundles.get(flow.way)
+        bundle = self._bundles.get(message.way)
         if bundle is None:
-            bundle = self._bundles[flow.way] = Bundle(flow.way)
+            bundle = self._bundles[message.way] = Bundle(message.way)
             bundle.stream.reached = partial(self._finish, bundle)
             self._members[bundle] = self._crowd.join(bundle.stream)
-            bundle.add(flow, 0.0)
+            bundle.add(message, 0.0)
         else:
-            bundle.add(flow, self._fabric.sent(bundle.stream))
+            bundle.add(message, self._fabric.sent(bundle.stream))
         self._follow(bundle)
 
-    def reroute(self, again: Callable[[Flow], Way]) -> None:
+    def reroute(self, again: Callable[[Message], Way]) -> None:
         """Let each transfer go on by the way that ``again`` gives for it, with the bytes that are left."""
-        moving: list[tuple[Flow, Way]] = []
+        moving: list[tuple[Message, Way]] = []
         for bundle in list(self._bundles.values()):
-            ways: dict[Flow, Way] = {}
+            ways: dict[Message, Way] = {}
 
-            def leaves(flow: Flow, way: Way = bundle.way, ways: dict[Flow, Way] = ways) -> bool:
-                ways[flow] = again(flow)
-                return ways[flow] != way
+            def leaves(message: Message, way: Way = bundle.way, ways: dict[Message, Way] = ways) -> bool:
+                ways[message] = again(message)
+                return ways[message] != way
 
             leaving = bundle.take(leaves, self._fabric.sent(bundle.stream))
             if leaving:
-                moving += [(flow, ways[flow]) for flow in leaving]
+                moving += [(message, ways[message]) for message in leaving]
                 self._follow(bundle)
-        for flow, way in moving:
-            flow.way = way
-            self.begin(flow)
+        for message, way in moving:
+            message.way = way
+            self.begin(message)
 
     def _follow(self, bundle: Bundle) -> None:
         """Let the fabric know how many transfers a bundle has, and when the next one ends."""
@@ -123,5 +123,5 @@ class Transfers:
     def _finish(self, bundle: Bundle) -> None:
         finished = bundle.take_finished()
         self._follow(bundle)
-        for flow in finished:
-            flow.done()
+        for message in finished:
+            message.done()

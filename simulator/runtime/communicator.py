@@ -19,9 +19,8 @@ from simulator.core.errors import InputError
 from simulator.models.collectives import Estimate, Group, Level, bus_factor, estimate, traffic
 from simulator.models.collectives.group import scale_up_level, torus
 from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
 
-Member = tuple[int, int]
-"""A server and one of its accelerators, both by index."""
 _Load = tuple[tuple[int, ...], tuple[float, ...], float]
 """Links, bytes on each of them and bytes of the largest flow, per byte of a collective."""
 

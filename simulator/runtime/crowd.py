@@ -23,7 +23,7 @@ _FULL = 1 + 1e-10
 """Streams that together ask for less than this of a link all fit."""
 
 
-class Member:
+class PhasedStream:
     """A stream with its duty, the share of the time that it is on.
 
     ``count`` and ``limit`` are those of the stream while it is on; on the fabric the stream has their means. The limit
@@ -51,7 +51,7 @@ class Member:
         """Return (weight, step): of the link that allows the least, and by all of them together."""
         if not self.places:
             return 1.0, 1.0
-        alike: dict[tuple[Member, ...], _Place] = {}
+        alike: dict[tuple[PhasedStream, ...], _Place] = {}
         for place in self.places.values():
             before = alike.get(place.company)
             if before is None or place.pace < before.pace:
@@ -79,7 +79,7 @@ class _Place(NamedTuple):
     weight: float
     parts: Chances
     scale: float
-    company: tuple[Member, ...]
+    company: tuple[PhasedStream, ...]
 
     def paces(self) -> Chances:
         """All paces, and how likely each is."""
@@ -103,7 +103,7 @@ class Crowd:
         self._fabric = fabric
         self._round, self._instant = 0, -1.0
         self._capacity = [float(value) for value in fabric.capacity]
-        self._on: list[dict[Member, float]] = [{} for _ in self._capacity]
+        self._on: list[dict[PhasedStream, float]] = [{} for _ in self._capacity]
         self._phased = 0
         self._peak = [0.0] * len(self._capacity)
         """Bytes/s that all with a limit would put on each link at once."""
@@ -114,9 +114,9 @@ class Crowd:
         self._looked: dict[tuple[tuple[float, float], ...], _Looked] = {}
         """Streams of links that were looked at in this round: links with equal ones are alike."""
 
-    def join(self, stream: Stream, duty: float | None = None) -> Member:
+    def join(self, stream: Stream, duty: float | None = None) -> PhasedStream:
         """Add a stream that comes and goes, or one that is always there (no ``duty``)."""
-        member = Member(stream, 1.0 if duty is None else duty, duty is None)
+        member = PhasedStream(stream, 1.0 if duty is None else duty, duty is None)
         for link, usage in zip(stream.links, stream.usage, strict=True):
             self._on[link][member] = usage
         self._phased += not member.kept
@@ -127,7 +127,7 @@ class Crowd:
         self._fabric.join(stream)
         return member
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: PhasedStream) -> None:
         """Take a stream off."""
         links = member.stream.links
         self._mark(links)
@@ -139,7 +139,7 @@ class Crowd:
         self._phased -= not member.kept
         self._fabric.leave(member.stream)
 
-    def resize(self, member: Member, count: float) -> None:
+    def resize(self, member: PhasedStream, count: float) -> None:
         """Change the number of flows of a stream."""
         self._count(member, -1)
         member.count = count
@@ -147,7 +147,7 @@ class Crowd:
         self._mark(member.stream.links)
         self._weigh(member)
 
-    def set_duty(self, member: Member, duty: float) -> None:
+    def set_duty(self, member: PhasedStream, duty: float) -> None:
         """Change the share of the time that a stream is on."""
         step = (duty - member.duty) * self._stride()
         if abs(step) > _SAME:
@@ -169,7 +169,7 @@ class Crowd:
         for member in self._on[link]:
             self._weigh(member)
 
-    def _bound(self, member: Member) -> None:
+    def _bound(self, member: PhasedStream) -> None:
         """Hold a stream that comes and goes to what its links carry with nobody else on them."""
         limit = member.own
         if member.duty < 1:
@@ -181,7 +181,7 @@ class Crowd:
             member.limit = limit
             self._count(member, 1)
 
-    def _count(self, member: Member, sign: int) -> None:
+    def _count(self, member: PhasedStream, sign: int) -> None:
         """Count a stream among those that could fill its links, or no more."""
         stream = member.stream
         if member.limit == math.inf:
@@ -216,13 +216,13 @@ class Crowd:
         self._instant = self._clock.now
         dirty, self._dirty = self._dirty, {}
         self._looked.clear()
-        touched: dict[Member, None] = {}
+        touched: dict[PhasedStream, None] = {}
         for link in dirty:
             touched.update(dict.fromkeys(self._look(link)))
         for member in touched:
             self._weigh(member)
 
-    def _look(self, link: int) -> list[Member]:
+    def _look(self, link: int) -> list[PhasedStream]:
         """Tell the fabric the mean capacity of a link, and return the streams to which it matters."""
         there, capacity = self._on[link], self._capacity[link]
         if capacity <= 0:
@@ -246,13 +246,13 @@ class Crowd:
                 member.places[link] = _Place(fair * scale, weight / kept, some, scale, company)
         return members
 
-    def _uncrowd(self, link: int) -> list[Member]:
+    def _uncrowd(self, link: int) -> list[PhasedStream]:
         if link in self._crowded:
             del self._crowded[link]
             self._fabric.set_capacity(link, self._capacity[link])
         return [member for member in self._on[link] if member.places.pop(link, None)]
 
-    def _weigh(self, member: Member) -> None:
+    def _weigh(self, member: PhasedStream) -> None:
         """Give the fabric the mean of a stream: its weight is that of the link that allows it least."""
         (weight, step), stream = member.tightest(), member.stream
         if weight != member.weight:  # its pace, and the load that it is, stay until the fabric has solved

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from simulator.cluster.topology import Server, Topology
 from simulator.models.training.network import fan_in, parameter_server, tree_aggregate
-from simulator.runtime.communicator import Communicator, LostWay, Member
+from simulator.runtime.communicator import Communicator, LostWay
 from simulator.runtime.pattern import Burst
 from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
 
 CENTRAL = {"parameter-server": parameter_server, "tree-aggregate": tree_aggregate}
 """Schemes in which gradients meet at a few ranks: seconds of (bytes, workers, servers or levels, network level)."""

@@ -11,8 +11,8 @@ from simulator.core.clock import Clock
 from simulator.core.errors import InputError, Problem
 from simulator.core.timer import Deadlines
 from simulator.runtime.fabric import Fabric, Stream
-from simulator.runtime.fluid import rework
 from simulator.runtime.pattern import Burst, Pattern
+from simulator.runtime.progress import elapse, rework
 from simulator.workload.jobs import Job
 
 _ROUNDING = 1e-12
@@ -103,15 +103,7 @@ class Flow:
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
-        life, now = self._lives[job], self._clock.now
-        elapsed = now - job.since
-        job.since = now
-        job.ran += elapsed
-        if job.restarting > 0:
-            lost = min(elapsed, job.restarting)
-            job.restarting -= lost
-            job.overhead += lost
-            elapsed -= lost
+        life, elapsed = self._lives[job], elapse(job, self._clock.now)
         if life.stage >= 0:
             job.done = min(job.work, life.before + life.pattern.bounds[life.stage] + self._into_stage(life))
         elif not job.restarting:

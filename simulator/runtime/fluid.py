@@ -8,9 +8,10 @@ from functools import partial
 
 from simulator.core.clock import Clock
 from simulator.core.timer import Deadlines
-from simulator.runtime.crowd import Crowd, Member
+from simulator.runtime.crowd import Crowd, PhasedStream
 from simulator.runtime.fabric import Stream
 from simulator.runtime.pattern import Pattern
+from simulator.runtime.progress import elapse, rework
 from simulator.workload.jobs import Job
 
 
@@ -25,7 +26,7 @@ class Fluid:
     def __init__(self, clock: Clock, crowd: Crowd | None, arrived: Callable[[Job], None], interleaved: bool) -> None:
         self._clock, self._crowd, self._interleaved = clock, crowd, interleaved
         self._ends: Deadlines[Job] = Deadlines(clock, arrived)
-        self._members: dict[Job, tuple[Member, Pattern]] = {}
+        self._members: dict[Job, tuple[PhasedStream, Pattern]] = {}
 
     def begin(self, job: Job, pattern: Pattern | None) -> None:
         """Let a job move; ``job.done`` of ``job.work`` is behind it."""
@@ -43,16 +44,7 @@ class Fluid:
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
-        now = self._clock.now
-        elapsed = now - job.since
-        job.since = now
-        job.ran += elapsed
-        if job.restarting > 0:
-            lost = min(elapsed, job.restarting)
-            job.restarting -= lost
-            job.overhead += lost
-            elapsed -= lost
-        job.done += elapsed * job.speed
+        job.done += elapse(job, self._clock.now) * job.speed
 
     def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""
@@ -96,13 +88,6 @@ class Fluid:
         left = job.work - job.done
         end = job.since + job.restarting + left / job.speed if job.speed > 0 else math.inf
         self._ends.set(job, max(end, job.since))
-
-
-def rework(job: Job, before: Pattern, after: Pattern) -> None:
-    """Count the work of a job by another pattern of the same iterations."""
-    if 0 < before.base < math.inf and 0 < after.base < math.inf:
-        job.done *= after.base / before.base
-    job.work = after.work
 
 
 _ROUNDING = 1e-12

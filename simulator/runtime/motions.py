@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from simulator.core.clock import Clock
-from simulator.runtime.batch import Motion
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.flow import Flow
 from simulator.runtime.fluid import Fluid
+from simulator.runtime.gangs import Motion
 from simulator.workload.jobs import Job
 
 Arrived = Callable[[Job], None]

@@ -11,11 +11,11 @@ from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
 from simulator.models.training import Layout, Step, groups, step
-from simulator.runtime.communicator import Member
 from simulator.runtime.ensemble import CENTRAL, Call, Ensemble
 from simulator.runtime.pattern import Pattern
 from simulator.runtime.recipe import Recipe
 from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
 
 
 class PlacedNetwork:

@@ -15,11 +15,11 @@ from simulator.core.rng import stream
 from simulator.metrics.recorder import Record
 from simulator.policies.api import Action, Placer, Preempt, Reject, Scheduler, Start
 from simulator.runtime.accounting import Costs, Meter
-from simulator.runtime.batch import Gangs
 from simulator.runtime.checks import checked, expected, fault, in_thousandths
 from simulator.runtime.collector import fewer_collections
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
+from simulator.runtime.gangs import Gangs
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
 from simulator.runtime.linklog import LinkLog, fabric

@@ -13,7 +13,7 @@ from simulator.cluster.routing import Way, way_of
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import InputError
 from simulator.metrics.recorder import Table
-from simulator.runtime.bundles import Flow, Transfers
+from simulator.runtime.bundles import Message, Transfers
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
 from simulator.runtime.router import Router
@@ -43,7 +43,7 @@ class TransferLife:
         self._position = 0
         self._arriving: list[tuple[float, int, Way]] = []
         self._stranded: list[int] = []
-        self._moving: dict[Flow, int] = {}
+        self._moving: dict[Message, int] = {}
         self._down: tuple[int, ...] = ()
         self.last_end = 0.0
         self.used: dict[int, None] = {}
@@ -128,11 +128,11 @@ class TransferLife:
 
     def _arrive(self, index: int, way: Way) -> None:
         self.used.update(dict.fromkeys(way.links))
-        flow = Flow(way, float(self._transfers[index].bytes), partial(self._done, index))
+        message = Message(way, float(self._transfers[index].bytes), partial(self._done, index))
         if index not in self._fixed:
-            flow.done = partial(self._done_moving, index, flow)
-            self._moving[flow] = index
-        self._network.begin(flow)
+            message.done = partial(self._done_moving, index, message)
+            self._moving[message] = index
+        self._network.begin(message)
 
     def _expect(self, way: Way, messages: float) -> None:
         """Let those who choose their way by load know of a transfer that is not there yet."""
@@ -154,19 +154,19 @@ class TransferLife:
         self._down = self._router.down
         returning = back and self._router.lasting
 
-        def again(flow: Flow) -> Way:
-            index = self._moving.get(flow)
-            if index is None or not (returning or self._dead(flow.way)):
-                return flow.way
-            return self._way(index) or flow.way
+        def again(message: Message) -> Way:
+            index = self._moving.get(message)
+            if index is None or not (returning or self._dead(message.way)):
+                return message.way
+            return self._way(index) or message.way
 
         self._network.reroute(again)
         stranded, self._stranded = self._stranded, []
         for index in stranded:
             self._set_out(index)
 
-    def _done_moving(self, index: int, flow: Flow) -> None:
-        del self._moving[flow]
+    def _done_moving(self, index: int, message: Message) -> None:
+        del self._moving[message]
         self._done(index)
 
     def _done(self, index: int) -> None:

@@ -15,8 +15,9 @@ from simulator.cluster.topology import Topology
 from simulator.experiment.validate import Row, areas, row
 from simulator.models.collectives import Group, bus_factor, estimate
 from simulator.models.fairshare import max_min
-from simulator.runtime.communicator import Communicator, Member
+from simulator.runtime.communicator import Communicator
 from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
 
 _DATA = Path(__file__).parent / "data"
 LARGE = 64 * 2**20
