@@ -1,7 +1,7 @@
 """Max-min fair sharing on fat-trees: one solve by each method of ``models.fairshare``.
 
 ``python benchmarks/bench_fairshare.py``: CPU time, medians. Where the two methods take as long is what ``_FEW`` of
-``simulator/models/fairshare.py`` is set to. ``--quick`` leaves out the large cases.
+``simulator/models/fairshare/solve.py`` is set to. ``--quick`` leaves out the large cases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from simulator.cluster.builders import builders
 from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
-from simulator.models.fairshare import _FEW, _by_heap, _by_rounds
+from simulator.models.fairshare.solve import _FEW, _by_heap, _by_rounds
 
 COUNTS = (5, 10, 15, 20, 30, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simulator.cluster.builders import builders
 from simulator.core.rng import stream
-from simulator.models.fairshare import LIMIT, _by_heap, _by_rounds, fill, max_min
+from simulator.models.fairshare.solve import LIMIT, _by_heap, _by_rounds, fill, max_min
 from tests.reference.rates import by_linear_programs, by_rationals
 
 

@@ -15,12 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.core.rng import stream
-from simulator.models import fairshare_compiled, fairshare_rows
-from simulator.models.fairshare import max_min
-from simulator.models.fairshare_net import Net
+from simulator.models.fairshare import kernel, max_min, rows
+from simulator.models.fairshare.net import Net
 
 ROOT = Path(__file__).parents[1]
-PLAIN = fairshare_compiled.plain()
+PLAIN = kernel.plain()
 
 
 class Driver:
@@ -125,7 +124,7 @@ def test_rates_are_those_of_a_solve_from_nothing(seed: int, links: int) -> None:
 
 @pytest.fixture(scope="module")
 def compiled() -> Any:
-    found = fairshare_compiled.compiled()
+    found = kernel.compiled()
     if found is None:
         pytest.skip("numba is not installed")
     return found
@@ -172,7 +171,7 @@ print("numba" in sys.modules)
 def test_a_run_gives_the_same_bytes_with_and_without() -> None:
     found = []
     for switch in ("0", "1"):
-        environment = os.environ | {fairshare_compiled.SWITCH: switch}
+        environment = os.environ | {kernel.SWITCH: switch}
         done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         table, _, used = done.stdout.rstrip().rpartition("\n")
@@ -182,15 +181,15 @@ def test_a_run_gives_the_same_bytes_with_and_without() -> None:
 
 
 def test_small_runs_never_load_the_compiler() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != fairshare_compiled.SWITCH}
+    environment = {name: value for name, value in os.environ.items() if name != kernel.SWITCH}
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.rstrip().endswith("False")
 
 
 def test_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value, expected in (("0", math.inf), ("1", 0.0), ("", fairshare_compiled._PATIENCE)):
-        monkeypatch.setenv(fairshare_compiled.SWITCH, value)
-        assert fairshare_compiled.patience() == expected
+    for value, expected in (("0", math.inf), ("1", 0.0), ("", kernel._PATIENCE)):
+        monkeypatch.setenv(kernel.SWITCH, value)
+        assert kernel.patience() == expected
 
 
 def test_where_the_machine_code_cannot_be_kept_it_is_made_anyway(compiled: Any) -> None:
@@ -200,4 +199,4 @@ def test_where_the_machine_code_cannot_be_kept_it_is_made_anyway(compiled: Any) 
                 raise RuntimeError("cannot cache function: no locator available")
             return function[0]
 
-    assert fairshare_compiled._jit(Numba(), fairshare_rows.load) is fairshare_rows.load
+    assert kernel._jit(Numba(), rows.load) is rows.load

@@ -13,7 +13,7 @@ from simulator.cluster.builders import builders
 from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
 from simulator.experiment.transfers import simulate_transfers
-from simulator.models import fairshare_compiled
+from simulator.models.fairshare import kernel
 from simulator.runtime.router import Router
 from simulator.workload.jobs import Transfer
 from tests.reference import transfers as reference
@@ -128,9 +128,9 @@ def test_ends_with_links_that_die_and_come_back(name: str, seed: int, count: int
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_crowd_ends_when_it_should(name: str, switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without compiled code."""
-    if switch == "1" and fairshare_compiled.compiled() is None:
+    if switch == "1" and kernel.compiled() is None:
         pytest.skip("numba is not installed")
-    monkeypatch.setenv(fairshare_compiled.SWITCH, switch)
+    monkeypatch.setenv(kernel.SWITCH, switch)
     topology, moves = case(name, 5, 150)
     routes = [topology.path(t.src, t.dst) for t in moves]
     assert without_latency(topology, moves) == pytest.approx(stepped(topology, moves, routes, []), rel=1e-9)

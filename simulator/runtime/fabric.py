@@ -11,8 +11,8 @@ import numpy as np
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Timer
 from simulator.models.fairshare import LIMIT
-from simulator.models.fairshare_compiled import compiled, patience, plain
-from simulator.models.fairshare_net import Net
+from simulator.models.fairshare.kernel import compiled, patience, plain
+from simulator.models.fairshare.net import Net
 
 _NOBODY = 1e-9
 """Flows: fewer are what rounding leaves of none."""
@@ -54,7 +54,7 @@ class Stream:
 class Fabric:
     """Max-min fair sharing of the links by the streams on them, solved once per instant.
 
-    Only the streams that a change moves are looked at (see ``models.fairshare_sweep``). When much has been looked at,
+    Only the streams that a change moves are looked at (see ``models.fairshare.sweep``). When much has been looked at,
     the code that does it is compiled, if numba is there and ``SIMULATOR_NUMBA`` is not 0; rates are the same bits.
     """
 

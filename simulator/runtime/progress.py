@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.runtime.pattern import Pattern
-from simulator.workload.jobs import Job
+from simulator.workload.jobs import Job, State
 
 
 def elapse(job: Job, now: float) -> float:
@@ -29,3 +29,10 @@ def rework(job: Job, before: Pattern, after: Pattern) -> None:
     if 0 < before.base < math.inf and 0 < after.base < math.inf:
         job.done *= after.base / before.base
     job.work = after.work
+
+
+def progress(job: Job, now: float) -> float:
+    """Seconds of work, as if alone, that a job has done until ``now``."""
+    if job.state is not State.RUNNING:
+        return job.done
+    return job.done + max(0.0, now - job.since - job.restarting) * job.speed

@@ -26,10 +26,11 @@ from simulator.runtime.linklog import LinkLog, fabric
 from simulator.runtime.links import CapacityEvent, LinkEvent, Links
 from simulator.runtime.motions import MOTIONS
 from simulator.runtime.patterns import PlacedPatterns
+from simulator.runtime.progress import progress
 from simulator.runtime.router import Router
 from simulator.runtime.slots import Slots
 from simulator.runtime.transfers import TransferLife
-from simulator.runtime.view import View, progress
+from simulator.runtime.view import View
 from simulator.workload.jobs import Job, Placement, State, Transfer
 
 _PATIENCE = 100_000

@@ -8,6 +8,7 @@ from simulator.core.clock import Clock
 from simulator.core.errors import PolicyError, SimulatorError
 from simulator.policies.api import Placer
 from simulator.runtime.jobset import JobSet
+from simulator.runtime.progress import progress
 from simulator.workload.jobs import Job, Placement, State
 
 
@@ -64,10 +65,3 @@ class View:
         except (Exception, SystemExit) as error:
             name = type(self._placer).__name__
             raise PolicyError(f"placement {name} of job {job.id!r}: {type(error).__name__}: {error}") from error
-
-
-def progress(job: Job, now: float) -> float:
-    """Seconds of work, as if alone, that a job has done until ``now``."""
-    if job.state is not State.RUNNING:
-        return job.done
-    return job.done + max(0.0, now - job.since - job.restarting) * job.speed

@@ -10,13 +10,13 @@ from functools import cache
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-from simulator.models import fairshare_heap, fairshare_rows, fairshare_sweep
+from simulator.models.fairshare import heap, rows, sweep
 
 SWITCH = "SIMULATOR_NUMBA"
 """Environment variable: 0 never compiles, 1 at once; else it is done when it pays."""
 _PATIENCE = 400_000
 """Entries that plain code looks at before it is compiled: half a second, as long as machine code takes to load."""
-_MODULES: tuple[ModuleType, ...] = (fairshare_heap, fairshare_rows, fairshare_sweep)
+_MODULES: tuple[ModuleType, ...] = (heap, rows, sweep)
 """In the order in which they use one another."""
 
 

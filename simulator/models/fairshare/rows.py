@@ -1,14 +1,14 @@
 """What happens to the rows of a ``Net`` between sweeps: classes come and go, links change, bytes are counted.
 
-Like all code of the sweep it keeps to what numba compiles (see ``fairshare_sweep``). Times in seconds.
+Like all code of the sweep it keeps to what numba compiles (see ``sweep``). Times in seconds.
 """
 
 from __future__ import annotations
 
 import math
 
-from simulator.models.fairshare_heap import put
-from simulator.models.fairshare_net import Entry, Flows, Link, Node
+from simulator.models.fairshare.heap import put
+from simulator.models.fairshare.net import Entry, Flows, Link, Node
 
 _ALL = 1 + 1e-10
 """A link that all its flows together can overfill by less than this part is large enough for them."""

@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import math
 
-from simulator.models.fairshare_heap import put
-from simulator.models.fairshare_net import Entry, Flows, Link, Node
-from simulator.models.fairshare_rows import advance, due
+from simulator.models.fairshare.heap import put
+from simulator.models.fairshare.net import Entry, Flows, Link, Node
+from simulator.models.fairshare.rows import advance, due
 
 _SLACK = 1e-12
 """Relative: levels that differ by less are equal."""

@@ -1,4 +1,4 @@
-"""Links and the flow classes on them, as rows of numbers: what the sweep of ``fairshare_sweep`` works on."""
+"""Links and the flow classes on them, as rows of numbers: what ``sweep`` works on."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """A heap of rows: each knows its key and its place, so that keys can change and rows be taken off.
 
-Like all code of the sweep it keeps to what numba compiles (see ``fairshare_sweep``).
+Like all code of the sweep it keeps to what numba compiles (see ``sweep``).
 """
 
 from __future__ import annotations
 
 import math
 
-from simulator.models.fairshare_net import Node
+from simulator.models.fairshare.net import Node
 
 
 def put(nodes: list[Node], node: int, key: float, size: int) -> int:
