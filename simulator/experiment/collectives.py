@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
 from simulator.core.units import UnitError, parse
+from simulator.experiment.topologies import topology_of
 from simulator.models.collectives import Estimate, Group, algorithms, estimate
 from simulator.models.collectives.api import collective_name
 from simulator.models.collectives.group import most_on_a_server
@@ -134,7 +135,7 @@ def prepare(
         odd = [text for text, value in (("link", link), ("nics", nics)) if value is not None]
         if odd:
             raise InputError(f"a topology has links of its own: leave out {' and '.join(odd)}")
-        return _on_topology(_load(topology), ranks, servers, per_node, protocol)
+        return _on_topology(topology_of(topology), ranks, servers, per_node, protocol)
     assert accelerator is not None
     if servers:
         raise InputError("servers are those of a topology: name one")
@@ -170,16 +171,6 @@ def _check_protocol(name: str) -> None:
     if catalog.protocol(name).reach != "network":
         known = [record.id for record in catalog.records("protocol") if catalog.protocol(record.id).reach == "network"]
         raise InputError(f"protocol {name!r} joins accelerators, not servers. {did_you_mean(name, known)}")
-
-
-def _load(topology: Topology | str | Path) -> Topology:
-    from simulator.scenario.loader import is_file
-    from simulator.scenario.shipped import shipped
-
-    if isinstance(topology, Topology):
-        return topology
-    path = Path(topology)
-    return Topology.load(path if is_file(path) else shipped("topologies", str(topology)))
 
 
 def _on_topology(

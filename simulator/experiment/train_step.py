@@ -11,6 +11,7 @@ from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Framework, Link, Model
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
+from simulator.experiment.topologies import topology_of
 from simulator.models.training import Alone, Layout, Network, Step, generic, nearest_fit, ranked, step
 from simulator.runtime.placed import PlacedNetwork, together
 from simulator.runtime.router import Router
@@ -174,7 +175,7 @@ def prepare(
     kind = catalog.framework(framework) if isinstance(framework, str) else framework
     if servers is not None:
         kind = replace(kind, servers=servers)
-    place = None if topology is None else _load(topology)
+    place = None if topology is None else topology_of(topology)
     device, count, members = _devices(accelerator, accelerators, place)
     common = {key: value for key, value in layout.items() if value is not None} | {"accelerators": count}
     if place is not None and members:
@@ -226,13 +227,3 @@ def _batch(count: int, common: Mapping[str, Any]) -> int:
     tp, pp, cp, micro_batch = (int(common.get(key, 1)) for key in ("tp", "pp", "cp", "micro_batch"))
     each = MICRO_BATCHES_PER_STAGE * pp if pp > 1 else 1
     return max(1, count // max(1, tp * pp * cp)) * micro_batch * each
-
-
-def _load(topology: Topology | str | Path) -> Topology:
-    from simulator.scenario.loader import is_file
-    from simulator.scenario.shipped import shipped
-
-    if isinstance(topology, Topology):
-        return topology
-    path = Path(topology)
-    return Topology.load(path if is_file(path) else shipped("topologies", str(topology)))
