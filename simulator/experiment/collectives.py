@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
@@ -223,8 +223,3 @@ def _of_parts(
         verb = "has" if len(named) == 1 else "have"
         notes.append(f"{' and '.join(named)} {verb} no effect: all ranks are in one scale-up domain")
     return Bench(group, None, tuple(notes))
-
-
-def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return rows as mappings, in SI units."""
-    return [row._asdict() for row in rows]

@@ -8,9 +8,6 @@ from typing import ClassVar, Literal
 from simulator.cluster.records.base import Record
 from simulator.core.units import Bytes, BytesPerSecond, Ratio, Seconds
 
-SCHEMES = ("all-reduce", "parameter-server", "tree-aggregate")
-SHARDING = ("none", "zero1", "zero2", "zero3", "hybrid")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework(Record):
