@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from simulator.cluster.records import Framework, Model
-from simulator.models.training.footprint import held, weight_bytes
+from simulator.models.training.footprint import held
 from simulator.models.training.layout import Layout, domain_of, sample, span
 from simulator.models.training.network import Network
 
@@ -79,9 +79,8 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
     """Tensor, context and expert parallelism: in every layer of every micro-batch."""
     tokens = layout.micro_batch * (layout.sequence or model.sequence) / layout.cp
     layers = model.layers / layout.pp * layout.micro_batches
-    width = 4.0 if layout.precision in ("fp32", "tf32") else 2.0
     passes = 3 if layout.recompute == "full" else 2
-    hidden = tokens * model.hidden * width
+    hidden = tokens * model.hidden * layout.width
     if layout.tp > 1:
         group = span(sample(layout, "tp"), domain)
         blocks = 1 + (1 - model.moe_layers / model.layers) + (model.moe_layers / model.layers) * (model.shared_ffn > 0)
@@ -95,7 +94,7 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
     if layout.cp > 1:
         group = span(sample(layout, "cp"), domain)
         kv = (2 * (model.kv_heads or model.heads) * model.head) if not model.kv_rank else 2 * model.heads * model.head
-        block = tokens * kv / layout.tp * width
+        block = tokens * kv / layout.tp * layout.width
         steps = (layout.cp - 1) * (passes + 1)
         pair = (2, 1) if group[1] == 1 else (1, 2)
         yield Communication("cp", "send-recv", block, steps * layers, pair), 1.0, w.attention
@@ -105,7 +104,7 @@ def _inside_layers(model: Model, layout: Layout, framework: Framework, domain: i
         calls = 2 * passes * model.moe_layers / model.layers * layers
         if framework.dispatch == "per-domain":
             rows *= copies(model.active_experts, group[1])
-        call = Communication("ep", "all-to-all", rows * model.hidden * width, calls, group)
+        call = Communication("ep", "all-to-all", rows * model.hidden * layout.width, calls, group)
         yield call, framework.ep_overlap, w.forward + w.backward
 
 
@@ -122,8 +121,7 @@ def _pipeline(model: Model, layout: Layout, framework: Framework, domain: int, w
     if layout.pp == 1:
         return
     tokens = layout.micro_batch * (layout.sequence or model.sequence) / layout.cp
-    width = 4.0 if layout.precision in ("fp32", "tf32") else 2.0
-    size = tokens * model.hidden * width / layout.tp
+    size = tokens * model.hidden * layout.width / layout.tp
     first, second, *_ = sample(layout, "pp")
     pair = span((first, second), domain)
     calls = 2 * layout.vp * layout.micro_batches
@@ -143,7 +141,7 @@ def _replicas(model: Model, layout: Layout, framework: Framework, domain: int, w
 def _replica(
     axis: str, count: float, group: tuple[int, int], model: Model, layout: Layout, framework: Framework, w: Windows
 ) -> Iterator[Draft]:
-    gradients, weights = count * framework.gradient_bytes, count * weight_bytes(layout)
+    gradients, weights = count * framework.gradient_bytes, count * layout.width
     overlap, sharding = framework.dp_overlap, layout.sharding or framework.sharding
     layers = model.layers / layout.pp if model.layers else 1
     if framework.scheme != "all-reduce":

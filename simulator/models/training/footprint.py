@@ -57,11 +57,6 @@ def held(model: Model, layout: Layout) -> tuple[float, float]:
     return (dense + ends) / layout.tp, moe * routed * stage / layout.ep
 
 
-def weight_bytes(layout: Layout) -> float:
-    """Bytes of one weight as the forward pass uses it."""
-    return 4.0 if layout.precision in ("fp32", "tf32") else 2.0
-
-
 def memory(model: Model, layout: Layout, framework: Framework, accelerator: Accelerator) -> Memory:
     """Memory of the fullest rank, bytes.
 
@@ -71,10 +66,9 @@ def memory(model: Model, layout: Layout, framework: Framework, accelerator: Acce
     """
     dense, routed = held(model, layout)
     sharding = layout.sharding or framework.sharding
-    full = layout.precision in ("fp32", "tf32")
-    state = 8.0 if full else OPTIMIZER_BYTES
+    state = 8.0 if layout.full else OPTIMIZER_BYTES
     trained = layout.trains == "all"
-    w, g, o = weight_bytes(layout), framework.gradient_bytes * trained, state * trained
+    w, g, o = layout.width, framework.gradient_bytes * trained, state * trained
     weights = gradients = optimizer = 0.0
     for axis, count, ranks in (("dp", dense, layout.replicas), ("edp", routed, layout.expert_replicas)):
         if sharding == "hybrid":
@@ -92,15 +86,19 @@ def _activations(model: Model, layout: Layout, framework: Framework) -> tuple[fl
     if model.kind == "cnn":
         assert model.sample_activations is not None
         return model.sample_activations * layout.micro_batch, 0.0
-    width = 2.0 if layout.precision not in ("fp32", "tf32") else 4.0
     tokens = layout.micro_batch * (layout.sequence or model.sequence) / layout.cp
     moe = model.moe_layers / model.layers
-    layer = tokens * width / 2 * (moe * _row_bytes(model, layout, True) + (1 - moe) * _row_bytes(model, layout, False))
+    layer = (
+        tokens
+        * layout.width
+        / 2
+        * (moe * _row_bytes(model, layout, True) + (1 - moe) * _row_bytes(model, layout, False))
+    )
     if framework.attention == "unfused" and layout.recompute == "none":
         layer += 5.0 * model.heads / layout.tp * tokens * (layout.sequence or model.sequence)
     kept = layer
     if layout.recompute == "full":
-        kept = tokens * width * model.hidden / (layout.tp if layout.splits_sequence else 1)
+        kept = tokens * layout.width * model.hidden / (layout.tp if layout.splits_sequence else 1)
     in_flight = min(layout.pp, layout.micro_batches) if layout.pp > 1 else 1
     interleaved = 1 + (layout.pp - 1) / (layout.pp * layout.vp) if layout.vp > 1 else 1.0
     stack = kept * model.layers / layout.pp * in_flight * interleaved

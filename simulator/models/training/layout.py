@@ -111,6 +111,16 @@ class Layout:
         return self.global_batch // (self.dp * self.micro_batch)
 
     @property
+    def full(self) -> bool:
+        """Whether weights and activations are kept in four bytes."""
+        return self.precision in ("fp32", "tf32")
+
+    @property
+    def width(self) -> float:
+        """Bytes of a weight or an activation as the passes use it."""
+        return 4.0 if self.full else 2.0
+
+    @property
     def replicas(self) -> int:
         """Ranks that hold the same dense weights: dp x cp."""
         return self.dp * self.cp

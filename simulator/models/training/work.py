@@ -89,11 +89,6 @@ class Worker:
         """Tokens of one sequence."""
         return self.layout.sequence or self.model.sequence
 
-    @property
-    def wide(self) -> float:
-        """Bytes of an activation."""
-        return 4.0 if self.layout.precision in ("fp32", "tf32") else 2.0
-
     def layer(self, moe: bool, windowed: bool = False) -> Part:
         """One transformer layer."""
         model, tp = self.model, self.layout.tp
@@ -128,14 +123,15 @@ class Worker:
         model, tp = self.model, self.layout.tp
         n, k = model.vocab / tp, float(model.hidden)
         device, tokens = self.device, self.tokens
-        once = device.gemm(tokens, n, k, wide=True, output=self.wide)
-        back = device.gemm(tokens, k, n, wide=True, output=self.wide) + device.gemm(n, k, tokens, wide=True, output=8.0)
-        loss = 5.0 * self.wide * tokens * n * self.framework.elementwise
+        once = device.gemm(tokens, n, k, wide=True, output=self.layout.width)
+        back = device.gemm(tokens, k, n, wide=True, output=self.layout.width)
+        back += device.gemm(n, k, tokens, wide=True, output=8.0)
+        loss = 5.0 * self.layout.width * tokens * n * self.framework.elementwise
         return Part(self._hosted(Pass(once, 0.0, device.move(loss)), 10), self._hosted(Pass(back, 0.0, 0.0), 10))
 
     def embedding(self) -> Part:
         """Look-up, and the sum of its gradients."""
-        moved = 3 * self.wide * self.tokens * self.model.hidden
+        moved = 3 * self.layout.width * self.tokens * self.model.hidden
         return Part(Pass(elementwise=self.device.move(moved)), Pass(elementwise=self.device.move(2 * moved)))
 
     def scores(self, windowed: bool = False) -> Pass:
@@ -148,8 +144,8 @@ class Worker:
         n = matrix.n / tp if matrix.split == "n" else float(matrix.n)
         k = matrix.k / tp if matrix.split == "k" else float(matrix.k)
         device = self.device
-        forward = device.gemm(rows, n, k, count, output=self.wide)
-        backward = device.gemm(rows, k, n, count, output=self.wide)
+        forward = device.gemm(rows, n, k, count, output=self.layout.width)
+        backward = device.gemm(rows, k, n, count, output=self.layout.width)
         if self.layout.trains == "all":
             backward += device.gemm(n, k, rows, count, output=2 * self.framework.gradient_bytes)
         return forward, backward
@@ -192,7 +188,7 @@ class Worker:
             backward += PERMUTE * h * routed + 20 * model.experts * split
         forward += (pieces + 1) * inner
         backward += (2 * pieces + 1) * inner
-        scale = self.wide * self.framework.elementwise
+        scale = self.layout.width * self.framework.elementwise
         return forward * scale, backward * scale
 
     def _hosted(self, work: Pass, kernels: float) -> Pass:
