@@ -5,8 +5,10 @@ Three tiers, no registration needed:
 1. a key: ``by(lambda job: job.size)`` runs jobs in that order, head first, strictly;
 2. a function ``(view) -> Iterable[Action]``, usually a generator;
 3. a class with ``schedule(view)`` and, if it likes, ``on_submit(job)`` (also when a preempted job is back in the
-   queue), ``on_finish(job)`` (completed ones only), ``on_tick(now)``, ``reset(rng)`` (before each run) and an
-   ``interval`` in seconds at which it wants to be called while jobs wait.
+   queue), ``on_finish(job)`` (one that has come to its end: completed or out of time), ``on_tick(now)``,
+   ``reset(rng)`` (before each run), an ``interval`` in seconds at which it wants to be called while jobs wait, and a
+   ``wake``, the time (s) at which it wants to be asked next, read after each pass (infinite: not before something
+   happens). With ``always = True`` it is asked, and ticked, while jobs run too, though none waits.
 
 The view is live: an action takes effect when it is yielded, before the generator goes on, so ``view.free`` already
 counts it. A preempted job joins the queue after the pass. A policy never changes a job. An illegal action ends the run
@@ -15,7 +17,7 @@ with a ``PolicyError`` that names policy, time, job and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,6 +31,9 @@ from simulator.workload.jobs import Job, Placement
 class Start:
     """Start a queued job; without ``placement`` the placement policy decides where.
 
+    An elastic job may get any number of accelerators from its ``minimum`` to its ``maximum``, as the placement says;
+    without one it gets the ``accelerators`` it asked for.
+
     If the job cannot be placed now, because what is free lies scattered or is of another type, it stays queued. To
     start a job that wants more accelerators than are free at all is illegal.
     """
@@ -39,9 +44,59 @@ class Start:
 
 @dataclass(slots=True)
 class Preempt:
-    """Stop a running job and put it back into the queue; its finished work is kept."""
+    """Stop a running job and put it back into the queue.
+
+    Its work is kept up to its last checkpoint, which is all of it for a job that says nothing about checkpoints.
+    """
 
     job: Job
+
+
+@dataclass(slots=True)
+class Migrate:
+    """Move a running job elsewhere in one instant, on as many accelerators; it pays its restart.
+
+    Without ``placement`` the placement policy decides, its own accelerators counted as free; where it would stay as it
+    is, or fits nowhere else, nothing happens.
+    """
+
+    job: Job
+    placement: Placement | None = None
+
+
+@dataclass(slots=True)
+class Resize:
+    """Give a running elastic job another number of accelerators in one instant; it pays its restart.
+
+    ``accelerators`` lies between the job's ``minimum`` and ``maximum``; without ``placement`` the placement policy
+    decides where, the job's own accelerators counted as free. To the same number and place: nothing happens.
+    """
+
+    job: Job
+    accelerators: float
+    placement: Placement | None = None
+
+
+@dataclass(slots=True)
+class Share:
+    """Let a job have shares of the time of accelerators, as a fluid: an ideal that no real cluster reaches.
+
+    ``shares`` maps types of accelerators to the share of time (0 to 1, together at most 1) for which its whole gang
+    runs on them; it progresses at the mean of its paces, and holds shares x gang. An empty mapping puts it back into
+    the queue. All of a type's shares x gangs must fit into the accelerators of that type that are up: a pass may give
+    them in any order, and is judged at its end. A job that shares costs no restart, and has no placement.
+    """
+
+    job: Job
+    shares: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Hold:
+    """Leave a queued job waiting and say why, for the account of its time in the queue; changes nothing else."""
+
+    job: Job
+    reason: str
 
 
 @dataclass(slots=True)
@@ -52,7 +107,7 @@ class Reject:
     reason: str = ""
 
 
-Action = Start | Preempt | Reject
+Action = Start | Preempt | Migrate | Resize | Share | Hold | Reject
 
 
 class JobSet(Protocol):
@@ -121,8 +176,15 @@ class ClusterView(Protocol):
         """Seconds that the job has run so far."""
         ...
 
-    def place(self, job: Job) -> Placement | None:
-        """Where the placement policy would put the job now; None when it does not fit."""
+    def fraction(self, job: Job) -> float:
+        """Share of the job's work that is done, 0 to 1: what a ``Speedup`` counts in."""
+        ...
+
+    def place(self, job: Job, accelerators: float | None = None) -> Placement | None:
+        """Where the placement policy would put the job now; None when it does not fit.
+
+        ``accelerators`` asks for another number than the job's own.
+        """
         ...
 
 

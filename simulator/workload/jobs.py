@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from simulator.workload.speedup import Speedup
+
 
 class State(IntEnum):
-    """Where a job is in its life; the last four are final."""
+    """Where a job is in its life; all from ``COMPLETED`` on are final."""
 
     PENDING = 0
     QUEUED = 1
@@ -18,6 +20,7 @@ class State(IntEnum):
     REJECTED = 4
     UNFINISHED = 5
     FAILED = 6
+    TIMEOUT = 7
 
 
 Placement = tuple[tuple[int, float], ...]
@@ -49,6 +52,39 @@ class Job:
     workload: str = ""
     row: int = -1
     """Row of the trace file, counted from 1 after the header; -1 when there is none."""
+    user: str = ""
+    partition: str = ""
+    """Only servers of this partition will do; empty for any."""
+    begin: float = 0.0
+    """Seconds since the start of the run before which it may not start (``sbatch --begin``, an advance booking)."""
+    deadline: float = math.inf
+    """Seconds since the start of the run by which it should have ended; what follows is the policy's affair."""
+    limit: float = math.inf
+    """Seconds of running, restarts included, after which it is killed (walltime)."""
+    after: tuple[str, ...] = ()
+    """Ids of jobs of the same workload that must have completed before (``sbatch --dependency=afterok``)."""
+    array: str = ""
+    """Name of the job array that it belongs to."""
+    array_limit: int = 0
+    """Most jobs of its array that may run at a time (``sbatch --array=0-99%4``); 0 for any number."""
+    preemptible: bool = True
+    """Whether a policy may stop it; to stop one that is not is illegal."""
+    restart: float = -1.0
+    """Seconds lost each time it comes back after a stop or a move; negative means what the run says."""
+    checkpoint: float = 0.0
+    """Seconds of running between two checkpoints; a stop loses the work since the last. 0: nothing is ever lost."""
+    minimum: float = 0.0
+    """Fewest accelerators that an elastic job can run on; 0 means exactly ``accelerators``."""
+    maximum: float = 0.0
+    """Most accelerators that an elastic job can use; 0 means exactly ``accelerators``."""
+    model: str = ""
+    """What it trains, as tables of throughputs and interference call it."""
+    speedup: Speedup | None = None
+    """How its pace depends on the accelerators it is given; None: it does not, and its size is fixed."""
+    selector: tuple[tuple[str, str], ...] = ()
+    """Labels that a server must have, as (name, value) (Kubernetes ``nodeSelector``)."""
+    tolerations: tuple[str, ...] = ()
+    """Taints of servers that it bears (Kubernetes ``NoSchedule`` taints, by key)."""
 
     state: State = field(default=State.PENDING, init=False)
     sequence: int = field(default=-1, init=False)

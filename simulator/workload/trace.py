@@ -27,7 +27,25 @@ _DEFAULTS: dict[str, Any] = {
     "tenant": "",
     "accelerator_types": (),
     "max_servers": 0,
+    "user": "",
+    "partition": "",
+    "begin": 0.0,
+    "deadline": math.inf,
+    "limit": math.inf,
+    "after": (),
+    "array": "",
+    "array_limit": 0,
+    "preemptible": True,
+    "restart": -1.0,
+    "checkpoint": 0.0,
+    "minimum": 0.0,
+    "maximum": 0.0,
+    "model": "",
+    "speedup": None,
+    "selector": (),
+    "tolerations": (),
 }
+"""What a job of a trace has where the trace does not say."""
 LONGEST = 1e12
 """Seconds that a time of a trace may have."""
 _CHUNK = 8192
@@ -143,30 +161,16 @@ class Trace:
         return self._jobs(workload, over)
 
     def _jobs(self, workload: str, over: Mapping[str, Any]) -> Iterator[BatchJob]:
-        names = (*REQUIRED, *_DEFAULTS)
+        known = [name for name in (*REQUIRED, *_DEFAULTS) if name in over or name in self.columns]
+        names = ("id", "row", *known)
         prefix = workload or "job"
         for low in range(0, len(self), _CHUNK):
             part = slice(low, low + _CHUNK)
             rows = self._rows()[part].tolist()
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
-            values = [self._values(name, part, over) for name in names]
-            for (
-                id, row, submit, duration, accelerators,
-                estimate, cores, memory, priority, share, tenant, types, servers,
-            ) in zip(ids, rows, *values, strict=False):  # fmt: skip
-                yield BatchJob(
-                    id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, estimate=estimate,
-                    cores=cores, memory=memory, priority=priority, communication=share, tenant=tenant,
-                    accelerator_types=types, max_servers=servers, workload=workload,
-                )  # fmt: skip
-
-    def _values(self, name: str, part: slice, over: Mapping[str, Any]) -> Iterable[Any]:
-        if name in over:
-            return repeat(over[name])
-        if name in self.columns:
-            values: list[Any] = self.columns[name][part].tolist()
-            return values
-        return repeat(_DEFAULTS[name])
+            values = [repeat(over[name]) if name in over else self.columns[name][part].tolist() for name in known]
+            for row_of_job in zip(ids, rows, *values, strict=False):
+                yield BatchJob(workload=workload, **dict(zip(names, row_of_job, strict=True)))
 
     def _rows(self) -> np.ndarray:
         rows = self.columns.get("row")
