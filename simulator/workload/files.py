@@ -23,20 +23,26 @@ _LONGEST_LINE = 1 << 20
 """Characters of a line, so that a device or a few kilobytes of compressed zeros cannot fill the memory."""
 
 
-def check_file(path: Path) -> None:
-    """Raise ``InputError`` unless ``path`` is a file that may hold text; name the nearest file of its folder."""
+def check_file(path: Path, json: bool = False) -> None:
+    """Raise ``InputError`` unless ``path`` is a file that may hold text; name the nearest file of its folder.
+
+    What is wanted is a table, or with ``json`` JSON.
+    """
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a trace file")
     if not path.is_file():
         there = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         close = nearest(path.name, sorted(there))
         raise InputError(f"there is no file {path}" + (f". Did you mean {close!r}?" if close else ""))
+    if ".tar" in path.suffixes or path.suffix == ".tgz":
+        raise InputError(Problem("this is a tar archive", file=str(path), hint="Unpack it and name the file inside."))
     with path.open("rb") as file:
         start = file.read(8).lstrip()
+    wanted = "JSON" if json else "a table of text"
     for magic, kind in _FOREIGN.items():
-        if start.startswith(magic):
-            hint = "Traces are read from delimited text (CSV), plain or gzip-compressed."
-            raise InputError(Problem(f"this is {kind}, not a table of text", file=str(path), hint=hint))
+        if start.startswith(magic) and kind != wanted:
+            hint = f"Traces are read from {'JSON' if json else 'delimited text (CSV)'}, plain or gzip-compressed."
+            raise InputError(Problem(f"this is {kind}, not {wanted}", file=str(path), hint=hint))
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -8,8 +8,9 @@ raised together, each with file, line, column and value.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,15 @@ Parse = Callable[[Rows], Columns]
 class Table:
     """A delimited text file with a header line.
 
-    ``required`` columns must be there; ``known`` are those that may be (None: any). Raises ``InputError`` for a file
-    that is missing, empty, of another kind or format, and for wrong columns with the nearest right ones.
+    ``required`` columns must be there; ``known`` are those that may be (None: any). With ``names`` the file has no
+    header and these are its columns; a first row that repeats them is taken for the header it is. Raises
+    ``InputError`` for a file that is missing, empty, of another kind or format, and for wrong columns with the nearest
+    right ones.
     """
 
     def __init__(
         self, path: str | Path, format: str, required: Collection[str] = (), known: Collection[str] | None = None,
-        delimiter: str = ",", quoting: bool = True,
+        delimiter: str = ",", quoting: bool = True, names: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.book = Book(str(path))
@@ -54,7 +57,8 @@ class Table:
             skipinitialspace=True,
             strict=True,  # without it a quote that is never closed swallows the rest of the file
         )
-        cells = self._read_header()
+        self._held: list[list[str]] = []
+        cells = self._read_header() if not names else self._without_header(names)
         self._closed = len(cells) > 1 and cells[-1] == ""
         self.header = self.book.header = cells[:-1] if self._closed else cells
         self._check_header(required, known)
@@ -73,35 +77,14 @@ class Table:
         ``parse`` returns at least ``row``, ``submit``, ``duration`` and ``accelerators``. Rows that ran for 0 s are set
         aside, ``submit`` is counted from the first job, and repeated ids get a suffix.
         """
-        columns = self.gather(parse)
-        nothing = columns["duration"] == 0
-        if nothing.any():
-            self.book.put_aside(_RAN_FOR_NOTHING, columns["row"][nothing])
-            columns = {name: column[~nothing] for name, column in columns.items()}
-        aside = self.book.set_aside()
-        if not len(columns["submit"]):
-            told = "".join(f"\n    set aside {part.count:,}: {part.reason}" for part in aside)
-            raise InputError(Problem(f"no row is a job that can be replayed{told}", file=str(self.path)))
-        first = float(columns["submit"].min())
-        columns["submit"] = columns["submit"] - first
-        notes = [*self.book.notes(), *_name_apart(columns), *_no_accelerators(columns)]
-        if self.book.base is None and first:
-            notes.append(f"submit 0 is {first:.15g} s in the file")
-        return Trace.sorted(
-            self.path.name,
-            columns,
-            set_aside=aside,
-            origin=self.book.base and self.book.base + timedelta(seconds=first),
-            servers=servers,
-            notes=tuple(notes),
-        )
+        return as_trace(self.path, self.book, self.gather(parse), servers)
 
     def _rows(self) -> Iterator[Rows]:
         width = len(self.header) + self._closed
         cells: list[list[str]] = []
         lines: list[int] = []
         first = number = 1
-        for row in self._read():
+        for row in chain(self._held, self._read()):
             if len(row) != width:
                 if row:
                     self._wrong_width(row, width)
@@ -138,6 +121,15 @@ class Table:
         if header is None:
             raise InputError(Problem("the file is empty", file=str(self.path)))
         return [cell.strip() for cell in header]
+
+    def _without_header(self, names: Sequence[str]) -> list[str]:
+        first = self._read_header()
+        if first != list(names):
+            self._held = [first]
+            self.header = first
+            if len(first) != len(names):
+                self._suspect_other_format()
+        return list(names)
 
     def _check_header(self, required: Collection[str], known: Collection[str] | None) -> None:
         missing = [name for name in required if name not in self.header]
@@ -179,6 +171,28 @@ class Table:
             text = f"cut at {cut}, the header is a single column: {line[:60]!r}"
             self._wrong_header(text, f"The delimiter of this file looks like {_DELIMITERS[used]}.")
             self.book.problems.check()
+
+
+def as_trace(path: Path, book: Book, columns: Columns, servers: tuple[ServerRow, ...] = ()) -> Trace:
+    """Return as a trace what was read from ``path``, with all that ``book`` says of it; see ``Table.trace``.
+
+    Raises ``InputError`` when nothing is left to replay.
+    """
+    nothing = columns["duration"] == 0
+    if nothing.any():
+        book.put_aside(_RAN_FOR_NOTHING, columns["row"][nothing])
+        columns = {name: column[~nothing] for name, column in columns.items()}
+    aside = book.set_aside()
+    if not len(columns["submit"]):
+        told = "".join(f"\n    set aside {part.count:,}: {part.reason}" for part in aside)
+        raise InputError(Problem(f"no row is a job that can be replayed{told}", file=str(path)))
+    first = float(columns["submit"].min())
+    columns["submit"] = columns["submit"] - first
+    notes = [*book.notes(), *_name_apart(columns), *_no_accelerators(columns)]
+    if book.base is None and first:
+        notes.append(f"submit 0 is {first:.15g} s in the file")
+    origin = book.base and book.base + timedelta(seconds=first)
+    return Trace.sorted(path.name, columns, set_aside=aside, origin=origin, servers=servers, notes=tuple(notes))
 
 
 def _name_apart(columns: Columns) -> list[str]:
