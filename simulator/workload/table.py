@@ -24,6 +24,8 @@ _CHUNK = 65536
 _WRONG_COLUMNS_SHOWN = 3
 _DELIMITERS = {",": "a comma", "|": "'|'", "\t": "a tab", ";": "a semicolon"}
 _TAB = {"tab": "\t", r"\t": "\t"}
+_MOMENTS = ("submit", "begin", "deadline")
+"""Columns that hold times on the clock of the file."""
 _RAN_FOR_NOTHING = "ran for 0 s: there is nothing to replay"
 
 Parse = Callable[[Rows], Columns]
@@ -33,14 +35,15 @@ class Table:
     """A delimited text file with a header line.
 
     ``required`` columns must be there; ``known`` are those that may be (None: any). With ``names`` the file has no
-    header and these are its columns; a first row that repeats them is taken for the header it is. Raises
-    ``InputError`` for a file that is missing, empty, of another kind or format, and for wrong columns with the nearest
-    right ones.
+    header and these are its columns; a first row that repeats them is taken for the header it is. ``tidy`` may turn
+    each line of the file into one that can be cut at the delimiter. Raises ``InputError`` for a file that is missing,
+    empty, of another kind or format, and for wrong columns with the nearest right ones.
     """
 
     def __init__(
         self, path: str | Path, format: str, required: Collection[str] = (), known: Collection[str] | None = None,
         delimiter: str = ",", quoting: bool = True, names: Sequence[str] = (),
+        tidy: Callable[[Iterator[str]], Iterator[str]] = iter,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.book = Book(str(path))
@@ -51,7 +54,7 @@ class Table:
             raise InputError(f"delimiter: {delimiter!r} is not one character")
         self._delimiter = delimiter
         self._lines = csv.reader(
-            text_lines(self.path),
+            tidy(text_lines(self.path)),
             delimiter=delimiter,
             quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
             skipinitialspace=True,
@@ -187,7 +190,7 @@ def as_trace(path: Path, book: Book, columns: Columns, servers: tuple[ServerRow,
         told = "".join(f"\n    set aside {part.count:,}: {part.reason}" for part in aside)
         raise InputError(Problem(f"no row is a job that can be replayed{told}", file=str(path)))
     first = float(columns["submit"].min())
-    columns["submit"] = columns["submit"] - first
+    columns |= {name: np.maximum(columns[name] - first, 0.0) for name in _MOMENTS if name in columns}
     notes = [*book.notes(), *_name_apart(columns), *_no_accelerators(columns)]
     if book.base is None and first:
         notes.append(f"submit 0 is {first:.15g} s in the file")

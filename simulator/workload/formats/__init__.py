@@ -45,10 +45,8 @@ def format_options(format: str) -> list[str]:
 
 
 def looks_like(line: str) -> str | None:
-    """Return the format that a header line belongs to, or None."""
-    for name in formats.names():
-        header = getattr(formats.get(name), "header", ())
-        for delimiter in _DELIMITERS:
-            if header and set(header) <= {cell.strip() for cell in line.split(delimiter)}:
-                return name
-    return None
+    """Return the format that a header line belongs to, the one that knows most of its columns first; or None."""
+    cells = [{cell.strip() for cell in line.split(delimiter)} for delimiter in _DELIMITERS]
+    headers = {name: set(getattr(formats.get(name), "header", ())) for name in formats.names()}
+    fits = [name for name, header in headers.items() if header and any(header <= cut for cut in cells)]
+    return max(fits, key=lambda name: len(headers[name]), default=None)
