@@ -1,4 +1,4 @@
-"""Measured paces of training: steps per second by model, number and type of accelerators, packed or spread over servers.
+"""Measured paces of training: steps per second by model, number and type of accelerators, packed or spread out.
 
 ``table("gavel")`` returns the numbers that come with the project; another table is another file in
 ``simulator/workload/data/throughputs``. ``Throughputs.speedup`` turns steps of a model into the pace of a job.
