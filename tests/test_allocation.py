@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from simulator.cluster.allocation import Allocator
-from simulator.cluster.topology import Server
+from simulator.cluster.topology import Server, Topology
 from simulator.core.errors import InvariantError
+from simulator.workload.jobs import BatchJob
 
 SERVERS = (
     Server("big", 4, "h100", cores=8.0, memory=64.0),
@@ -83,6 +86,35 @@ class Model(RuleBasedStateMachine):
             with pytest.raises(ValueError, match=f"server '{SERVERS[server].name}'"):
                 self.nodes.take(server, accelerators, cores, memory)
             assert self.state() == before
+
+    @rule(server=st.integers(0, 1), share=st.sampled_from([0.1, 0.5, 0.7]), device=st.integers(0, 4))
+    def take_of_one_accelerator(self, server: int, share: float, device: int) -> None:
+        taken = self.shares(server).get(device, Fraction(0))
+        there = device < SERVERS[server].accelerators and self.up[server]
+        fits = there and 1 - taken >= Fraction(round(share * MILLI), MILLI) and (taken > 0 or self.free(server) > 0)
+        if fits:
+            assert self.nodes.take(server, share, device=device) == device
+            self.held.append((server, share, 0.0, 0.0, device))
+        else:
+            before = self.state()
+            with pytest.raises(ValueError, match=f"server '{SERVERS[server].name}'"):
+                self.nodes.take(server, share, device=device)
+            assert self.state() == before
+
+    @rule(wanted=st.integers(1, 5))
+    def tightest(self, wanted: int) -> None:
+        fitting = [(self.free(i), i) for i in range(3) if self.up[i] and self.free(i) >= wanted]
+        assert self.nodes.tightest(float(wanted)) == min(fitting, default=(0, None))[1]
+
+    @rule()
+    def look_at_accelerators(self) -> None:
+        """What is free on each: what shares leave, and on the others 1,000 or nothing."""
+        for server, row in enumerate(self.nodes.device_free.tolist()):
+            left = {device: round((1 - taken) * MILLI) for device, taken in self.shares(server).items()}
+            assert {device: row[device] for device in left} == left
+            others = [row[i] for i in range(SERVERS[server].accelerators) if i not in left]
+            assert others == [MILLI] * self.free(server) + [0] * self.whole(server)
+            assert not any(row[SERVERS[server].accelerators :])
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -224,6 +256,138 @@ def test_types_must_match() -> None:
     assert nodes.fits(1.0, types=("l40s",)).tolist() == [False, True, False]
     assert nodes.fits(1.0, types=("l40s", "h100")).tolist() == [True, True, False]
     assert nodes.eligible(types=("a100",)).tolist() == [False] * 3
+
+
+ROOMS = (
+    Server("a", 8, "h100", partition="gpu, debug", labels={"zone": "x", "disk": "ssd"}),  # type: ignore[arg-type]
+    Server("b", 8, "h100", partition="gpu", labels="zone=y", taints="spot, maintenance"),  # type: ignore[arg-type]
+    Server("c", 4, "l40s", partition="debug", taints=("spot",)),
+    Server("d", 0),
+)
+
+
+def asks(accelerators: float = 1.0, **more: Any) -> BatchJob:
+    return BatchJob(id="j", submit=0.0, duration=1.0, accelerators=accelerators, **more)
+
+
+@pytest.mark.parametrize(
+    ("wants", "servers"),
+    [
+        ({}, "a"),
+        ({"tolerations": ("spot",)}, "ac"),
+        ({"tolerations": ("spot", "maintenance")}, "abc"),
+        ({"tolerations": ("*",)}, "abc"),
+        ({"tolerations": ("*",), "partition": "debug"}, "ac"),
+        ({"tolerations": ("*",), "partition": "none"}, ""),
+        ({"tolerations": ("*",), "accelerator_types": ("l40s", "a100")}, "c"),
+        ({"tolerations": ("*",), "selector": (("zone", "y"),)}, "b"),
+        ({"selector": (("disk", "ssd"), ("zone", "x"))}, "a"),
+        ({"selector": (("disk", "ssd"), ("zone", "y"))}, ""),
+        ({"accelerators": 0.0}, "ad"),
+        ({"accelerators": 5.0, "tolerations": ("*",)}, "ab"),
+        ({"cores": 1.0}, "a"),
+    ],
+)
+def test_partitions_labels_and_taints_say_who_may_go_where(wants: dict[str, Any], servers: str) -> None:
+    nodes, job = Allocator(ROOMS), asks(**wants)
+    fitting = "".join(ROOMS[i].name for i in np.flatnonzero(nodes.fits_for(job)))
+    assert fitting == servers
+    assert nodes.could_hold_for(job) is bool(servers)
+    for index in np.flatnonzero(~nodes.allowed(job)):
+        assert f"server '{ROOMS[index].name}'" in nodes.admission.refusal(int(index), job)
+    assert all(nodes.admission.refusal(int(index), job) == "" for index in np.flatnonzero(nodes.allowed(job)))
+
+
+@pytest.mark.parametrize(
+    ("server", "wants", "said"),
+    [
+        (2, {"accelerator_types": ("h100", "a100")}, "server 'c' has accelerators 'l40s', it wants 'h100' or 'a100'"),
+        (1, {"partition": "debug"}, "server 'b' is in partition 'gpu', it wants 'debug'"),
+        (1, {"selector": (("zone", "x"),)}, "server 'b' has no label 'zone=x'"),
+        (1, {"tolerations": ("spot",)}, "server 'b' has the taint 'maintenance', which it does not tolerate"),
+        (0, {"tenant": "blue"}, "server 'a' is reserved for 'red', it is of 'blue'"),
+        (0, {"tenant": "red"}, ""),
+    ],
+)
+def test_who_may_not_go_somewhere_is_told_why(server: int, wants: dict[str, Any], said: str) -> None:
+    nodes = Allocator(ROOMS)
+    nodes.reserve([0], "red")
+    assert nodes.admission.refusal(server, asks(**wants)) == said
+
+
+def test_a_reserved_server_takes_the_jobs_of_its_tenant_only() -> None:
+    nodes = Allocator([Server(name, 8) for name in "abc"])
+    nodes.reserve([0, 1], "red")
+    nodes.reserve([1], "blue")
+    assert nodes.fits_for(asks(tenant="red")).tolist() == [True, False, True]
+    assert nodes.fits_for(asks(tenant="blue")).tolist() == [False, True, True]
+    assert nodes.fits_for(asks()).tolist() == [False, False, True]
+    assert nodes.could_hold_for(asks(24.0)), "a booking does not last"
+    assert not nodes.open_to(asks())
+    nodes.release_reserve([0, 1, 2])
+    assert nodes.fits_for(asks()).tolist() == [True, True, True]
+    assert nodes.reserved.tolist() == [-1, -1, -1]
+    assert nodes.open_to(asks())
+
+
+def test_could_hold_another_number_with_what_goes_with_it() -> None:
+    nodes = Allocator([Server("a", 8, cores=8.0)])
+    elastic = asks(8.0, cores=16.0)
+    assert not nodes.could_hold_for(elastic)
+    assert nodes.could_hold_for(elastic, 4.0)
+    assert not nodes.could_hold_for(elastic, 5.0)
+
+
+def test_accelerators_are_counted_by_type() -> None:
+    nodes = Allocator(ROOMS)
+    assert nodes.capacity_by_type == {"h100": 16, "l40s": 4, "": 0}
+    nodes.set_up(0, False)
+    nodes.set_up(2, False)
+    assert nodes.capacity_by_type == {"h100": 8, "l40s": 0, "": 0}
+
+
+def test_a_share_may_choose_its_accelerator() -> None:
+    nodes = Allocator([Server("a", 3)])
+    assert [nodes.take(0, 0.5, device=2), nodes.take(0, 0.5), nodes.take(0, 0.2, device=0)] == [2, 2, 0]
+    assert nodes.device_free.tolist() == [[800, 1000, 0]]
+    nodes.take(0, 1.0)
+    assert nodes.device_free.tolist() == [[800, 0, 0]]
+    for device, said in (
+        (3, "server 'a' has no accelerator 3, it has 3"),
+        (1, "of accelerator 1 of server 'a', 0 free"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            nodes.take(0, 0.3, device=device)
+    nodes.give(0, 0.2, device=0)
+    assert nodes.device_free.tolist() == [[1000, 0, 0]]
+
+
+def test_servers_with_labels_can_be_hashed_and_pickled() -> None:
+    assert len({*ROOMS, *pickle.loads(pickle.dumps(ROOMS))}) == 4
+    assert ROOMS[0].labels == (("disk", "ssd"), ("zone", "x"))
+    assert ROOMS[1].taints == ("spot", "maintenance")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("zone", "label 'zone' is not name=value"),
+        ("a=1, a=2", "label 'a' stands there twice"),
+        ([("a", "b", "c")], r"labels \[\('a', 'b', 'c'\)\] are not names with values"),
+        (7, "labels 7 are not names with values"),
+    ],
+)
+def test_what_is_wrong_with_labels_is_said(labels: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        Server("a", 1, labels=labels)
+
+
+def test_labels_of_a_graph_survive() -> None:
+    fields = {"accelerators": 8, "labels": {"zone": "x"}, "taints": ["spot"], "partition": "gpu"}
+    topology = Topology.from_links([], {"a": fields})
+    assert topology.servers[0] == Server("a", 8, labels=(("zone", "x"),), taints=("spot",), partition="gpu")
+    again = Topology.from_networkx(topology.graph)
+    assert again.servers == topology.servers
 
 
 @pytest.mark.parametrize(

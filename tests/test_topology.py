@@ -96,12 +96,12 @@ def test_a_link_that_is_none_is_said() -> None:
         (
             {"acelerators": 8},
             "server 'a': unknown key 'acelerators'. Did you mean 'accelerators'? Known: accelerator, accelerators, "
-            "cores, memory, nic, record, scale_up, scale_up_latency.",
+            "cores, labels, memory, nic, partition, record, scale_up, scale_up_latency, taints.",
         ),
         (
             None,
             "server 'a': None is not a mapping of accelerators, accelerator, cores, memory, record, scale_up, "
-            "scale_up_latency, nic",
+            "scale_up_latency, nic, labels, taints, partition",
         ),
     ],
 )

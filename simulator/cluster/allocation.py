@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from simulator.cluster.admission import Admission, Request
+from simulator.cluster.levels import Levels, worth_it
 from simulator.cluster.topology import Server
 from simulator.core.errors import InvariantError
 
@@ -19,8 +21,9 @@ class Allocator:
     """Free accelerators, cores and memory of every server.
 
     Arrays have shape (servers,): ``free`` counts whole accelerators that nobody uses, ``free_cores`` cores,
-    ``free_memory`` bytes, ``up`` whether the server takes work. A share below 1 lives on one accelerator, next to other
-    shares; ``share_room(i)`` is the largest share that server ``i`` can still take.
+    ``free_memory`` bytes, ``up`` whether the server takes work, ``reserved`` -1 or the number of the tenant that it is
+    booked for. A share below 1 lives on one accelerator, next to other shares; ``share_room(i)`` is the largest share
+    that server ``i`` can still take, and ``device_free`` says what is free accelerator by accelerator.
     """
 
     def __init__(self, servers: Sequence[Server]) -> None:
@@ -47,6 +50,13 @@ class Allocator:
         """Largest free part of an accelerator that is shared already, by server."""
         self.plain = all(math.isinf(s.cores) and math.isinf(s.memory) for s in servers)
         """Whether only accelerators count: no server limits cores or memory."""
+        self.admission = Admission(servers)
+        """Who may go where: partitions, labels, taints, types, bookings."""
+        self.reserved = self.admission.reserved
+        self._device_free: np.ndarray | None = None
+        self._levels: Levels | None = None
+        self._leveled = worth_it([server.accelerators for server in servers])
+        self._capacity_by_type: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self.servers)
@@ -60,45 +70,124 @@ class Allocator:
         """Largest share of one accelerator that the server can still take."""
         return 1.0 if self.free[server] else float(self.largest_share[server])
 
+    @property
+    def device_free(self) -> np.ndarray:
+        """Thousandths that are free on each accelerator; int array of shape (servers, most accelerators of a server).
+
+        Accelerators that a server does not have are 0. Those that whole gangs hold have no number: they are shown as
+        the last ones that no share lives on.
+        """
+        if self._device_free is None:
+            self._device_free = np.zeros((len(self), int(self.total.max(initial=0))), dtype=np.int64)
+            for server in range(len(self)):
+                self._show_devices(server)
+        return self._device_free
+
+    @property
+    def capacity_by_type(self) -> dict[str, int]:
+        """Accelerators of the servers that are up, by type."""
+        if self._capacity_by_type is None:
+            counts: dict[str, int] = {}
+            for server, up in zip(self.servers, self.up.tolist(), strict=True):
+                counts[server.accelerator] = counts.get(server.accelerator, 0) + server.accelerators * up
+            self._capacity_by_type = counts
+        return dict(self._capacity_by_type)
+
+    def tightest(self, accelerators: float) -> int | None:
+        """First of the servers that are up, have so many whole accelerators free and fewest beyond; None without one.
+
+        Looks at accelerators only, and costs about a microsecond however many servers there are.
+        """
+        if not self._leveled:
+            fitting = np.flatnonzero(self.up & (self.free >= accelerators))
+            return int(fitting[np.argmin(self.free[fitting])]) if len(fitting) else None
+        if self._levels is None:
+            self._levels = Levels(self._free, self._up, int(self.total.max(initial=0)))
+        server = self._levels.tightest(int(accelerators))
+        return server if server >= 0 else None
+
+    def open_to(self, job: Request) -> bool:
+        """Whether nothing but accelerators counts for the job: any server that has them free will do."""
+        return self.admission.open_to(job) and not (job.cores or job.memory)
+
+    def allowed(self, job: Request) -> np.ndarray:
+        """Which servers are up and may take some of the job, whatever is free there; booleans of shape (servers,)."""
+        mask: np.ndarray = self.up.copy() if self.admission.open_to(job) else self.up & self.admission.mask(job)
+        return mask
+
+    def eligible_for(self, job: Request) -> np.ndarray:
+        """Which servers may take all of the job and have its cores and memory free; booleans of shape (servers,)."""
+        return self._with(self.allowed(job), job.cores, job.memory)
+
+    def fits_for(self, job: Request) -> np.ndarray:
+        """Which servers can take all of the job; booleans of shape (servers,)."""
+        fitting: np.ndarray = self._roomy(job.accelerators) & self.eligible_for(job)
+        return fitting
+
+    def reserve(self, servers: Iterable[int], tenant: str) -> None:
+        """Book servers for a tenant: only its jobs may start there until ``release_reserve``; who runs there runs on.
+
+        A server that was booked already changes hands.
+        """
+        self.admission.reserve(servers, tenant)
+
+    def release_reserve(self, servers: Iterable[int]) -> None:
+        """Take servers out of their bookings; one that is not booked stays as it is."""
+        self.admission.release(servers)
+
     def fits(
         self, accelerators: float, cores: float = 0.0, memory: float = 0.0, types: Sequence[str] = ()
     ) -> np.ndarray:
         """Which servers can take this much; booleans of shape (servers,)."""
-        if 0 < accelerators < 1:
-            room = (self.free > 0) | (self.largest_share >= _milli(accelerators) / _MILLI)
-        else:
-            room = self.free >= accelerators
-        fitting: np.ndarray = room & self.eligible(cores, memory, types)
+        fitting: np.ndarray = self._roomy(accelerators) & self.eligible(cores, memory, types)
         return fitting
 
     def eligible(self, cores: float = 0.0, memory: float = 0.0, types: Sequence[str] = ()) -> np.ndarray:
         """Which servers are up, of a right type, and have these cores and memory free; booleans of shape (servers,)."""
-        mask = self.up.copy()
-        if cores:
-            mask &= self._free_cores >= round(cores * _MILLI, 0)
-        if memory:
-            mask &= self.free_memory >= round(memory, 0)
+        mask = self._with(self.up.copy(), cores, memory)
         if types:
             mask &= np.isin(self.types, types)
         return mask
 
-    def take(self, server: int, accelerators: float, cores: float = 0.0, memory: float = 0.0) -> int:
+    def _with(self, mask: np.ndarray, cores: float, memory: float) -> np.ndarray:
+        if cores:
+            mask &= self._free_cores >= round(cores * _MILLI, 0)
+        if memory:
+            mask &= self.free_memory >= round(memory, 0)
+        return mask
+
+    def _roomy(self, accelerators: float) -> np.ndarray:
+        if 0 < accelerators < 1:
+            room: np.ndarray = (self.free > 0) | (self.largest_share >= _milli(accelerators) / _MILLI)
+        else:
+            room = self.free >= accelerators
+        return room
+
+    def take(self, server: int, accelerators: float, cores: float = 0.0, memory: float = 0.0, device: int = -1) -> int:
         """Take resources of one server; return the accelerator that a share landed on, else -1.
 
-        Raises ``ValueError`` naming the numbers when there is no such server, or it is down or has not enough.
+        A share lands on ``device``, or if that is -1 on the accelerator that it fills up most, shared ones first; whole
+        accelerators have no numbers here. Raises ``ValueError`` naming the numbers when there is no such server, or it
+        is down or has not enough.
         """
         whole = int(accelerators)
         if not 0 <= server < len(self.servers):
             raise ValueError(f"there is no server {server}; servers are 0 to {len(self.servers) - 1}")
         if whole != accelerators or not 0 <= whole <= self._free[server] or not self._up[server] or cores or memory:
             self._check(server, accelerators, cores, memory)
+            if device >= 0 and whole != accelerators:
+                self._check_device(server, device, _milli(accelerators))
             self._move(server, -cores, -memory)
         self.jobs[server] += 1
         if whole != accelerators:
-            return self._take_share(server, _milli(accelerators))
+            return self._take_share(server, _milli(accelerators), device)
         self._used_milli += whole * _MILLI
         self._free[server] -= whole
         self.free_total -= whole
+        if self._levels is not None:
+            self._levels.moved(server)
+        if self._device_free is not None:
+            self._show_devices(server)
         return -1
 
     def give(self, server: int, accelerators: float, cores: float = 0.0, memory: float = 0.0, device: int = -1) -> None:
@@ -111,6 +200,10 @@ class Allocator:
             self._used_milli -= whole * _MILLI
             if self._up[server]:
                 self.free_total += whole
+            if self._levels is not None and self._free[server] <= self.total.item(server):
+                self._levels.moved(server)
+            if self._device_free is not None:
+                self._show_devices(server)
         if cores or memory:
             self._move(server, cores, memory)
         self.jobs[server] -= 1
@@ -124,12 +217,29 @@ class Allocator:
             sign = 1 if up else -1
             self.free_total += sign * int(self.free[server])
             self.capacity += sign * int(self.total[server])
+            self._capacity_by_type = None
+            if up and self._levels is not None:
+                self._levels.moved(server)
 
     def could_hold(
         self, accelerators: float, cores: float, memory: float, types: Sequence[str] = (), servers: int = 0
     ) -> bool:
         """Whether the servers, empty and up, could hold a job of this size on at most ``servers`` of them (0: any)."""
         right = np.isin(self.types, types) if types else np.ones(len(self), dtype=bool)
+        return self._could_hold(accelerators, cores, memory, right, servers)
+
+    def could_hold_for(self, job: Request, accelerators: float | None = None) -> bool:
+        """Whether the servers, empty, up and booked for nobody, could hold a job, on as many as it may be split over.
+
+        Counts types, partition, selector and taints; ``accelerators`` asks for another number than the job's own, with
+        cores and memory in proportion.
+        """
+        wanted = job.accelerators if accelerators is None else accelerators
+        part = wanted / job.accelerators if job.accelerators else 1.0
+        right = self.admission.lasting(job)
+        return self._could_hold(wanted, job.cores * part, job.memory * part, right, job.max_servers)
+
+    def _could_hold(self, accelerators: float, cores: float, memory: float, right: np.ndarray, servers: int) -> bool:
         cores, memory = round(cores * _MILLI, 0), round(memory, 0)
         if accelerators <= 1 or servers == 1:
             one = right & (self.total >= math.ceil(accelerators))
@@ -165,19 +275,29 @@ class Allocator:
         if left > self._cores[server] or self.free_memory[server] > self._memory[server]:
             raise InvariantError(f"server {self.servers[server].name!r} got back more cores or memory than it has")
 
-    def _take_share(self, server: int, milli: int) -> int:
+    def _check_device(self, server: int, device: int, milli: int) -> None:
+        name, shares = self.servers[server].name, self._shared.get(server)
+        if device >= self.total[server]:
+            raise ValueError(f"server {name!r} has no accelerator {device}, it has {self.total[server]}")
+        room = shares[device] if shares else _MILLI
+        if room == _MILLI and not self.free[server]:
+            room = 0
+        if milli > room:
+            wanted = f"{milli / _MILLI:g} wanted of accelerator {device} of server {name!r}"
+            raise ValueError(f"{wanted}, {room / _MILLI:g} free")
+
+    def _take_share(self, server: int, milli: int, device: int) -> int:
         shares = self._shared.setdefault(server, [_MILLI] * int(self.total[server]))
-        fitting = [(room, device) for device, room in enumerate(shares) if milli <= room < _MILLI]
-        if fitting:
-            device = min(fitting)[1]
-        else:
+        if device < 0:
+            fitting = [(room, number) for number, room in enumerate(shares) if milli <= room < _MILLI]
+            device = min(fitting)[1] if fitting else shares.index(_MILLI)
+        if shares[device] == _MILLI:
             # whole gangs are counted, not numbered: a fresh accelerator is any that no share lives on
-            device = shares.index(_MILLI)
             self.free[server] -= 1
             self.free_total -= 1
         shares[device] -= milli
         self._used_milli += milli
-        self._note_largest(server)
+        self._note_shares(server)
         return device
 
     def _give_share(self, server: int, device: int, milli: int) -> None:
@@ -190,11 +310,25 @@ class Allocator:
             self.free[server] += 1
             if self.up[server]:
                 self.free_total += 1
-        self._note_largest(server)
+        self._note_shares(server)
 
-    def _note_largest(self, server: int) -> None:
+    def _note_shares(self, server: int) -> None:
         partial = [room for room in self._shared[server] if room < _MILLI]
         self.largest_share[server] = max(partial, default=0) / _MILLI
+        if self._levels is not None:
+            self._levels.moved(server)
+        if self._device_free is not None:
+            self._show_devices(server)
+
+    def _show_devices(self, server: int) -> None:
+        assert self._device_free is not None
+        left, total = self._free[server], self.total.item(server)
+        rooms = list(self._shared.get(server) or (_MILLI,) * total)
+        for device, room in enumerate(rooms):
+            if room == _MILLI:
+                rooms[device] = _MILLI if left > 0 else 0
+                left -= 1
+        self._device_free[server, :total] = rooms
 
 
 def _milli(share: float) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 
+from simulator.cluster.labels import as_labels, as_names
 from simulator.cluster.topology import SERVER, SWITCH
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, parse
@@ -22,6 +23,9 @@ SERVER_FIELDS = {
     "scale_up": "bandwidth",
     "scale_up_latency": "time",
     "nic": "bandwidth",
+    "labels": "labels",
+    "taints": "names",
+    "partition": "",
 }
 """Keys, and the dimension of each; none for a name."""
 _WHOLE = ("accelerators", "cables", "ports", "tier", "device")
@@ -77,6 +81,10 @@ def value_of(key: str, value: Any, dimension: str, bare: bool = True) -> Any:
         if not isinstance(value, str | int) or isinstance(value, bool) or (value == "" and key in _LINK):
             raise ValueError(f"{key} {value!r} is not a name")
         return str(value)
+    if dimension == "labels":
+        return ",".join(f"{name}={label}" for name, label in as_labels(value))
+    if dimension == "names":
+        return ",".join(as_names(value))
     if dimension != "count" and (isinstance(value, str) or not bare):
         try:
             return parse(value, dimension)

@@ -18,6 +18,7 @@ import numpy as np
 from simulator.cluster import attachment
 from simulator.cluster.attachment import ACCELERATOR, SERVER, SWITCH
 from simulator.cluster.cut import max_flow
+from simulator.cluster.labels import Labels, as_labels, as_names
 from simulator.cluster.routing import Routes, hosts_of
 from simulator.core.errors import InputError, Problem, did_you_mean
 
@@ -55,6 +56,18 @@ class Server:
     """Seconds for one message between two accelerators of the server."""
     nic: float = math.inf
     """Bandwidth that one accelerator can push out of the server, one direction."""
+    labels: Labels = ()
+    """Pairs of name and value that jobs select by; a mapping or text as "zone=b, disk=ssd" will do."""
+    taints: tuple[str, ...] = ()
+    """Taints that a job must tolerate (Kubernetes ``NoSchedule``); text with commas will do."""
+    partition: str = ""
+    """Partition that it lies in, or several with commas between (Slurm)."""
+
+    def __post_init__(self) -> None:
+        for name, read in (("labels", as_labels), ("taints", as_names)):
+            given = getattr(self, name)
+            if given:
+                object.__setattr__(self, name, read(given))
 
 
 @dataclass(frozen=True, slots=True)

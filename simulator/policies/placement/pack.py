@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import placers
-from simulator.policies.gang import room_for, small, take, tightest
+from simulator.policies.gang import best, small, split, tightest
 from simulator.workload.jobs import Job, Placement
 
 
@@ -20,23 +18,7 @@ class Pack:
         if small(job):
             server = tightest(job, nodes)
             return None if server is None else ((server, job.accelerators),)
-        room = room_for(job, nodes)
-        wanted = int(job.accelerators)
-        whole = np.flatnonzero(room >= wanted)
-        if len(whole):
-            return ((int(whole[np.argmin(nodes.free[whole])]), job.accelerators),)
-        return take(job, _emptiest_then_best(room, wanted), room)
-
-
-def _emptiest_then_best(room: np.ndarray, wanted: int) -> np.ndarray:
-    """Servers by falling room, as many as it takes; the last one exchanged for the tightest that holds the rest."""
-    order = np.argsort(-room, kind="stable")
-    sums = np.cumsum(room[order])
-    last = int(np.searchsorted(sums, wanted))
-    if last >= len(order):
-        return order
-    rest = wanted - (int(sums[last - 1]) if last else 0)
-    candidates = order[last:]
-    holding = candidates[room[candidates] >= rest]
-    best = holding[np.argmin(room[holding])]
-    return np.append(order[:last], best)
+        if not nodes.open_to(job):
+            return best(job, nodes, lambda fits: -nodes.free[fits])
+        server = nodes.tightest(job.accelerators)
+        return split(job, nodes) if server is None else ((server, job.accelerators),)
