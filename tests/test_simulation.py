@@ -17,7 +17,7 @@ from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import TABLES, Record
 from simulator.policies.api import Action, ClusterView, Preempt, Reject, Start, placers, schedulers
 from simulator.policies.scheduling.fifo import Fifo
-from simulator.runtime import simulation as engine
+from simulator.runtime import ticks
 from simulator.runtime.simulation import Simulation
 from simulator.testing import replay
 from simulator.workload.jobs import BatchJob, Job, State, TrainingJob, Transfer
@@ -62,7 +62,9 @@ def test_two_jobs_in_a_row() -> None:
     assert a == {
         "id": "a", "workload": "w", "tenant": "x", "row": 7, "submit": 1.0, "start": 1.0, "end": 11.0, "wait": 0.0,
         "jct": 10.0, "slowdown": 1.0, "accelerators": 3.0, "servers": 1, "state": "COMPLETED", "preemptions": 0,
-        "work": 10.0, "compute": 10.0, "network": 0.0, "overhead": 0.0,
+        "work": 10.0, "compute": 10.0, "network": 0.0, "overhead": 0.0, "rework": 0.0, "service": 30.0, "moves": 0,
+        "wait_capacity": 0.0, "wait_fragmentation": 0.0, "wait_order": 0.0, "wait_policy": 0.0, "wait_held": 0.0,
+        "user": "", "deadline": math.inf,
     }  # fmt: skip
     assert (b["start"], b["end"], b["wait"], b["jct"], b["slowdown"]) == (11.0, 15.0, 9.0, 13.0, 13.0 / 4.0)
     assert events(record) == [
@@ -542,7 +544,7 @@ def broken(view: ClusterView) -> Any:
 
 
 AT_1, AT_2 = "policy policy at 1 s: ", "policy policy at 2 s: "
-YIELD = " is not an action; yield Start(job), Preempt(job) or Reject(job)"
+YIELD = " is not an action; yield Start(job), Preempt(job), Migrate, Resize, Share, Hold or Reject"
 SPLIT = " splits the gang into other than whole accelerators"
 ILLEGAL: dict[str, tuple[Policy, str]] = {
     "one job twice": (twice, "policy twice at 1 s: illegal Start of job 'a': the job is running, not queued"),
@@ -700,7 +702,7 @@ class Idle:
 
 
 def test_ticks_that_bring_nothing_forward_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_PATIENCE", 100)
+    monkeypatch.setattr(ticks, "_PATIENCE", 100)
     idle = Idle()
     record = replay([job("a", 0.0, 1.0)], idle)
     assert rows(record, "state") == {"a": ("UNFINISHED",)}
@@ -709,21 +711,21 @@ def test_ticks_that_bring_nothing_forward_stop(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_ticks_go_on_when_something_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_PATIENCE", 100)
+    monkeypatch.setattr(ticks, "_PATIENCE", 100)
     idle = Idle()
     replay([job("a", 0.0, 1.0), job("b", 5000.0, 1.0)], idle)
     assert 202 <= idle.passes <= 402
 
 
 def test_ticks_go_on_while_a_long_job_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_PATIENCE", 100)
+    monkeypatch.setattr(ticks, "_PATIENCE", 100)
     diary = Diary(interval=1.0)
     replay([job("long", 0.0, 5000.5, 8.0, estimate=1.0), job("next", 0.0, 1.0, 8.0)], diary)
     assert sum(line[0] == "tick" for line in diary.lines) == 5000
 
 
 def test_turns_too_short_for_the_restart_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_PATIENCE", 100)
+    monkeypatch.setattr(ticks, "_PATIENCE", 100)
     jobs = [job("a", 0.0, 100.0), job("b", 0.0, 100.0)]
     replay(jobs, schedulers.get("las")(quantum=10.0), topology=1, restart=20.0)
     assert all(each.state is State.COMPLETED for each in jobs)

@@ -14,7 +14,9 @@ RELATIVE = 1e-9
 """Share of a duration by which sums of its parts may miss it."""
 CLOCK = 1e-12
 """Share of the time on the clock that rounding may cost on top: differences of large times are no more exact."""
-STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED")
+STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED", "TIMEOUT")
+
+WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wait_held")
 
 Check = Callable[[Window], None]
 
@@ -90,7 +92,7 @@ def _attributed(window: Window) -> None:
     names, end, jct = (window.column("jobs", name) for name in ("id", "end", "jct"))
     done = np.asarray(window.column("jobs", "state") == "COMPLETED", dtype=bool)
     slack = RELATIVE * np.abs(jct) + CLOCK * np.abs(end)
-    parts = {name: window.column("jobs", name) for name in ("wait", "compute", "network", "overhead")}
+    parts = {name: window.column("jobs", name) for name in ("wait", "compute", "network", "overhead", "rework")}
     total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
     sojourn = end - window.column("jobs", "submit")
 
@@ -126,13 +128,24 @@ def _within_capacity(window: Window) -> None:
     )
 
 
+def _waits(window: Window) -> None:
+    names, wait = window.column("jobs", "id"), window.column("jobs", "wait")
+    parts = {name: window.column("jobs", name) for name in WAITS}
+    total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
+    submit, end = window.column("jobs", "submit"), window.column("jobs", "end")
+    slack = RELATIVE * np.abs(wait) + CLOCK * (np.abs(submit) + np.nan_to_num(np.abs(end)) + abs(window.end))
+
+    def tell(row: int) -> str:
+        told = ", ".join(f"{name} {values[row]}" for name, values in parts.items())
+        return f"job {names[row]!r}: {told} s sum to {total[row]}, wait is {wait[row]}"
+
+    _require(np.abs(total - wait) <= slack, tell)
+
+
 def _held(window: Window) -> None:
-    state, start = window.column("jobs", "state"), window.column("jobs", "start")
-    settled = np.asarray(state == "COMPLETED", dtype=bool) | np.isnan(start)
-    if not settled.all() or not window.column("series", "time").size or not np.isfinite(window.end):
+    if not window.column("series", "time").size or not np.isfinite(window.end):
         return
-    running = sum(np.nan_to_num(window.column("jobs", name)) for name in ("compute", "network", "overhead"))
-    expected = float(window.column("jobs", "accelerators") @ running) if state.size else 0.0
+    expected = float(window.column("jobs", "service").sum())
     found = window.integral("allocated", since=min(0.0, float(window.column("series", "time")[0])))
     if np.isfinite(found) and abs(found - expected) > 1e-6 * max(expected, found):
         raise InvariantError(f"the series hold {found} accelerator-seconds, the jobs held {expected}")
@@ -170,11 +183,12 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("every table has its declared columns, all of one length", _complete),
     ("every job that was submitted ends in exactly one state", _one_end),
     ("submit <= start <= end for every job, within the run", _causal),
-    ("wait + compute + network + overhead = jct = end - submit for every completed job", _attributed),
+    ("wait + compute + network + overhead + rework = jct = end - submit for every completed job", _attributed),
+    ("the parts of every wait, by reason, add up to it", _waits),
     ("time never runs backwards", _forward),
     ("0 <= accelerators allocated <= accelerators up <= accelerators paid for, at all times", _within_capacity),
     ("accelerator-seconds held by the jobs = accelerator-seconds allocated over time", _held),
     ("no transfer ends before it starts", _flows_end),
     ("0 <= load <= capacity on every recorded link, at all times", _carried),
 )
-"""Statement and test of each. Accelerator-seconds are balanced only where every job that started has completed."""
+"""Statement and test of each."""

@@ -31,12 +31,26 @@ JOBS = (
     Column("slowdown", "float64", "", "jct over the seconds the job takes alone on what it was given"),
     Column("accelerators", "float64", "", "accelerators of its gang"),
     Column("servers", "int64", "", "servers that its last run was spread over"),
-    Column("state", "str", "", "COMPLETED, REJECTED, FAILED, or UNFINISHED at the horizon"),
+    Column(
+        "state", "str", "", "COMPLETED, REJECTED, FAILED, TIMEOUT (killed at its limit), or UNFINISHED at the horizon"
+    ),
     Column("preemptions", "int64", "", "times it was stopped to make room"),
     Column("work", "float64", "s", "seconds it takes alone on what it was given"),
     Column("compute", "float64", "s", "seconds of running on work other than the network"),
     Column("network", "float64", "s", "seconds of running on exposed communication"),
     Column("overhead", "float64", "s", "seconds of running lost to restarts"),
+    Column("rework", "float64", "s", "seconds of running whose work was lost at a stop, back to the last checkpoint"),
+    Column("service", "float64", "s", "accelerator-seconds that it held"),
+    Column("moves", "int64", "", "times it was moved or resized while it ran"),
+    Column("wait_capacity", "float64", "s", "of wait: too few accelerators were free"),
+    Column("wait_fragmentation", "float64", "s", "of wait: enough were free, but scattered or not of the right kind"),
+    Column("wait_order", "float64", "s", "of wait: enough were free, and the policy let others go first"),
+    Column(
+        "wait_policy", "float64", "s", "of wait: the policy held it back for a reason that it gave, such as a quota"
+    ),
+    Column("wait_held", "float64", "s", "of wait: until its begin, its dependencies, or a place in its array"),
+    Column("user", "str", "", "user of the tenant, where the trace says"),
+    Column("deadline", "float64", "s", "when it should have ended; infinite without a deadline"),
 )
 FLOWS = (
     Column("id", "str", "", "name of the transfer"),
@@ -57,9 +71,14 @@ SERIES = (
 )
 EVENTS = (
     Column("time", "float64", "s", "when it happened"),
-    Column("event", "str", "", "submit, start, preempt, end, reject; scale-up or -down; node-up or -down; capacity"),
+    Column(
+        "event",
+        "str",
+        "",
+        "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-up, -down; capacity",
+    ),
     Column("subject", "str", "", "job, node group or link"),
-    Column("amount", "float64", "", "accelerators, nodes, or bytes/s"),
+    Column("amount", "float64", "", "accelerators (of a resize, how many more), nodes, or bytes/s"),
 )
 LINKS = (
     Column("time", "float64", "s", "from this instant on, until the link's next row"),

@@ -19,12 +19,16 @@ class _Rule(NamedTuple):
 
 
 _NUMBER = _Rule(lambda value: 0 <= value < _INFINITE, "a finite number, 0 or more")
+_SPAN = _Rule(lambda value: value >= 0, "a number, 0 or more, or infinite")
 _SHARE = _Rule(lambda value: 0 <= value < 1, "a share from 0 to below 1")
 _OVERLAP = _Rule(lambda value: 0 <= value <= 1, "a share from 0 to 1")
 _GANG = _Rule(
     lambda value: 0 <= value < _INFINITE and (value < 1 or value == int(value)), "a whole number, or a share below 1"
 )
-_COMMON = {"accelerators": _GANG, "cores": _NUMBER, "memory": _NUMBER, "max_servers": _NUMBER}
+_COMMON = {
+    "accelerators": _GANG, "cores": _NUMBER, "memory": _NUMBER, "max_servers": _NUMBER, "begin": _NUMBER,
+    "limit": _SPAN, "checkpoint": _SPAN, "minimum": _GANG, "maximum": _GANG, "array_limit": _NUMBER,
+}  # fmt: skip
 _KINDS: tuple[tuple[type[Job], dict[str, _Rule]], ...] = (
     (BatchJob, {"duration": _NUMBER, "communication": _SHARE} | _COMMON | {"estimate": _NUMBER}),
     (
@@ -65,7 +69,8 @@ def fault(job: Job) -> str:
             and job.accelerators % 1 == 0
             and 0 <= job.duration < _INFINITE
             and 0 <= job.estimate < _INFINITE
-            and not (job.cores or job.memory or job.communication or job.max_servers)
+            and not (job.cores or job.memory or job.communication or job.max_servers or job.begin or job.array_limit)
+            and not (job.minimum or job.maximum or job.checkpoint or job.limit < _INFINITE)
         ):
             return ""  # most jobs of most traces, judged at once
     except TypeError:
@@ -87,11 +92,17 @@ def _first_fault(job: Job) -> str:
             good = False
         if not good:
             return f"{name} is {value!r}; it must be {rule.wanted}"
+    low, high = job.minimum or job.accelerators, job.maximum or job.accelerators
+    if not low <= job.accelerators <= high:
+        return f"it asks for {job.accelerators:g} accelerators, which is not between {low:g} and {high:g} (elastic)"
     return ""
 
 
-def checked(job: Job, placement: Placement, nodes: Allocator) -> Placement:
-    """Return the placement if it names right servers and adds up to the gang of the job; else raise ``ValueError``."""
+def checked(job: Job, placement: Placement, nodes: Allocator, wanted: float | None = None) -> Placement:
+    """Return the placement if it names right servers and adds up to the gang of the job; else raise ``ValueError``.
+
+    ``wanted`` is the number of accelerators where it is known; an elastic job may otherwise have any that it runs on.
+    """
     try:
         if len(placement) == 1:
             ((server, taken),) = placement
@@ -105,15 +116,18 @@ def checked(job: Job, placement: Placement, nodes: Allocator) -> Placement:
         if not 0 <= server < len(nodes):
             raise ValueError(f"placed on server {server}, servers are 0 to {len(nodes) - 1}")
         if job.accelerator_types and nodes.types[server] not in job.accelerator_types:
-            name, wanted = nodes.servers[server].name, " or ".join(map(repr, job.accelerator_types))
-            raise ValueError(f"server {name!r} has accelerators {nodes.types[server]!r}, it wants {wanted}")
+            name, types = nodes.servers[server].name, " or ".join(map(repr, job.accelerator_types))
+            raise ValueError(f"server {name!r} has accelerators {nodes.types[server]!r}, it wants {types}")
     if len({server for server, _ in plain}) < len(plain):
         raise ValueError(f"placement {plain!r} names a server twice")
     if len(plain) > 1 and any(taken < 1 or taken != int(taken) for _, taken in plain):
         raise ValueError(f"placement {plain!r} splits the gang into other than whole accelerators")
     given = sum(taken for _, taken in plain)
-    if given != job.accelerators or not plain:
-        raise ValueError(f"placed on {given:g} accelerators, it wants {job.accelerators:g}")
+    least = wanted if wanted is not None else job.minimum or job.accelerators
+    most = wanted if wanted is not None else job.maximum or job.accelerators
+    if not least <= given <= most or not plain:
+        told = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+        raise ValueError(f"placed on {given:g} accelerators, it wants {told}")
     if job.max_servers and len(plain) > job.max_servers:
         raise ValueError(f"placed on {len(plain)} servers, it takes at most {job.max_servers}")
     return plain

@@ -88,6 +88,10 @@ class Flow:
         for link in life.pattern.usage:
             del self._users[link][job]
 
+    def set_pace(self, job: Job, pace: float) -> None:
+        """Refuse: iterations are stepped through at full pace."""
+        raise InputError("jobs that slow each other on one accelerator need network: {fidelity: fluid}")
+
     def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on from the same point of its iteration, with the ways that ``pattern()`` finds meanwhile."""
         life = self._lives[job]

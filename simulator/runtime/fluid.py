@@ -30,7 +30,7 @@ class Fluid:
 
     def begin(self, job: Job, pattern: Pattern | None) -> None:
         """Let a job move; ``job.done`` of ``job.work`` is behind it."""
-        job.speed = 1.0
+        job.speed = job.pace
         if pattern is not None and pattern.bursts and self._crowd is not None:
             job.speed = 0.0  # until the fabric gives a rate, at the end of this instant
             self._join(job, pattern)
@@ -45,6 +45,13 @@ class Fluid:
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
         job.done += elapse(job, self._clock.now) * job.speed
+
+    def set_pace(self, job: Job, pace: float) -> None:
+        """Let a moving job that does not communicate go on at ``pace``."""
+        if job not in self._members:
+            self.settle(job)
+            job.speed = job.pace = pace
+            self._retime(job)
 
     def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""

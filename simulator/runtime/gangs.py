@@ -9,7 +9,10 @@ from typing import Protocol
 
 from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock
+from simulator.core.timer import Deadlines
+from simulator.runtime.neighbours import Neighbours
 from simulator.runtime.pattern import Pattern
+from simulator.runtime.progress import fraction_of, lose_since_checkpoint, repace
 from simulator.runtime.slots import Slots
 from simulator.workload.jobs import BatchJob, Job, Placement, State
 
@@ -18,13 +21,16 @@ class Motion(Protocol):
     """Moves jobs on the clock, and keeps ``since``, ``ran``, ``done``, ``overhead`` and ``restarting`` of each."""
 
     def begin(self, job: Job, pattern: Pattern | None) -> None:
-        """Let a job move; without a pattern it does not communicate."""
+        """Let a job move; without a pattern it does not communicate, and moves at its ``pace``."""
 
     def end(self, job: Job) -> None:
         """Stop moving a job."""
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
+
+    def set_pace(self, job: Job, pace: float) -> None:
+        """Let a moving job that does not communicate go on at another pace."""
 
     def reroute(self, job: Job, pattern: Callable[[], Pattern]) -> None:
         """Let a job go on with the ways through the network that ``pattern()`` finds once its traffic is off it."""
@@ -39,10 +45,11 @@ class Patterns(Protocol):
 
 
 class Gangs:
-    """Runs jobs on the accelerators they were given, and calls ``ended(job)`` when one is through.
+    """Runs jobs on the accelerators they were given, and calls ``ended(job)`` when one is through or out of time.
 
-    ``restart`` is what a job loses, in seconds, each time it comes back after a preemption. ``motion`` makes what moves
-    the jobs, given whom to tell when one has done all its work.
+    ``restart`` is what a job loses, in seconds, each time it comes back after a stop or a move, unless it says so
+    itself. ``motion`` makes what moves the jobs, given whom to tell when one has done all its work. ``neighbours``
+    slows jobs that share an accelerator.
     """
 
     def __init__(
@@ -53,50 +60,99 @@ class Gangs:
         motion: Callable[[Callable[[Job], None]], Motion],
         restart: float,
         slots: Slots,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._clock, self._nodes, self._restart, self._slots = clock, nodes, restart, slots
         self._pattern = patterns
         self._patterns: dict[Job, Pattern] = {}
         self._motion = motion(self._arrived)
+        self._limits: Deadlines[Job] = Deadlines(clock, self._out_of_time)
+        self._neighbours = neighbours
+        if neighbours is not None:
+            neighbours.set_pace = self._motion.set_pace
+        self.device: Callable[[Job, int, Allocator], int] | None = None
+        """The placement policy's choice of the accelerator that a share goes to."""
         self.ended: Callable[[Job], None] = _nobody
 
     def start(self, job: Job, placement: Placement) -> None:
-        """Start or resume a queued job; raises ``ValueError`` naming the server when it does not fit there."""
+        """Start or resume a waiting job; raises ``ValueError`` naming the server when it does not fit there."""
         now = self._clock.now
         self._take(job, placement)
-        self._slots.take(job)
         job.waited += now - job.since
         job.since = now
         job.state = State.RUNNING
         if job.start != job.start:
             job.start = now
         else:
-            job.restarting = self._restart
-        if type(job) is BatchJob and not job.communication:
-            job.work = job.duration
-            self._motion.begin(job, None)
-        else:
-            self._connect(job)
+            job.restarting = self._restart if job.restart < 0 else job.restart
+        self._go(job)
 
     def stop(self, job: Job) -> None:
-        """Stop a running job and take its accelerators back; its finished work is kept."""
-        self._motion.end(job)
+        """Stop a running job and take its accelerators back; the work since its last checkpoint is lost."""
+        self._halt(job)
         self._release(job)
+        if job.checkpoint:
+            lose_since_checkpoint(job)
         job.state = State.QUEUED
         job.preemptions += 1
+
+    def lift(self, job: Job) -> Placement:
+        """Take the accelerators of a running job away for a moment, and return where they were; it stands still."""
+        placement = job.placement
+        self._halt(job)
+        self._release(job)
+        return placement
+
+    def put(self, job: Job, placement: Placement, moved: bool) -> None:
+        """Let a job that was lifted go on; one that ``moved`` pays its restart.
+
+        Raises ``ValueError`` naming the server when it does not fit there.
+        """
+        self._take(job, placement)
+        if moved:
+            job.moves += 1
+            job.restarting = self._restart if job.restart < 0 else job.restart
+        self._go(job)
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a running job up to now."""
         self._motion.settle(job)
 
+    def share(self, job: Job, seconds: float, held: float) -> None:
+        """Let a job run as a fluid on ``held`` accelerators, taking ``seconds`` for all of it; 0 accelerators: not."""
+        now = self._clock.now
+        if job.state is State.RUNNING:
+            self._halt(job)
+            self._count(job)
+        else:
+            job.waited += now - job.since
+            job.since = now
+            job.start = now if job.start != job.start else job.start
+        fraction, job.held, job.given = fraction_of(job, job.done), held, None
+        job.work, job.done = seconds, fraction * seconds
+        job.state = State.RUNNING if held else State.QUEUED
+        if held:
+            self._begin(job, None)
+
     def _arrived(self, job: Job) -> None:
         """End a job that has done all its work."""
-        self._motion.end(job)
+        self._halt(job)
         self._release(job)
         pattern = self._patterns.get(job)
         job.work = job.done = pattern.work if pattern else job.work  # not by the detours of links that were down
         job.end = self._clock.now
         job.state = State.COMPLETED
+        self.ended(job)
+
+    def _out_of_time(self, job: Job) -> None:
+        """Kill a job at its limit, unless it is through at this very instant."""
+        self._motion.settle(job)
+        if job.done >= job.work * (1 - _ROUNDING):
+            return
+        self._halt(job)
+        self._release(job)
+        job.end = self._clock.now
+        job.state = State.TIMEOUT
         self.ended(job)
 
     def forget(self, job: Job) -> float | None:
@@ -109,37 +165,87 @@ class Gangs:
         for job in [job for job in self._patterns if job.state is State.RUNNING]:
             self._motion.reroute(job, partial(self._pattern, job))
 
+    def _go(self, job: Job) -> None:
+        """Let a job that has its accelerators move."""
+        if job.speedup is not None:
+            repace(job, self._nodes)
+        if type(job) is not BatchJob or job.communication:
+            self._connect(job)
+            return
+        if job.speedup is None:
+            job.work = job.duration
+        self._begin(job, None)
+        if self._neighbours is not None:
+            self._neighbours.came(job)
+
+    def _begin(self, job: Job, pattern: Pattern | None) -> None:
+        if job.limit < math.inf:
+            self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
+        self._motion.begin(job, pattern)
+
+    def _halt(self, job: Job) -> None:
+        """Let a running job stand still, with its counters up to now."""
+        self._motion.end(job)
+        if job.limit < math.inf:
+            self._limits.clear(job)
+        if self._neighbours is not None:
+            self._neighbours.went(job)
+
     def _connect(self, job: Job) -> None:
         pattern = self._patterns[job] = self._pattern(job)
         before, job.work = job.work, pattern.work
         if 0 < before < math.inf:
             job.done *= job.work / before
-        self._motion.begin(job, pattern)
+        self._begin(job, pattern)
 
     def _take(self, job: Job, placement: Placement) -> None:
+        self._take_from_servers(job, placement)
+        self._slots.take(job)
+        job.held = sum([taken for _, taken in placement]) if job.maximum or job.minimum else job.accelerators
+
+    def _take_from_servers(self, job: Job, placement: Placement) -> None:
+        nodes = self._nodes
         if len(placement) == 1:
             server, taken = placement[0]
-            job.devices = (self._nodes.take(server, taken, job.cores, job.memory),)
+            cores, memory = (job.cores, job.memory) if taken == job.accelerators else _part(job, taken)
+            if 0 < taken < 1 and self.device is not None:
+                job.devices = (nodes.take(server, taken, cores, memory, self.device(job, server, nodes)),)
+            else:
+                job.devices = (nodes.take(server, taken, cores, memory),)
             job.placement = placement
             return
         devices: list[int] = []
         try:
             for server, taken in placement:
-                devices.append(self._nodes.take(server, taken, *_part(job, taken)))
+                devices.append(nodes.take(server, taken, *_part(job, taken)))
         except ValueError:
             for (server, taken), device in zip(placement, devices, strict=False):
-                self._nodes.give(server, taken, *_part(job, taken), device)
+                nodes.give(server, taken, *_part(job, taken), device)
             raise
         job.placement, job.devices = placement, tuple(devices)
 
     def _release(self, job: Job) -> None:
+        self._count(job)
+        job.held_last, job.held = job.held, 0.0
+        if not job.placement:
+            return
         self._slots.give(job)
         if len(job.placement) == 1:
             server, taken = job.placement[0]
-            self._nodes.give(server, taken, job.cores, job.memory, job.devices[0])
+            cores, memory = (job.cores, job.memory) if taken == job.accelerators else _part(job, taken)
+            self._nodes.give(server, taken, cores, memory, job.devices[0])
             return
         for (server, taken), device in zip(job.placement, job.devices, strict=True):
             self._nodes.give(server, taken, *_part(job, taken), device)
+
+    def _count(self, job: Job) -> None:
+        """Put the accelerator-seconds since the last change of what a job holds on its account."""
+        job.service += job.held * (job.ran - job.service_since)
+        job.service_since = job.ran
+
+
+_ROUNDING = 1e-9
+"""Relative: work that is as near to done is done."""
 
 
 def _part(job: Job, taken: float) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from simulator.policies.api import Action, ClusterView, Scheduler
 class Host:
     """Calls a scheduler and its optional hooks, which are None where it has none.
 
-    ``interval`` is the time (s) between two ticks, 0 for none.
+    ``interval`` is the time (s) between two ticks, 0 for none; ``always`` whether it is asked though no job waits;
+    ``wakes`` whether it names times at which it wants to be asked.
     """
 
     def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
@@ -26,6 +27,8 @@ class Host:
         self.on_tick = self._hook("on_tick")
         interval = getattr(scheduler, "interval", None) or 0.0
         self.interval: float = interval if interval > 0 else 0.0
+        self.always = bool(getattr(scheduler, "always", False))
+        self.wakes = hasattr(scheduler, "wake")
 
     def reset(self, rng: np.random.Generator) -> None:
         """Say that a run begins, and give the random numbers that are the scheduler's own."""
@@ -41,6 +44,18 @@ class Host:
             raise
         except (Exception, SystemExit) as error:
             raise self._failed("", error) from error
+
+    def wake(self) -> float:
+        """The time (s) at which the scheduler wants to be asked next."""
+        at = self._scheduler.wake  # type: ignore[attr-defined]
+        if not isinstance(at, int | float) or at != at:
+            raise self.error(f"wake is {at!r}; it must be a time in seconds, or infinite")
+        return at
+
+    def notes(self) -> list[str]:
+        """What a reader of the results must know of the scheduler."""
+        tell = getattr(self._scheduler, "notes", None)
+        return [str(note) for note in tell()] if callable(tell) else []
 
     def error(self, text: str) -> PolicyError:
         """Make the error for something that the scheduler may not do now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -19,8 +19,11 @@ _PACK_EVERY = 2048
 """Ended jobs after which the recorded rows are packed and progress is reported."""
 _MILLI = 1000
 """Accelerators are summed in thousandths, at least one, as ``Allocator`` hands them out, so that sums are exact."""
-_MOVES = {"submit": (1, 0), "start": (-1, 1), "preempt": (1, -1), "end": (0, -1), "reject": (-1, 0)}
-"""What each event adds to the jobs that wait and to the jobs that run."""
+_MOVES = {
+    "submit": (1, 0, 0), "start": (-1, 1, 1), "preempt": (1, -1, -1), "end": (0, -1, -1), "timeout": (0, -1, -1),
+    "reject": (-1, 0, 0), "resize": (0, 0, 1),
+}  # fmt: skip
+"""What each event adds to the jobs that wait, to the jobs that run, and how its amount counts to what is held."""
 
 
 class Journal:
@@ -48,7 +51,7 @@ class Journal:
         """
         completed = job.state is State.COMPLETED
         jct = job.end - job.submit if completed else math.nan
-        busy = job.ran - job.overhead
+        busy = job.ran - job.overhead - job.lost
         compute = busy if share is None else min(busy, job.done * (1.0 - share))
         self.recorder.jobs.add(
             (
@@ -70,6 +73,12 @@ class Journal:
                 compute,
                 busy - compute,
                 job.overhead,
+                job.lost,
+                job.service + job.held * (job.ran - job.service_since),
+                job.moves,
+                *job.waits,
+                job.user,
+                job.deadline,
             )
         )
         self.ended += 1
@@ -77,6 +86,12 @@ class Journal:
             self.recorder.pack()
             if self._progress is not None:
                 self._progress(self._clock.now, self.ended)
+
+    def outcomes(self) -> Iterator[tuple[tuple[str, str], State]]:
+        """How every job whose row is written ended, by workload and id."""
+        table = self.recorder.jobs.arrays()
+        for workload, name, state in zip(table["workload"], table["id"], table["state"], strict=True):
+            yield (workload, name), State[state]
 
     def tables(self) -> dict[str, Arrays]:
         """All tables as arrays; nothing can be written after."""
@@ -92,10 +107,10 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
     for). The columns are those of ``recorder.SERIES``; what changes within an instant leaves one row.
     """
     happened = events["time"]
-    waits, runs = np.zeros(len(happened), np.int8), np.zeros(len(happened), np.int8)
-    for kind, (wait, run) in _MOVES.items():
+    waits, runs, holds = (np.zeros(len(happened), np.int8) for _ in range(3))
+    for kind, (wait, run, hold) in _MOVES.items():
         chosen = np.asarray(events["event"] == kind, dtype=bool)
-        waits[chosen], runs[chosen] = wait, run
+        waits[chosen], runs[chosen], holds[chosen] = wait, run, hold
     last = np.flatnonzero(np.diff(happened, append=math.inf))
     since, up, paid = (np.array(column, dtype=float) for column in zip(*levels, strict=True))
     time = np.union1d(happened[last], since)
@@ -112,7 +127,7 @@ def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:
         "time": time,
         "queued": sums(waits),
         "running": sums(runs),
-        "allocated": sums(_milli(events["amount"]) * runs) / _MILLI,
+        "allocated": sums(_milli(events["amount"]) * holds) / _MILLI,
         "capacity": up[level],
         "provisioned": paid[level],
     }

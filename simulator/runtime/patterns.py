@@ -90,17 +90,18 @@ class PlacedPatterns:
 
     def _replayed(self, job: BatchJob, router: Router) -> Pattern:
         """So much of the time on the network that its share of the duration, alone, is ``communication``."""
-        rounds = min(max(1, math.ceil(job.duration / _PERIOD)), _ROUNDS)
-        period = job.duration / rounds
+        duration = job.duration if job.given is None else job.work
+        rounds = min(max(1, math.ceil(duration / _PERIOD)), _ROUNDS)
+        period = duration / rounds
         network = job.communication * period
         if job.accelerators <= 1:
-            return Pattern(period - network, network, iterations=rounds, given=job.duration)
+            return Pattern(period - network, network, iterations=rounds, given=duration)
         call = self._ensemble(job, router).call("all-reduce", _LARGE, self._algorithm)
         calls = network / call.alone if 0 < call.alone < math.inf else 0.0
         if not (call.links and calls):
-            return Pattern(period - network, network, iterations=rounds, given=job.duration)
+            return Pattern(period - network, network, iterations=rounds, given=duration)
         burst = call.without_latency().burst("replayed", calls)
-        return Pattern(period - network, bursts=(burst,), iterations=rounds, given=job.duration)
+        return Pattern(period - network, bursts=(burst,), iterations=rounds, given=duration)
 
     def _ensemble(self, job: Job, router: Router) -> Ensemble:
         members = self._slots.members(job)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from simulator.cluster.allocation import Allocator
 from simulator.runtime.pattern import Pattern
 from simulator.workload.jobs import Job, State
+from simulator.workload.speedup import Given
 
 
 def elapse(job: Job, now: float) -> float:
@@ -36,3 +38,41 @@ def progress(job: Job, now: float) -> float:
     if job.state is not State.RUNNING:
         return job.done
     return job.done + max(0.0, now - job.since - job.restarting) * job.speed
+
+
+def fraction_of(job: Job, done: float) -> float:
+    """Share of a job, 0 to 1, of which ``done`` seconds of work, on what it had last, are behind it."""
+    if job.speedup is not None and job.given is not None:
+        return job.speedup.fraction(job.given, done)
+    return min(1.0, done / job.work) if 0 < job.work < math.inf else 0.0
+
+
+def given_to(job: Job, nodes: Allocator) -> Given:
+    """What a placed job runs on; of several types of accelerators the one on which it is slowest counts."""
+    types = list(dict.fromkeys([nodes.types[server] for server, _ in job.placement]))
+    options = [Given(job.held, len(job.placement), kind) for kind in types]
+    if len(options) == 1 or job.speedup is None:
+        return options[0]
+    return max(options, key=job.speedup.seconds)
+
+
+def repace(job: Job, nodes: Allocator) -> None:
+    """Count the work of a job with a ``Speedup`` by what it has now; the fraction that is done stays the same."""
+    assert job.speedup is not None
+    fraction = fraction_of(job, job.done)
+    job.given = given_to(job, nodes)
+    job.work = job.speedup.seconds(job.given)
+    job.done = job.speedup.seconds(job.given, fraction) if fraction else 0.0
+
+
+def lose_since_checkpoint(job: Job) -> None:
+    """Take the work since the last checkpoint from a job that has just been stopped.
+
+    Checkpoints lie ``job.checkpoint`` seconds of work apart; the seconds of running that went into what is lost are
+    rework.
+    """
+    kept = math.floor(job.done / job.checkpoint * (1 + 1e-12)) * job.checkpoint if job.checkpoint < math.inf else 0.0
+    if job.speed > 0:
+        busy = job.ran - job.overhead - job.lost
+        job.lost += min(busy, (job.done - kept) / job.speed)
+    job.done = kept

@@ -27,7 +27,7 @@ _LIKELY = {
     "is unfinished, not": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
     "no job of this run": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
     "preempted in this pass": "it starts a job that it has just stopped; that one is in view.queue at the next pass",
-    "is not an action": "schedule must yield Start(job), Preempt(job) or Reject(job), not jobs or names",
+    "is not an action": "schedule must yield Start(job), Preempt(job) or another action, not jobs or names",
     "starts in one pass": "it loops until a job has started; one that has no place now stays queued, so go on",
 }
 

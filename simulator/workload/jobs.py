@@ -6,12 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
-from simulator.workload.speedup import Speedup
+from simulator.workload.speedup import Given, Speedup
 
 
 class State(IntEnum):
-    """Where a job is in its life; all from ``COMPLETED`` on are final."""
+    """Where a job is in its life.
+
+    ``HELD`` waits for its time, its dependencies or its array, and is in no queue; from ``COMPLETED`` to ``TIMEOUT``
+    all are final.
+    """
 
     PENDING = 0
     QUEUED = 1
@@ -21,7 +26,30 @@ class State(IntEnum):
     UNFINISHED = 5
     FAILED = 6
     TIMEOUT = 7
+    HELD = 8
 
+
+class Waits(NamedTuple):
+    """Seconds in the queue by reason; what they mean stands in ``metrics.recorder``."""
+
+    capacity: float = 0.0
+    fragmentation: float = 0.0
+    order: float = 0.0
+    policy: float = 0.0
+    held: float = 0.0
+
+    def plus(
+        self, capacity: float = 0.0, fragmentation: float = 0.0, order: float = 0.0, policy: float = 0.0,
+        held: float = 0.0,
+    ) -> Waits:  # fmt: skip
+        """Return the account with more seconds on it."""
+        return Waits(
+            self.capacity + capacity, self.fragmentation + fragmentation, self.order + order, self.policy + policy,
+            self.held + held,
+        )  # fmt: skip
+
+
+NO_WAITS = Waits()
 
 Placement = tuple[tuple[int, float], ...]
 """Where a job runs: (server index, accelerators taken there) for each server."""
@@ -109,6 +137,24 @@ class Job:
     work: float = field(default=0.0, init=False)
     """Seconds the job takes alone on what it was given; known for good when it starts."""
     preemptions: int = field(default=0, init=False)
+    moves: int = field(default=0, init=False)
+    """Times that it was moved or resized while it ran."""
+    lost: float = field(default=0.0, init=False)
+    """Seconds of running whose work was lost at stops."""
+    held: float = field(default=0.0, init=False)
+    """Accelerators that it holds now; 0 when it does not run."""
+    held_last: float = field(default=0.0, init=False)
+    """Accelerators that it gave back last."""
+    service: float = field(default=0.0, init=False)
+    """Accelerator-seconds that it held before the present ``held``, kept for jobs that are not always held whole."""
+    service_since: float = field(default=0.0, init=False)
+    """Seconds of running (``ran``) at which the present ``held`` began."""
+    given: Given | None = field(default=None, init=False)
+    """What ``work`` and ``done`` are seconds of, where a ``speedup`` tells."""
+    pace: float = field(default=1.0, init=False)
+    """What those who share its accelerator leave of its pace."""
+    waits: Waits = field(default=NO_WAITS, init=False)
+    """Its time in the queue by reason."""
     placement: Placement = field(default=(), init=False)
     devices: tuple[int, ...] = field(default=(), init=False)
     """For each server of ``placement``, the accelerator that a share lives on, or -1 for whole ones."""

@@ -1,0 +1,63 @@
+"""Jobs that share an accelerator, and how they slow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from simulator.workload.jobs import Job
+
+Place = tuple[int, int]
+"""A server and one of its accelerators, by index."""
+
+
+class Interference(Protocol):
+    """How jobs on one accelerator slow each other."""
+
+    def pace(self, job: Job, share: float, neighbours: Sequence[tuple[Job, float]]) -> float:
+        """Pace (0 to 1, 1 as if alone on its share) of a job with these neighbours and their shares."""
+        ...
+
+
+class Neighbours:
+    """Who lives on which accelerator; ``set_pace`` tells the motion when that changes how fast somebody is."""
+
+    def __init__(self, interference: Interference) -> None:
+        self._interference = interference
+        self._residents: dict[Place, dict[Job, float]] = {}
+        self.set_pace: Callable[[Job, float], None] = _nobody
+
+    def came(self, job: Job) -> None:
+        """A job has begun to run; what has a whole accelerator has no neighbours."""
+        place = _place(job)
+        if place is not None:
+            self._residents.setdefault(place, {})[job] = job.placement[0][1]
+            self._settle(place)
+
+    def went(self, job: Job) -> None:
+        """A job is about to give its accelerators back."""
+        place = _place(job)
+        if place is not None and self._residents.get(place, {}).pop(job, None) is not None:
+            job.pace = 1.0
+            self._settle(place)
+
+    def _settle(self, place: Place) -> None:
+        residents = self._residents[place]
+        if not residents:
+            del self._residents[place]
+        for job, share in residents.items():
+            others = [(other, part) for other, part in residents.items() if other is not job]
+            pace = self._interference.pace(job, share, others)
+            if pace != job.pace:
+                self.set_pace(job, pace)
+
+
+def _place(job: Job) -> Place | None:
+    """The accelerator that a share lives on; None for whole ones."""
+    if len(job.placement) == 1 and job.devices and job.devices[0] >= 0:
+        return job.placement[0][0], job.devices[0]
+    return None
+
+
+def _nobody(job: Job, pace: float) -> None:
+    """Nobody wants to know yet."""

@@ -1,0 +1,108 @@
+"""Windows of time in which servers are kept from work: maintenance, and bookings in advance for a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from simulator.cluster.allocation import Allocator
+from simulator.core.clock import Clock, Phase
+from simulator.core.errors import InputError
+from simulator.workload.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Servers (by index) that are down from ``start`` to ``end`` (s).
+
+    They take no new work from ``drain`` seconds before; what still runs there at ``start`` is stopped, keeps its work
+    up to its last checkpoint, and waits again.
+    """
+
+    start: float
+    end: float
+    servers: tuple[int, ...]
+    drain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Servers (by index) that take only work of ``tenant`` from ``start`` to ``end`` (s).
+
+    Others' work that is there at ``start`` goes on to its end. They take nobody else's from ``drain`` seconds before.
+    """
+
+    start: float
+    end: float
+    servers: tuple[int, ...]
+    tenant: str
+    drain: float = 0.0
+
+
+NOBODY = "\0nobody"
+"""The tenant for whom servers are kept that drain before a maintenance."""
+
+
+class Windows:
+    """Puts maintenance and bookings on the clock.
+
+    ``stop`` stops the jobs it is given, ``changed(event, server)`` is told of every server that goes down or comes up.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        nodes: Allocator,
+        running: Callable[[], Sequence[Job]],
+        stop: Callable[[Job], None],
+        changed: Callable[[str, int], None],
+    ) -> None:
+        self._clock, self._nodes, self._running = clock, nodes, running
+        self._stop, self._changed = stop, changed
+
+    def plan(self, maintenance: Sequence[Maintenance], bookings: Sequence[Booking]) -> None:
+        """Put all windows on the clock; raise ``InputError`` for one that makes no sense."""
+        windows: list[Maintenance | Booking] = [*maintenance, *bookings]
+        for window in windows:
+            self._check(window)
+        for work in maintenance:
+            if work.drain > 0:
+                self._at(work.start - work.drain, self._nodes.reserve, work.servers, NOBODY)
+            self._at(work.start, self._down, work.servers)
+            self._at(work.end, self._up, work)
+        for booking in bookings:
+            self._at(booking.start - booking.drain, self._nodes.reserve, booking.servers, booking.tenant)
+            self._at(booking.end, self._over, booking.servers)
+
+    def _check(self, window: Maintenance | Booking) -> None:
+        if not 0 <= window.start < window.end < float("inf") or not window.drain >= 0:
+            raise InputError(
+                f"a window from {window.start:g} to {window.end:g} s, drained for {window.drain:g} s before: it must "
+                "begin at 0 or later, and end after that"
+            )
+        for server in window.servers:
+            if not 0 <= server < len(self._nodes):
+                raise InputError(f"a window names server {server}; servers are 0 to {len(self._nodes) - 1}")
+
+    def _at(self, time: float, function: Callable[..., None], *arguments: object) -> None:
+        self._clock.at(max(0.0, time), function, *arguments, phase=Phase.FAILURES)
+
+    def _down(self, servers: tuple[int, ...]) -> None:
+        chosen = dict.fromkeys(servers)
+        for job in self._running():
+            if any(server in chosen for server, _ in job.placement):
+                self._stop(job)
+        for server in chosen:
+            self._nodes.set_up(server, False)
+            self._changed("node-down", server)
+
+    def _up(self, work: Maintenance) -> None:
+        if work.drain > 0:
+            self._nodes.release_reserve(work.servers)
+        for server in dict.fromkeys(work.servers):
+            self._nodes.set_up(server, True)
+            self._changed("node-up", server)
+
+    def _over(self, servers: tuple[int, ...]) -> None:
+        self._nodes.release_reserve(servers)
+        self._changed("booking-over", servers[0])
