@@ -1,0 +1,25 @@
+"""Max-min fairness: least attained service across types of accelerators."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.policies.heterogeneity.objectives import objectives
+from simulator.policies.heterogeneity.problem import Problem, normalised
+from simulator.policies.heterogeneity.program import Program, classes, levelled
+
+
+@objectives.register("max-min-fairness")
+def max_min_fairness(task: Problem) -> np.ndarray:
+    """The job that is worst off gets as much as it can; what is left over goes where it does most.
+
+    Maximises the least ``normalised`` pace (Gavel, OSDI 2020, section 4.1: the heterogeneity-aware LAS), then, among
+    the allocations that reach it, the sum of them. Jobs that are alike form classes, which is exact.
+    """
+    paces = normalised(task)
+    first, member, count = classes(paces, task.gang)
+    asks = (paces[first] > 0).any(axis=1).astype(float)
+    if not asks.any():
+        return np.zeros_like(task.pace)
+    shares, _ = levelled(Program(task.subset(first), count), paces[first], asks)
+    return shares[member]

@@ -1,0 +1,98 @@
+"""A twin of rounds with leases that steps from round to round over arrays, without clock, cluster or engine.
+
+As Gavel (OSDI 2020) simulates it: all starts and stops at the boundaries of rounds, accelerators of a job that ends
+idle until the round is over, no cost of moving. ``jobs`` are (submit s, row of paces in shares of the job a second).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from simulator.policies.heterogeneity.problem import problem
+from simulator.policies.heterogeneity.rounds import choose
+
+MODELS = 26
+"""Rows of the artifact's table of job types: ResNet-18, ResNet-50, Transformer, LM, Recommendation, A3C, CycleGAN."""
+
+
+def drawn(seed: int, count: int, gap: float) -> list[tuple[float, int, float]]:
+    """Jobs of the continuous trace with one accelerator each: (submit s, row of the table of types, seconds on a V100).
+
+    The order of draws is that of ``utils.generate_job`` and ``scheduler.py`` of stanford-futuredata/gavel.
+    """
+    kinds, gaps = random.Random(seed + 2), random.Random(seed + 3)
+    found, at = [], 0.0
+    for _ in range(count):
+        kinds.uniform(0, 1)  # gang size, not used
+        exponent = (3, 4) if kinds.random() >= 0.8 else (1.5, 3)
+        seconds = 60 * 10 ** kinds.uniform(*exponent)
+        found.append((at, kinds.choice(range(MODELS)), seconds))
+        at -= np.log(1.0 - gaps.random()) * gap
+    return found
+
+
+def run(
+    jobs: Sequence[tuple[float, np.ndarray]],
+    capacity: Sequence[int],
+    allocate: Callable[..., np.ndarray],
+    order: Callable[[], Sequence[int]],
+    seconds: float = 360.0,
+    between: float = 0.0,
+    latecomers: bool = True,
+    stop: int | None = None,
+    conserving: bool = True,
+) -> np.ndarray:
+    """Completion times (s after submission) by job.
+
+    ``allocate(task)`` is an objective; it is asked when jobs have come or gone, at most every ``between`` seconds, and
+    ``latecomers`` may run before they have been in an allocation.
+    """
+    kinds = len(capacity)
+    room = np.array(capacity, dtype=float)
+    took = np.full(len(jobs), np.nan)
+    index: list[int] = []
+    pace, left, received, deficit, shares = (np.zeros((0, kinds)) for _ in range(5))
+    left = np.zeros(0)
+    now, last, stale, coming = 0.0, 0.0, False, 0
+    while coming < len(jobs) or index:
+        if not index:
+            now = max(now, jobs[coming][0])
+        while coming < len(jobs) and jobs[coming][0] <= now:
+            index.append(coming)
+            pace = np.vstack([pace, jobs[coming][1]])
+            left = np.append(left, 1.0)
+            received = np.vstack([received, np.full(kinds, seconds / 2)])
+            deficit, shares = (np.vstack([a, np.zeros(kinds)]) for a in (deficit, shares))
+            coming += 1
+            stale = True
+        if stale and (now - last >= between or last == 0):
+            deficit += shares * (now - last) - (received - seconds / 2)
+            received[:] = seconds / 2
+            waited = np.array([now - jobs[job][0] for job in index])
+            shares = allocate(problem(pace, room, remaining=left, elapsed=waited))
+            last, stale = now, False
+        known = shares.sum(axis=1) > 0
+        can = pace if latecomers else np.where(known[:, None], pace, 0.0)
+        kind = choose(shares, received, deficit, can, np.ones(len(index)), room, order(), conserving)
+        runs = np.flatnonzero(kind >= 0)
+        speed = pace[runs, kind[runs]]
+        needs = left[runs] / speed
+        length = min(seconds, float(needs.max(initial=0.0)) or seconds)
+        received[runs, kind[runs]] += np.minimum(needs, length)
+        left[runs] -= speed * length
+        done = runs[needs <= length]
+        if len(done):
+            for row in done.tolist():
+                took[index[row]] = now + left[row] / pace[row, kind[row]] + length - jobs[index[row]][0]
+            keep = np.ones(len(index), dtype=bool)
+            keep[done] = False
+            index = [job for job, stays in zip(index, keep.tolist(), strict=True) if stays]
+            pace, left, received, deficit, shares = (a[keep] for a in (pace, left, received, deficit, shares))
+            stale = True
+        now += length
+        if stop is not None and not np.isnan(took[:stop]).any():
+            break
+    return took
