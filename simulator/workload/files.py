@@ -8,8 +8,9 @@ import io
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from simulator.core.errors import InputError, Problem, nearest
 
@@ -45,13 +46,16 @@ def check_file(path: Path, json: bool = False) -> None:
             raise InputError(Problem(f"this is {kind}, not {wanted}", file=str(path), hint=hint))
 
 
-def text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a plain or gzip-compressed UTF-8 file; raise ``InputError`` where it cannot be read on."""
+def text_lines(path: Path, pieces: bool = False) -> Iterator[str]:
+    """Yield the lines of a plain or gzip-compressed UTF-8 file; raise ``InputError`` where it cannot be read on.
+
+    A line of more than a million characters is an error too, or with ``pieces`` comes in pieces of that length.
+    """
     done = 0
     try:
         with path.open("rb") as raw, io.TextIOWrapper(_unpacked(raw), encoding="utf-8-sig", newline="") as text:
             while line := text.readline(_LONGEST_LINE):
-                if len(line) == _LONGEST_LINE:
+                if len(line) == _LONGEST_LINE and not pieces:
                     told = f"this line is longer than {_LONGEST_LINE:,} characters"
                     hint = "Is this a table of text?"
                     raise InputError(Problem(told, file=str(path), line=done + 1, hint=hint))
@@ -66,18 +70,25 @@ def text_lines(path: Path) -> Iterator[str]:
         raise InputError(Problem(told, file=str(path), line=number, hint="Save it as UTF-8.")) from None
 
 
-def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file (UTF-8, Unix line ends), gzip-compressed if it is called ``.gz``; all of it or nothing."""
+@contextmanager
+def new_file(path: str | Path) -> Iterator[TextIO]:
+    """Open a text file to write (UTF-8, gzip-compressed if called ``.gz``); it is there whole or not at all."""
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as raw, io.TextIOWrapper(_packed(raw, path), "utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+            yield file
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file (UTF-8, Unix line ends), gzip-compressed if it is called ``.gz``; all of it or nothing."""
+    with new_file(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def _unpacked(raw: io.BufferedReader) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from simulator.core.errors import InputError, Problem
+from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.workload.trace import SetAside
 
+NO_TIME = ("", "None", "NA", "NaN", "nan", "NaT", "Unknown", "null")
+"""What stands in the cell of a time that there was none of."""
 _PROBLEMS_SHOWN = 10
 
 
@@ -58,6 +60,10 @@ class Book:
         """Count rows that do not become jobs."""
         self._aside.setdefault(reason, []).append(rows)
 
+    def count(self, note: str, number: int | np.integer[Any] = 1) -> None:
+        """Add to a note that tells how many rows are special; ``{n}`` in it stands for their number."""
+        self.counts[note] = self.counts.get(note, 0) + int(number)
+
     def set_aside(self) -> tuple[SetAside, ...]:
         """Return all that was put aside, by reason, in the order in which reasons came up."""
         return tuple(SetAside.of(reason, np.concatenate(rows)) for reason, rows in self._aside.items())
@@ -88,6 +94,14 @@ class Rows:
         """Return the cells of a column as an object array in which equal texts are one object."""
         return as_objects(map(self._book.one, self.texts(column)))
 
+    def choices(self, column: str, known: Collection[str], what: str) -> np.ndarray:
+        """Return a column of texts after checking that each is one of ``known``: "'X' is not ``what``" otherwise."""
+        cells = self.texts(column)
+        for index, cell in enumerate(cells):
+            if cell not in known:
+                self.problem(index, column, f"{cell!r} is not {what}", did_you_mean(cell, known))
+        return as_objects(map(self._book.one, cells))
+
     def numbers(
         self, column: str, empty: float | None = None, scale: float = 1.0, low: float = 0.0, hint: str | None = None
     ) -> np.ndarray:
@@ -110,20 +124,26 @@ class Rows:
             values[blank] = empty
         return values
 
-    def times(self, column: str, hint: str | None = None) -> np.ndarray:
-        """Return a column of ISO dates and times as seconds after the ``base`` of the table (its first time)."""
+    def times(self, column: str, hint: str | None = None, empty: bool = False) -> np.ndarray:
+        """Return a column of ISO dates and times as seconds after the ``base`` of the table (its first time).
+
+        With ``empty`` a cell may be empty, or say None, NA, NaN, NaT or Unknown, and becomes NaN.
+        """
         cells = self.texts(column)
+        blank = np.array([empty and cell in NO_TIME for cell in cells], dtype=bool)
         moments: list[datetime | None]
         try:
-            moments = [datetime.fromisoformat(cell) for cell in cells]
+            moments = [None if no else datetime.fromisoformat(cell) for cell, no in zip(cells, blank, strict=True)]
         except ValueError:
-            moments = [self._moment(index, column, cell, hint) for index, cell in enumerate(cells)]
+            marked = zip(cells, blank, strict=True)
+            moments = [None if no else self._moment(at, column, cell, hint) for at, (cell, no) in enumerate(marked)]
         if self._book.base is None:
             first = next(filter(None, moments), None)
             self._book.base = first and first.replace(microsecond=0)
         base = self._book.base
         try:
-            return np.array([(moment - base).total_seconds() if moment and base else 0.0 for moment in moments])
+            seconds = np.array([(moment - base).total_seconds() if moment and base else 0.0 for moment in moments])
+            return np.where(blank, np.nan, seconds)
         except TypeError:
             for index, moment in enumerate(moments):
                 if moment and base and (moment.tzinfo is None) != (base.tzinfo is None):
@@ -160,7 +180,7 @@ class Rows:
 
     def count(self, note: str, number: int | np.integer[Any]) -> None:
         """Add to a note that tells how many rows are special; ``{n}`` in it stands for their number."""
-        self._book.counts[note] = self._book.counts.get(note, 0) + int(number)
+        self._book.count(note, number)
 
 
 def as_objects(values: Iterable[Any]) -> np.ndarray:
