@@ -18,6 +18,9 @@ from reference.stepped_pool import Job as Twin
 from reference.stepped_pool import simulate
 
 from simulator.policies.api import Action, ClusterView, schedulers
+from simulator.policies.backfill.easy import Easy
+from simulator.policies.composed import Composed
+from simulator.policies.order import Order
 from simulator.policies.scheduling.easy_backfill import EasyBackfill
 from simulator.testing import replay
 from simulator.workload.jobs import BatchJob, Job
@@ -233,18 +236,18 @@ def test_easy_during_a_restart_expects_the_end_after_it() -> None:
     assert starts(jobs, PreemptOnce(), 5, restart=4.0) == [0.0, 3.0, 3.0, 15.0, 5.0, 16.0]
 
 
-class Promised(EasyBackfill):
+class Promised(Easy):
     """EASY that notes, for every head, the instant at which it could start if nothing else ever did: by brute force."""
 
     def __init__(self) -> None:
         super().__init__()
         self.promises: dict[str, float] = {}
 
-    def _fill(self, view: ClusterView, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
+    def behind(self, view: ClusterView, order: Order, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
         ends = [(each.since + each.estimate, each.accelerators) for each in view.running]
         free = {at: view.free + sum(size for end, size in ends if end <= at) for at, _ in ends}
         self.promises.setdefault(head.id, min(at for at, count in free.items() if count >= head.accelerators))
-        yield from super()._fill(view, head, waiting)
+        yield from super().behind(view, order, head, waiting)
 
 
 @settings(max_examples=300)
@@ -255,7 +258,7 @@ class Promised(EasyBackfill):
 def test_easy_never_delays_the_head_beyond_its_reservation(drawn: list[tuple[int, ...]], accelerators: int) -> None:
     jobs = [job(f"{i}", float(a), float(b), float(min(c, accelerators))) for i, (a, b, c) in enumerate(drawn)]
     policy = Promised()
-    replay(jobs, policy, topology=accelerators)
+    replay(jobs, Composed("fifo", policy), topology=accelerators)
     late = {each.id: (each.start, policy.promises[each.id]) for each in jobs if each.id in policy.promises}
     assert {name: pair for name, pair in late.items() if pair[0] > pair[1]} == {}
 

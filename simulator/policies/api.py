@@ -117,11 +117,32 @@ class JobSet(Protocol):
 
     def __len__(self) -> int: ...
 
-    def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
-        """Loop in the order of ``key``, ties in the order of submission.
+    @property
+    def accelerators(self) -> float:
+        """Accelerators that the jobs ask for, all together."""
+        ...
+
+    def by(self, key: Callable[[Job], Any], backwards: bool = False) -> Iterator[Job]:
+        """Loop in the order of ``key``, ties in the order of submission; ``backwards`` from the end of it.
 
         The order is kept up to date as jobs come and go, so looking at the first few costs nothing like a sort; ``key``
         must therefore be the same function at each call and must not change for a job while it is in the set.
+        """
+        ...
+
+    def fitting(
+        self,
+        key: Callable[[Job], Any],
+        limit: Callable[[float], float],
+        after: Job | None = None,
+        length: Callable[[Job], float] | None = None,
+    ) -> Iterator[Job]:
+        """Loop in the order of ``key`` over the jobs with ``length(job) <= limit(job.accelerators)``.
+
+        Jobs that do not fit are not looked at, so one who does is found fast among thousands who do not. A limit of
+        minus infinity leaves all jobs of that size out; without ``length`` any other limit lets them in. ``limit`` may
+        fall while the loop goes on, and must not rise. ``after`` begins behind a job. What is said of ``key`` at ``by``
+        holds for ``length`` too.
         """
         ...
 

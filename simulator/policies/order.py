@@ -1,16 +1,95 @@
-"""Building blocks of schedulers: run jobs in an order, with and without preemption, and the three policy tiers."""
+"""The order of a queue: what every order offers, orders made of a key, and the three policy tiers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from heapq import merge
 from typing import Any
 
 from simulator.core.errors import InputError
-from simulator.policies.api import Action, ClusterView, Preempt, Scheduler, Start
-from simulator.workload.jobs import Job, State
+from simulator.policies.api import Action, ClusterView, Scheduler, Start
+from simulator.workload.jobs import Job
 
 Key = Callable[[Job], Any]
+Limit = Callable[[float], float]
+"""Longest estimate (s) that may pass, by accelerators; minus infinity for none."""
+
+
+class Order:
+    """Who goes first: base class of what ``Composed`` takes as its order.
+
+    ``waiting`` is all that an order must have. One that may stop running jobs has ``rank`` as well, and does better
+    with a ``worst`` of its own. Optional are the hooks and times of a scheduler: ``on_submit``, ``on_finish``,
+    ``on_tick``, ``reset``, ``interval``, ``wake``, ``notes``.
+    """
+
+    name = "order"
+
+    def waiting(self, view: ClusterView) -> Iterator[Job]:
+        """Loop over the jobs that wait, who goes first in front."""
+        raise NotImplementedError(f"{type(self).__name__} has no waiting(view)")
+
+    def fitting(
+        self, view: ClusterView, limit: Limit, after: Job | None = None, length: Key | None = None
+    ) -> Iterator[Job]:
+        """Loop over the waiting jobs behind ``after`` with ``length(job) <= limit(job.accelerators)``, in order.
+
+        ``limit`` may fall while the loop goes on, and must not rise.
+        """
+        jobs = self.waiting(view)
+        if after is not None:
+            for job in jobs:
+                if job is after:
+                    break
+        for job in jobs:
+            most = limit(job.accelerators)
+            if most > _NEVER and (length is None or length(job) <= most):
+                yield job
+
+    def rank(self, view: ClusterView) -> Key:
+        """Return a function that compares jobs that wait and run: the smaller goes first, at a tie who runs stays."""
+        raise InputError(f"order {self.name!r} does not say how jobs that run compare with those that wait: no preempt")
+
+    def worst(self, view: ClusterView) -> Iterator[Job]:
+        """Loop over the jobs that run, who would be stopped first in front."""
+        found = sorted(view.running, key=self.rank(view))
+        return reversed(found)
+
+
+_NEVER = float("-inf")
+
+
+class Keyed(Order):
+    """The order of a key of a job, smallest first, ties in the order of submission.
+
+    The key must not change for a job while it waits, nor while it runs.
+    """
+
+    def __init__(self, key: Key, name: str = "") -> None:
+        self.key = key
+        self.name = name or getattr(key, "__name__", type(key).__name__)
+
+    def waiting(self, view: ClusterView) -> Iterator[Job]:
+        """Loop over the jobs that wait in the order of the key."""
+        return view.queue.by(self.key)
+
+    def fitting(
+        self, view: ClusterView, limit: Limit, after: Job | None = None, length: Key | None = None
+    ) -> Iterator[Job]:
+        """As ``Order.fitting``, without looking at the jobs that do not fit."""
+        return view.queue.fitting(self.key, limit, after, length)
+
+    def rank(self, view: ClusterView) -> Key:
+        """The key, for jobs that run too."""
+        return self.key
+
+    def worst(self, view: ClusterView) -> Iterator[Job]:
+        """Loop over the jobs that run, the largest key first."""
+        return view.running.by(self.key, backwards=True)
+
+
+def turn(job: Job) -> Any:
+    """Order of submission; among jobs of the same instant the shorter, then the smaller one goes first."""
+    return (job.submit, job.estimate, job.accelerators)
 
 
 def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
@@ -22,10 +101,10 @@ def in_order(view: ClusterView, jobs: Iterable[Job]) -> Iterator[Action]:
         yield Start(job, placement)
 
 
-def soonest(view: ClusterView) -> Iterable[Job]:
-    """Running jobs, those that are expected to end first in front."""
+def soonest(view: ClusterView, backwards: bool = False) -> Iterable[Job]:
+    """Running jobs, those that are expected to end first in front; ``backwards`` those that end last."""
     if not view.topology.has_network:
-        return view.running.by(_expected_end)
+        return view.running.by(_expected_end, backwards)
     now = view.now
 
     def left(job: Job) -> float:
@@ -34,46 +113,13 @@ def soonest(view: ClusterView) -> Iterable[Job]:
             return view.remaining(job)
         return job.estimate - job.done - (now - job.since) * job.speed
 
-    return sorted(view.running, key=left)  # contention moves the ends, so there is no order to keep up
+    found = sorted(view.running, key=left)  # contention moves the ends, so there is no order to keep up
+    return reversed(found) if backwards else found
 
 
 def _expected_end(job: Job) -> float:
     """When a job ends that nothing slows, as on a cluster without a network."""
     return job.since + job.restarting + job.estimate - job.done
-
-
-def preferring(view: ClusterView, running: Iterable[Job], queued: Iterable[Job], key: Key) -> Iterator[Action]:
-    """Let the jobs with the smallest ``key`` have the cluster, stopping others where needed.
-
-    ``running`` and ``queued`` come sorted by ``key``. Each job in turn is chosen if it fits in what the better ones
-    leave. Running jobs that were not chosen are stopped, worst first, only as far as the chosen ones that wait need
-    their accelerators.
-    """
-    if sum(job.accelerators for job in view.queue) <= view.free:
-        yield from (Start(job) for job in view.queue)
-        return
-    budget = float(view.nodes.capacity)
-    others = list(running)
-    starts: list[Job] = []
-    kept: dict[Job, None] = {}
-    for job in merge(others, queued, key=key):
-        if budget <= 0 and view.gangs_only:
-            break
-        if job.accelerators <= budget:
-            budget -= job.accelerators
-            if job.state is State.QUEUED:
-                starts.append(job)
-            else:
-                kept[job] = None
-    needed = sum(job.accelerators for job in starts) - view.free if starts else 0.0
-    losers = [job for job in others if job not in kept]
-    while needed > 0 and losers:
-        loser = losers.pop()
-        needed -= loser.accelerators
-        yield Preempt(loser)
-    for job in starts:
-        if job.accelerators < 1 or job.accelerators <= view.free:
-            yield Start(job)
 
 
 class Ordered:

@@ -6,6 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from simulator.runtime.shelves import Shelves
 from simulator.workload.jobs import Job
 
 _Item = tuple[Any, int, int, Job]
@@ -14,6 +15,8 @@ _KEEP = 8
 """Orders kept up to date at once; the one unused for longest goes first."""
 _SLACK = 64
 """Gaps that are not worth closing."""
+_MILLI = 1000
+"""Shares of an accelerator are counted in thousandths, as the allocator does, so that sums stay exact."""
 
 
 class JobSet:
@@ -23,12 +26,14 @@ class JobSet:
     that were there when it began, less those that are gone when it gets to them.
     """
 
-    __slots__ = ("_orders", "members")
+    __slots__ = ("_demand", "_orders", "_shelves", "members")
 
     def __init__(self) -> None:
         self.members: dict[Job, None] = {}
         """The jobs, in the order they came."""
+        self._demand = 0
         self._orders: dict[Callable[[Job], Any], _Order] = {}
+        self._shelves: dict[tuple[Any, Any], Shelves] = {}
 
     def __len__(self) -> int:
         return len(self.members)
@@ -39,37 +44,70 @@ class JobSet:
     def __iter__(self) -> Iterator[Job]:
         return self._present(tuple(self.members))
 
+    @property
+    def accelerators(self) -> float:
+        """Accelerators that the jobs ask for, all together."""
+        return self._demand / _MILLI
+
     def _present(self, jobs: tuple[Job, ...]) -> Iterator[Job]:
         members = self.members
         for job in jobs:
             if job in members:
                 yield job
 
-    def by(self, key: Callable[[Job], Any]) -> Iterator[Job]:
-        """Loop in the order of ``key(job)``, ties in the order of submission."""
+    def by(self, key: Callable[[Job], Any], backwards: bool = False) -> Iterator[Job]:
+        """Loop in the order of ``key(job)``, ties in the order of submission; ``backwards`` from the end of it."""
         if len(self.members) < 2:
             return iter(self)
-        order = self._orders.pop(key, None)
-        if order is None:
-            order = _Order(key, self.members)
-            if len(self._orders) >= _KEEP:
-                del self._orders[next(iter(self._orders))]
-        self._orders[key] = order
+        order = self._orders.pop(key, None) or _Order(key, self.members)
+        _keep(self._orders, key, order)
         order.refresh()
-        return order.loop(self.members)
+        return order.back(self.members) if backwards else order.loop(self.members)
+
+    def fitting(
+        self,
+        key: Callable[[Job], Any],
+        limit: Callable[[float], float],
+        after: Job | None = None,
+        length: Callable[[Job], float] | None = None,
+    ) -> Iterator[Job]:
+        """Loop in the order of ``key(job)`` over the jobs with ``length(job) <= limit(job.accelerators)``.
+
+        The others are not looked at, so that one who fits is found among many who do not. A limit of minus infinity
+        leaves all jobs of that size out. ``limit`` may fall while the loop goes on, and must not rise. ``after`` begins
+        behind a job. Key and length must not change for a job while it is here; without ``length`` it is 0.
+        """
+        shelves = self._shelves.pop((key, length), None) or Shelves(key, length, self.members)
+        _keep(self._shelves, (key, length), shelves)
+        shelves.refresh()
+        return shelves.loop(limit, after)
 
     def add(self, job: Job) -> None:
         """Put a job at the end."""
         self.members[job] = None
+        self._demand += round(job.accelerators * _MILLI)
         for order in self._orders.values():
             order.fresh[job] = None
+        for shelves in self._shelves.values():
+            shelves.fresh[job] = None
 
     def remove(self, job: Job) -> None:
         """Take a job out."""
         del self.members[job]
+        self._demand -= round(job.accelerators * _MILLI)
         for order in self._orders.values():
             if order.entry.pop(job, None) is None:
                 del order.fresh[job]
+        for shelves in self._shelves.values():
+            if shelves.entry.pop(job, None) is None:
+                del shelves.fresh[job]
+
+
+def _keep(orders: dict[Any, Any], key: Any, order: Any) -> None:
+    """Note that an order was used last; forget the one unused for longest when there are too many."""
+    orders[key] = order
+    if len(orders) > _KEEP:
+        del orders[next(iter(orders))]
 
 
 class _Order:
@@ -102,8 +140,21 @@ class _Order:
         finally:
             self._loops -= 1
 
+    def back(self, members: dict[Job, None]) -> Iterator[Job]:
+        """Loop over the jobs that are sorted in, the last first."""
+        items, entry = self._items, self.entry
+        self._loops += 1
+        try:
+            for index in range(len(items) - 1, self._head - 1, -1):
+                item = items[index]
+                job = item[3]
+                if job in members and entry.get(job) is item:
+                    yield job
+        finally:
+            self._loops -= 1
+
     def refresh(self) -> None:
-        """Drop what is gone from the head, and sort in what came."""
+        """Drop what is gone from both ends, and sort in what came."""
         items, entry, head = self._items, self.entry, self._head
         if self._loops:
             if self.fresh:
@@ -115,6 +166,8 @@ class _Order:
         else:
             while entry.get(items[head][3]) is not items[head]:
                 head += 1
+            while entry.get(items[-1][3]) is not items[-1]:
+                items.pop()
             if len(items) > 2 * len(entry) + _SLACK:
                 items[:] = [item for item in items if entry.get(item[3]) is item]
                 head = 0
