@@ -80,7 +80,11 @@ class Table:
         ``parse`` returns at least ``row``, ``submit``, ``duration`` and ``accelerators``. Rows that ran for 0 s are set
         aside, ``submit`` is counted from the first job, and repeated ids get a suffix.
         """
-        return as_trace(self.path, self.book, self.gather(parse), servers)
+        return self.finish(self.gather(parse), servers)
+
+    def finish(self, columns: Columns, servers: tuple[ServerRow, ...] = ()) -> Trace:
+        """Return columns that were gathered as a trace, as ``trace`` does."""
+        return as_trace(self.path, self.book, columns, servers)
 
     def _rows(self) -> Iterator[Rows]:
         width = len(self.header) + self._closed
