@@ -6,11 +6,14 @@ are neither, so a choice must be made; the user makes it by the option ``fractio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from simulator.core.errors import InputError, did_you_mean
 from simulator.workload.options import one_of
 from simulator.workload.rows import Rows, as_objects
 
@@ -28,6 +31,7 @@ _NOTES = {
     "split": "jobs of instances with a part of an accelerator each, every instance a job of its own: {n}",
 }
 _NOT_WHOLE = "jobs of one instance with more than one accelerator and a part, rounded up: {n}"
+_FREE = "jobs on GPUs of model {model}, which is not enforced (option types): {{n}}"
 _ALMOST = 1e-9
 
 
@@ -59,15 +63,33 @@ def _whole(values: np.ndarray) -> np.ndarray:
     return up
 
 
-def wanted_types(rows: Rows, models: list[str], types: Mapping[str, str], names: bool) -> np.ndarray:
-    """Return the accelerator types of each row: ``types`` of its model; else the model itself with ``names``, else any.
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which accelerators jobs ask for by the ``model`` that a trace names.
 
-    Models that nothing is asked for are counted in a note, by model.
+    ``types`` calls models by catalog ids. The others are asked for by their own name if they are ``binding``, as where
+    the servers of the trace are known by them; else anything will do, and a note counts the jobs, by model.
     """
-    for model in models:
-        if model and model not in types and not names:
-            rows.count(f"jobs on GPUs of model {model}, which is not enforced (option types): {{n}}", 1)
-    known = {
-        model: (types.get(model, model),) for model in dict.fromkeys(models) if model and (names or model in types)
-    }
-    return as_objects(known.get(model, ()) for model in models)
+
+    types: Mapping[str, str]
+    binding: bool
+    _found: dict[str, None] = field(default_factory=dict)
+
+    def wanted(self, rows: Rows, column: str) -> np.ndarray:
+        """Return the accelerator types of each row, as tuples."""
+        models = rows.texts(column)
+        counts = Counter(filter(None, models))
+        self._found.update(dict.fromkeys(counts))
+        for model, number in counts.items():
+            if model not in self.types and not self.binding:
+                rows.count(_FREE.format(model=model), number)
+        named = {model: (self.types.get(model, model),) for model in counts if self.binding or model in self.types}
+        return as_objects(named.get(model, ()) for model in models)
+
+    def check(self) -> None:
+        """Raise ``InputError`` for each of the ``types`` that no job asks for."""
+        strange = [name for name in self.types if name not in self._found]
+        if strange:
+            raise InputError(
+                *(f"types: no job asks for {name!r}. {did_you_mean(name, self._found)}" for name in strange)
+            )

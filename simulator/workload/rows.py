@@ -124,6 +124,14 @@ class Rows:
             values[blank] = empty
         return values
 
+    def wholes(self, column: str, empty: float | None = None) -> np.ndarray:
+        """Return a column of whole numbers of 1 or more as floats; ``empty`` is what an empty cell means, as above."""
+        values = self.numbers(column, empty)
+        for index in np.flatnonzero((values < 1) | (values != np.floor(values))):
+            if values[index] != empty:
+                self.problem(index, column, f"{values[index]:g} is not a whole number of 1 or more")
+        return values
+
     def times(self, column: str, hint: str | None = None, empty: bool = False) -> np.ndarray:
         """Return a column of ISO dates and times as seconds after the ``base`` of the table (its first time).
 
