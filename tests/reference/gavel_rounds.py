@@ -42,13 +42,15 @@ def run(
     seconds: float = 360.0,
     between: float = 0.0,
     latecomers: bool = True,
+    prompt: bool = True,
     stop: int | None = None,
     conserving: bool = True,
 ) -> np.ndarray:
     """Completion times (s after submission) by job.
 
-    ``allocate(task)`` is an objective; it is asked when jobs have come or gone, at most every ``between`` seconds, and
-    ``latecomers`` may run before they have been in an allocation.
+    ``allocate(task)`` is an objective; it is asked when jobs have come or gone, and what jobs received is counted anew
+    at most every ``between`` seconds. Not ``prompt``: it is asked only then too, and ``latecomers`` says whether jobs
+    may run before they have been in an allocation.
     """
     kinds = len(capacity)
     room = np.array(capacity, dtype=float)
@@ -56,7 +58,7 @@ def run(
     index: list[int] = []
     pace, left, received, deficit, shares = (np.zeros((0, kinds)) for _ in range(5))
     left = np.zeros(0)
-    now, last, stale, coming = 0.0, 0.0, False, 0
+    now, last, stale, fresh, coming = 0.0, 0.0, False, False, 0
     while coming < len(jobs) or index:
         if not index:
             now = max(now, jobs[coming][0])
@@ -71,9 +73,12 @@ def run(
         if stale and (now - last >= between or last == 0):
             deficit += shares * (now - last) - (received - seconds / 2)
             received[:] = seconds / 2
+            last = now
+            fresh = True
+        if stale and (fresh or prompt):
             waited = np.array([now - jobs[job][0] for job in index])
             shares = allocate(problem(pace, room, remaining=left, elapsed=waited))
-            last, stale = now, False
+            stale = fresh = False
         known = shares.sum(axis=1) > 0
         can = pace if latecomers else np.where(known[:, None], pace, 0.0)
         kind = choose(shares, received, deficit, can, np.ones(len(index)), room, order(), conserving)

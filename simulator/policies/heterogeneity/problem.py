@@ -141,3 +141,15 @@ def normalised(task: Problem) -> Array:
     Source: Gavel (OSDI 2020), section 4.1. Shape (jobs, types).
     """
     return task.pace * (task.gang / task.weight / proportional(task))[:, None]
+
+
+def spread_out(task: Problem, shares: Array) -> Array:
+    """Give every job the same time in all, on all types in proportion to their numbers.
+
+    That is what an allocation means that takes all types to be equal. Where some jobs cannot run on some types the
+    shares stay as they are, as spreading might not fit.
+    """
+    if not (task.pace > 0).all() or not task.capacity.sum():
+        return shares
+    even: Array = shares.sum(axis=1)[:, None] * (task.capacity / task.capacity.sum())
+    return even

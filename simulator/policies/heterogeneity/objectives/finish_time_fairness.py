@@ -58,3 +58,6 @@ def finish_time_fairness(task: Problem) -> np.ndarray:
         else:
             low, low_value = middle, np.log(level) if level > 0 else -50.0
     return best
+
+
+finish_time_fairness.looks_back = True  # type: ignore[attr-defined]
