@@ -49,16 +49,14 @@ def refused(path: Path, format: str, **options: Any) -> str:
 
 
 def test_the_formats() -> None:
-    assert formats.names() == ["generic", "openb", "philly", "slurm"]
+    assert set(formats.names()) >= {"generic", "openb", "philly", "slurm"}
     assert format_options("openb") == ["nodes", "pending"]
     assert formats.summary("philly") == "Microsoft Philly job extract: timestamp,duration,num_gpus,gpu_time,cluster."
 
 
 def test_unknown_format_and_option(write: Write) -> None:
     path = write(PHILLY)
-    assert (
-        refused(path, "phily") == "unknown format 'phily'. Did you mean 'philly'? Known: generic, openb, philly, slurm."
-    )
+    assert refused(path, "phily").startswith("unknown format 'phily'. Did you mean 'philly'? Known: ")
     assert refused(path, "openb", node="x") == (
         "format 'openb' has no option 'node'. Did you mean 'nodes'? Known: nodes, pending."
     )

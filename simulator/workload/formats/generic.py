@@ -6,7 +6,7 @@ Without options the columns carry the simulator's own names, times in seconds an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, parse
+from simulator.workload.dependencies import known_dependencies
 from simulator.workload.files import write_rows
 from simulator.workload.formats import reader
 from simulator.workload.rows import Rows, as_objects
@@ -22,15 +23,24 @@ from simulator.workload.trace import Columns, Trace
 
 NUMBERS = {
     "submit": "time", "duration": "time", "start": "time", "end": "time", "estimate": "time", "accelerators": "",
-    "cores": "", "memory": "bytes", "priority": "", "communication": "ratio",
+    "cores": "", "memory": "bytes", "priority": "", "communication": "ratio", "max_servers": "", "begin": "time",
+    "deadline": "time", "limit": "time", "array_limit": "", "restart": "time", "checkpoint": "time", "minimum": "",
+    "maximum": "",
 }  # fmt: skip
-TEXTS = ("id", "tenant", "state", "accelerator_types")
-TARGETS = (*NUMBERS, *TEXTS)
+TEXTS = ("id", "tenant", "state", "user", "partition", "array", "model")
+LISTS = ("accelerator_types", "after", "tolerations")
+"""Texts joined by ``|``."""
+FLAGS = ("preemptible",)
+TARGETS = (*NUMBERS, *TEXTS, *LISTS, "selector", *FLAGS)
 COUNT_UNITS = {"milli": 1e-3, "%": 1e-2}
-_EMPTY: dict[str, float | None] = {
-    "estimate": -1.0, "cores": 0.0, "memory": 0.0, "priority": 0.0, "communication": 0.0, "accelerators": 0.0,
+_NEEDED = ("submit", "duration", "start", "end")
+_EMPTY = {name: 0.0 for name in NUMBERS if name not in _NEEDED} | {
+    "estimate": -1.0, "restart": -1.0, "deadline": np.inf, "limit": np.inf,
 }  # fmt: skip
-_TIMES_OF_DAY = ("submit", "start", "end")
+"""What an empty cell means."""
+_WHOLE = ("max_servers", "array_limit")
+_TIMES_OF_DAY = ("submit", "start", "end", "begin", "deadline")
+_YES = {"yes": True, "true": True, "1": True, "": True, "no": False, "false": False, "0": False}
 _DATES = "If these are dates, write units: {{{name}: iso}}."
 
 Mapped = Mapping[str, str | float]
@@ -61,7 +71,10 @@ def read(
         mapping = {name: source for name, source in mapping.items() if name not in ("start", "end")}
     scales = {name: _scale(name, (units or {}).get(name)) for name in mapping if name in NUMBERS}
     _check_dates(scales)
-    return table.trace(lambda rows: _parse(rows, mapping, scales))
+    if "after" in mapping and "id" not in mapping:
+        told = "no column is mapped to 'id', by which 'after' names jobs"
+        raise InputError(Problem(told, file=str(table.path), line=1))
+    return known_dependencies(table.trace(lambda rows: _parse(rows, mapping, scales)))
 
 
 def _check_targets(option: str, given: Mapping[str, Any]) -> None:
@@ -113,7 +126,7 @@ def _scale(name: str, unit: str | None) -> float | None:
 
 def _check_dates(scales: Mapping[str, float | None]) -> None:
     dates = [name for name, scale in scales.items() if scale is None]
-    other = [name for name in ("submit", "start", "end") if name in scales and name not in dates]
+    other = [name for name in _TIMES_OF_DAY if name in scales and name not in dates]
     if dates and other:
         raise InputError(f"units: {', '.join(dates)} is iso but {', '.join(other)} is not; dates or numbers for all")
 
@@ -131,15 +144,20 @@ def _parse(rows: Rows, mapping: Mapped, scales: Mapping[str, float | None]) -> C
     shares = numbers.get("communication", np.zeros(0))
     for index in np.flatnonzero(shares >= 1):
         rows.problem(index, str(mapping["communication"]), f"{shares[index]:g} is not a share from 0 to below 1")
-    texts = {name: _texts(rows, name, str(mapping[name])) for name in TEXTS if name in mapping}
-    return {"row": rows.row} | numbers | texts
+    for name in _WHOLE:
+        if name in numbers:
+            numbers[name] = _counts(rows, str(mapping[name]), numbers[name])
+    more = {name: read(rows, str(mapping[name])) for name, read in _READ.items() if name in mapping}
+    return {"row": rows.row} | numbers | more
 
 
 def _numbers(rows: Rows, name: str, source: str | float, scale: float | None) -> np.ndarray:
     if not isinstance(source, str):
         return np.full(len(rows), float(source) * (scale or 1.0))
     if scale is None:
-        return rows.times(source)
+        empty = _EMPTY.get(name)
+        times = rows.times(source, empty=empty is not None)
+        return times if empty is None else np.where(np.isnan(times), empty, times)
     hint = _DATES.format(name=name) if name in _TIMES_OF_DAY else None
     return rows.numbers(source, _EMPTY.get(name), scale, low=-np.inf if name == "priority" else 0.0, hint=hint)
 
@@ -151,22 +169,73 @@ def _runs(rows: Rows, column: str | float, start: np.ndarray, end: np.ndarray) -
     return run
 
 
-def _texts(rows: Rows, name: str, source: str) -> np.ndarray:
-    if name == "accelerator_types":
-        return as_objects(tuple(cell.split("|")) if cell else () for cell in rows.texts(source))
-    return rows.objects(source)
+def _counts(rows: Rows, column: str, values: np.ndarray) -> np.ndarray:
+    for index in np.flatnonzero(values != np.floor(values)):
+        rows.problem(index, column, f"{values[index]:g} is not a whole number")
+    whole: np.ndarray = values.astype(np.int64)
+    return whole
+
+
+def _lists(rows: Rows, column: str) -> np.ndarray:
+    return as_objects(tuple(cell.split("|")) if cell else () for cell in rows.texts(column))
+
+
+def _pairs(rows: Rows, column: str) -> np.ndarray:
+    found = []
+    for index, cell in enumerate(rows.texts(column)):
+        pairs = [part.partition("=") for part in cell.split("|")] if cell else []
+        if not all(equals for _, equals, _ in pairs):
+            rows.problem(index, column, f"{cell!r} is not a list of labels such as zone=a|disk=ssd")
+        found.append(tuple((name, value) for name, _, value in pairs))
+    return as_objects(found)
+
+
+def _flags(rows: Rows, column: str) -> np.ndarray:
+    cells = [cell.lower() for cell in rows.texts(column)]
+    for index, cell in enumerate(cells):
+        if cell not in _YES:
+            rows.problem(index, column, f"{cell!r} is neither yes nor no")
+    return np.array([_YES.get(cell, True) for cell in cells], dtype=bool)
+
+
+_READ: Mapping[str, Callable[[Rows, str], np.ndarray]] = (
+    dict.fromkeys(TEXTS, Rows.objects)
+    | dict.fromkeys(LISTS, _lists)
+    | {"selector": _pairs}
+    | dict.fromkeys(FLAGS, _flags)
+)
 
 
 def write(trace: Trace, path: str | Path) -> None:
     """Write a trace so that ``read`` without options gives the same jobs back: SI units, ``submit`` from the first job.
 
-    The origin, the servers and columns that only one format knows are left out; an estimate that is exact stays empty.
+    What an empty cell stands for stays empty: an estimate that is exact, no deadline, no limit. Left out are the
+    origin, the servers, a ``speedup``, and columns that only one format knows. Raises ``InputError`` for names that
+    hold a ``|`` where ``|`` joins names.
     """
     names = [name for name in TARGETS if name in trace.columns]
     write_rows(path, names, zip(*(_cells(name, trace.columns[name].tolist()) for name in names), strict=True))
 
 
 def _cells(name: str, values: list[Any]) -> list[Any]:
-    if name == "accelerator_types":
-        return ["|".join(value) for value in values]
-    return ["" if value < 0 else value for value in values] if name == "estimate" else values
+    if name in LISTS:
+        return [_joined(name, value) for value in values]
+    if name == "selector":
+        return [_joined(name, [_label(key, text) for key, text in value]) for value in values]
+    if name in FLAGS:
+        return ["yes" if value else "no" for value in values]
+    empty = _EMPTY.get(name)
+    return ["" if value == empty or (empty == -1 and value < 0) else value for value in values] if empty else values
+
+
+def _label(name: str, value: str) -> str:
+    if "=" in name:
+        raise InputError(f"selector: {name!r} cannot be written, as '=' joins a label and its value")
+    return f"{name}={value}"
+
+
+def _joined(name: str, texts: Sequence[str]) -> str:
+    wrong = next((text for text in texts if "|" in text or not text), None)
+    if wrong is not None:
+        raise InputError(f"{name}: {wrong!r} cannot be written, as names are joined by '|'")
+    return "|".join(texts)
