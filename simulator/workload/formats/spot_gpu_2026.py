@@ -2,8 +2,8 @@
 
 Jobs ``job_name,organization,gpu_model,cpu_request,gpu_request,worker_num,submit_time,duration,job_type``: requests are
 of one worker, times in seconds from the first job. Nodes ``gpu_model,gpu_capacity_num,cpu_num,node_name``, in this
-order in the file and in another on its page. Source: alibaba/clusterdata, cluster-trace-v2026-spot-gpu, README at commit
-7deb28c (Duan et al., "GFS", ASPLOS 2026).
+order in the file and in another on its page. Source: alibaba/clusterdata, cluster-trace-v2026-spot-gpu, README at
+commit 7deb28c (Duan et al., "GFS", ASPLOS 2026).
 """
 
 from __future__ import annotations
