@@ -20,10 +20,11 @@ bytes, so that sums stay exact however often something is taken and given back."
 class Allocator:
     """Free accelerators, cores and memory of every server.
 
-    Arrays have shape (servers,): ``free`` counts whole accelerators that nobody uses, ``free_cores`` cores,
-    ``free_memory`` bytes, ``up`` whether the server takes work, ``reserved`` -1 or the number of the tenant that it is
-    booked for. A share below 1 lives on one accelerator, next to other shares; ``share_room(i)`` is the largest share
-    that server ``i`` can still take, and ``device_free`` says what is free accelerator by accelerator.
+    Arrays have shape (servers,): ``total``, ``total_cores`` and ``total_memory`` (bytes) are what there is; ``free``
+    counts whole accelerators that nobody uses, ``free_cores`` cores, ``free_memory`` bytes; ``up`` is whether the server
+    takes work, ``reserved`` -1 or the number of the tenant that it is booked for. A share below 1 lives on one
+    accelerator, next to other shares; ``share_room(i)`` is the largest share that server ``i`` can still take, and
+    ``device_free`` says what is free accelerator by accelerator.
     """
 
     def __init__(self, servers: Sequence[Server]) -> None:
@@ -32,6 +33,7 @@ class Allocator:
         self.free = self.total.copy()
         self._cores = np.round(np.array([server.cores for server in servers], dtype=float) * _MILLI)
         self._memory = np.round(np.array([server.memory for server in servers], dtype=float))
+        self.total_cores, self.total_memory = self._cores / _MILLI, self._memory
         self._free_cores = self._cores.copy()
         self.free_cores = self._cores / _MILLI
         self.free_memory = self._memory.copy()

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
+from simulator.core.rng import stream
 from simulator.policies.api import Placer, placers
 from simulator.runtime.checks import checked
 from simulator.testing.running import made, run, run_all, told
@@ -48,9 +49,7 @@ class PlacerContract:
         for topology in clusters():
             for each, nodes in placements(topology):
                 if _placed(self._placer(), each, nodes, topology) is None:
-                    room = np.flatnonzero(
-                        nodes.fits(each.accelerators, each.cores, each.memory, each.accelerator_types)
-                    )
+                    room = np.flatnonzero(nodes.fits_for(each))
                     assert not len(room), (
                         f"no place for {_shown(each)}, though server {int(room[0])} alone could take it. Most likely a "
                         "comparison is off by one, or a server that is partly used is passed over"
@@ -71,10 +70,11 @@ class PlacerContract:
         used = self._placer()
         for topology in clusters():
             for each, nodes in placements(topology):
-                first, again = (_placed(placer, each, nodes, topology) for placer in (used, self._placer()))
+                first, again = (_placed(_begun(placer), each, nodes, topology) for placer in (used, self._placer()))
                 assert first == again, (
                     f"{_shown(each)} is placed on {first} by an object that was used before, on {again} by a fresh "
-                    "one. Most likely it remembers earlier jobs, or another topology, or draws random numbers"
+                    "one. Most likely it remembers earlier jobs, or another topology, or draws random numbers from "
+                    "elsewhere than the generator given to reset(rng)"
                 )
 
     def test_changes_nothing(self) -> None:
@@ -108,7 +108,7 @@ def _placed(placer: Placer, each: BatchJob, nodes: Allocator, topology: Topology
         for server, part in checked(each, placement, nodes):
             share = part / each.accelerators if each.accelerators else 1.0
             wanted = (server, part, each.cores * share, each.memory * share)
-            taken.append((*wanted, nodes.take(*wanted)))
+            taken.append((*wanted, nodes.take(*wanted, _chosen(placer, each, server, nodes))))
     except ValueError as error:
         raise AssertionError(
             f"{_shown(each)} is placed on {placement!r}: {error}. Most likely nodes.free is not looked at, or not "
@@ -119,8 +119,22 @@ def _placed(placer: Placer, each: BatchJob, nodes: Allocator, topology: Topology
     return placement
 
 
+def _begun(placer: Placer) -> Placer:
+    """Begin a run with a placement policy, as the engine does."""
+    reset = getattr(placer, "reset", None)
+    if callable(reset):
+        reset(stream(0, "placement"))
+    return placer
+
+
+def _chosen(placer: Placer, each: BatchJob, server: int, nodes: Allocator) -> int:
+    """Accelerator that the policy chooses for a share; -1 where it does not choose."""
+    device = getattr(placer, "device", None)
+    return device(each, server, nodes) if callable(device) and 0 < each.accelerators < 1 else -1
+
+
 def _state(nodes: Allocator) -> tuple[Any, ...]:
-    arrays = (nodes.free, nodes.free_cores, nodes.free_memory, nodes.up, nodes.largest_share)
+    arrays = (nodes.free, nodes.free_cores, nodes.free_memory, nodes.up, nodes.largest_share, nodes.reserved)
     return (*(array.tolist() for array in arrays), nodes.used)
 
 
