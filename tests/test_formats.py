@@ -360,6 +360,7 @@ def test_slurm(write: Write) -> None:
         "  note: components of heterogeneous jobs (JobID with +), each a job of its own: 1\n"
         "  note: jobs on GPUs of type h100, which is not enforced (option types): 1\n"
         "  note: jobs without a time limit, the scheduler is told 365 d as Slurm's sched/backfill takes it: 2\n"
+        "  note: jobs that ran longer than their time limit, which may run that long again: 1\n"
         "  note: jobs that ask for no accelerator, kept: 1"
     )
 

@@ -10,19 +10,21 @@ and src/sacct/print.c (read at commits 042ace2, 02ff923 and 0284c6b). Times are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.workload.dependencies import known_dependencies
 from simulator.workload.formats import reader
 from simulator.workload.options import one_of
 from simulator.workload.rows import Rows, as_objects
+from simulator.workload.submitline import array_limit, dependencies, has_begin, pending_limit, task
 from simulator.workload.table import Table
 from simulator.workload.trace import Columns, Trace
+from simulator.workload.tres import Tres, read_tres
 
 HEADER = ("JobID", "Submit", "State")
 FIELDS = (
@@ -53,9 +55,8 @@ ACTIVE = ("RUNNING", "SUSPENDED", "CONFIGURING", "COMPLETING", "RESIZING", "SIGN
 _NO_TIME = ("", "None", "Unknown")
 _NO_LIMIT = ("", "UNLIMITED", "Partition_Limit", "INVALID")
 _YEAR = 365 * 86400.0
-_PREFIX = {"": 1.0, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40, "P": 2.0**50}
 _CLOCK = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)[Bcn]?")
+_PART = re.compile(r"[_+]")
 _RUNNING = ("set aside", "keep")
 _TIME_HINT = "Unset SLURM_TIME_FORMAT before sacct."
 
@@ -65,16 +66,10 @@ _ACTIVE = "still running when sacct was called: how long it would have run is no
 _AGAIN = "repeats an earlier row (same JobID, Submit and Start)"
 _CENSORED = "jobs still running when sacct was called, kept with the seconds they had run so far: {n}"
 _UNLIMITED = "jobs without a time limit, the scheduler is told 365 d as Slurm's sched/backfill takes it: {n}"
+_OVERRAN = "jobs that ran longer than their time limit, which may run that long again: {n}"
+_REQUEUED = "jobs that were requeued, of which the row has the last stretch only (sacct -D lists them all): {n}"
+_OTHER = "dependencies of kind {kind}, which are not modelled: {{n}}"
 _HETEROGENEOUS = "components of heterogeneous jobs (JobID with +), each a job of its own: {n}"
-
-
-class Tres(NamedTuple):
-    """What a TRES text says: GPUs, their type where one is named, CPUs, and memory in bytes."""
-
-    gpus: float = 0.0
-    type: str = ""
-    cpus: float = 0.0
-    memory: float = 0.0
 
 
 @reader("slurm", header=HEADER)
@@ -86,15 +81,23 @@ def read(
 
     Needs JobID, Submit, State; ElapsedRaw, Elapsed or Start and End; AllocTRES or ReqTRES. ``tenant_column`` names the
     tenant: Account, else User. ``types`` maps GPU types of the cluster to catalog ids, for example
-    ``{"h100": "nvidia/h100-sxm"}``; types without an entry are not enforced. ``where(partition="gpu")`` works.
+    ``{"h100": "nvidia/h100-sxm"}``; types without an entry are not enforced. ``where(partition="gpu")`` works. The time
+    limit is the ``estimate``, and the ``limit``, which is never below the recorded run. Array tasks know their array;
+    with SubmitLine jobs know what they wait for (``after``, ``begin``) and how many tasks may run at a time.
     """
     keep = one_of("running", running, _RUNNING) == "keep"
     table = Table(path, "slurm", required=HEADER, known=FIELDS, delimiter=delimiter, quoting=False)
     _check_columns(table)
     seen: set[tuple[str, str, str]] = set()
     found: set[str] = set()
+    throttles: dict[str, int] = {}
     owner = _owner(table, tenant_column)
-    trace = table.trace(lambda rows: _parse(rows, table.header, owner, keep, types or {}, seen, found))
+
+    def parse(rows: Rows) -> Columns:
+        throttles.update(limit for limit in map(pending_limit, rows.texts("JobID")) if limit[1])
+        return _parse(rows, table.header, owner, keep, types or {}, seen, found)
+
+    trace = known_dependencies(table.finish(_bound(table.gather(parse), throttles)))
     strange = [name for name in types or {} if name not in found]
     if strange:
         raise InputError(*(f"types: no job asks for {name!r}. {did_you_mean(name, found)}" for name in strange))
@@ -147,13 +150,59 @@ def _parse(
         "state": as_objects(_states(rows)),
     }
     columns |= {name: rows.objects(source) for name, source in _labels(header, owner)}
-    limits = next((name for name in ("TimelimitRaw", "Timelimit") if name in header), None)
-    return columns | ({"estimate": _limits(rows, limits)} if limits else {})
+    if "Restarts" in header:
+        rows.count(_REQUEUED, int(np.sum(rows.numbers("Restarts", empty=0.0) > 0)))
+    if "SubmitLine" in header:
+        columns |= _submitted(rows, header, columns["submit"])
+    return columns | _time_limits(rows, header, columns["duration"])
 
 
 def _labels(header: list[str], owner: str | None) -> list[tuple[str, str]]:
-    labels = [("partition", "Partition")] if "Partition" in header else []
-    return labels + ([("tenant", owner)] if owner else [])
+    known = (("partition", "Partition"), ("user", "User"))
+    return [(name, source) for name, source in known if source in header] + ([("tenant", owner)] if owner else [])
+
+
+def _submitted(rows: Rows, header: list[str], submit: np.ndarray) -> Columns:
+    """What the command lines say: raw dependencies, limits of arrays, and the time from which on a job could start."""
+    lines = rows.texts("SubmitLine")
+    found = [dependencies(line) for line in lines]
+    for kind in (kind for each in found for kind in each.other):
+        rows.count(_OTHER.format(kind=kind), 1)
+    columns = {"dependencies": as_objects(found), "array_limit": np.array([array_limit(line) for line in lines])}
+    if "Eligible" in header:
+        eligible = rows.times("Eligible", _TIME_HINT, empty=True)
+        later = np.array([has_begin(line) for line in lines], dtype=bool) & (eligible > submit)
+        columns["begin"] = np.where(later, eligible, 0.0)
+    return columns
+
+
+def _bound(columns: Columns, throttles: Mapping[str, int]) -> Columns:
+    """Say which array each job is a task of, how many of it may run at a time, and which jobs it comes after."""
+    names = columns["id"].tolist()
+    tasks = [task(name) for name in names]
+    bound = {name: column for name, column in columns.items() if name not in ("dependencies", "array_limit")}
+    if any(array for array, _ in tasks):
+        said = columns.get("array_limit", np.zeros(len(names), dtype=np.int64)).tolist()
+        limits = [throttles.get(array, limit) if array else 0 for (array, _), limit in zip(tasks, said, strict=True)]
+        bound |= {"array": as_objects(array for array, _ in tasks), "array_limit": np.array(limits)}
+    if "dependencies" in columns:
+        found = columns["dependencies"].tolist()
+        asked = [
+            (*each.after, *(f"{array}_{number}" for array in each.each))
+            for each, (_, number) in zip(found, tasks, strict=True)
+        ]
+        bound["after"] = as_objects(_parts(names, asked))
+    return bound
+
+
+def _parts(names: list[str], asked: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield the jobs that are meant: the number of an array, or of a heterogeneous job, stands for all its parts."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        parts.setdefault(_PART.split(name)[0], []).append(name)
+    known = set(names)
+    for wanted in asked:
+        yield tuple(part for name in wanted for part in ([name] if name in known else parts.get(name, [name])))
 
 
 def _states(rows: Rows) -> list[str]:
@@ -200,11 +249,17 @@ def _elapsed(rows: Rows, header: list[str]) -> np.ndarray:
     return run
 
 
-def _limits(rows: Rows, column: str) -> np.ndarray:
+def _time_limits(rows: Rows, header: list[str], run: np.ndarray) -> Columns:
+    """What the scheduler is told, and when the job is killed; nothing where no column says."""
+    column = next((name for name in ("TimelimitRaw", "Timelimit") if name in header), None)
+    if column is None:
+        return {}
     unlimited = np.array([cell in _NO_LIMIT for cell in rows.texts(column)], dtype=bool)
     rows.count(_UNLIMITED, unlimited.sum())
     read = _minutes if column == "TimelimitRaw" else clock_seconds
-    return _converted(rows, column, lambda cell: _YEAR if cell in _NO_LIMIT else read(cell), "a time limit")
+    asked = _converted(rows, column, lambda cell: _YEAR if cell in _NO_LIMIT else read(cell), "a time limit")
+    rows.count(_OVERRAN, int(np.sum(~unlimited & (run > asked))))
+    return {"estimate": asked, "limit": np.where(unlimited, np.inf, np.maximum(asked, run))}
 
 
 def _converted(rows: Rows, column: str, convert: Callable[[str], float | None], what: str) -> np.ndarray:
@@ -241,27 +296,6 @@ def _resources(rows: Rows, header: list[str]) -> list[Tres]:
         if part is None:
             rows.problem(index, "AllocTRES", f"{cells[index]!r} is not a list such as cpu=64,gres/gpu=8,mem=500G")
     return [part or Tres() for part in parts]
-
-
-@lru_cache(maxsize=65536)
-def read_tres(text: str) -> Tres | None:
-    """Read a TRES list; None when it makes no sense. An untyped GPU count is the sum of the typed ones.
-
-    >>> read_tres("billing=64,cpu=64,gres/gpu:h100=8,gres/gpu=8,mem=500G,node=1")
-    Tres(gpus=8.0, type='h100', cpus=64.0, memory=536870912000.0)
-    """
-    sizes: dict[str, float] = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        match = _SIZE.fullmatch(value)
-        size = float(match[1]) * _PREFIX[match[2]] if match else np.nan
-        if not equals or (name in ("cpu", "mem", "gres/gpu") and not size < np.inf):
-            return None
-        if match is not None:
-            sizes[name] = size
-    typed = {name.partition(":")[2]: count for name, count in sizes.items() if name.startswith("gres/gpu:")}
-    gpus = sizes.get("gres/gpu", sum(typed.values()))
-    return Tres(gpus, next(iter(typed)) if len(typed) == 1 else "", sizes.get("cpu", 0.0), sizes.get("mem", 0.0))
 
 
 def _count_types(rows: Rows, tres: list[Tres], types: Mapping[str, str]) -> None:
