@@ -4,7 +4,7 @@
 ``task_name,instance_num,job_name,task_type,status,start_time,end_time,plan_cpu,plan_mem``. The name of a task tells
 for which others of its job it waits: ``R4_2`` is task 4 and waits for task 2, ``M5_3_4`` for 3 and 4, letters say
 nothing, and names without a number (``task_Nzg3...``, ``MergeTask``) are of independent tasks. Times are seconds of 8
-days, 0 being one outside of them; ``plan_cpu`` 100 is a core of one instance; ``plan_mem`` percent of the largest server.
+days, 0 is one outside of them; ``plan_cpu`` 100 is a core of an instance, ``plan_mem`` percent of the largest server.
 Source: alibaba/clusterdata, cluster-trace-v2018, trace_2018.md at commit 01251c2 and schema.txt at commit 0e5a6a7.
 """
 
