@@ -136,6 +136,8 @@ class Actions:
 
     def queue(self, job: Job) -> None:
         """Let a job wait, and tell the scheduler."""
+        if job.accelerators < 1:
+            self._view.gangs_only = False
         self._view.queue.add(job)
         self._reasons.enter(job)
         if self._policy.on_submit is not None:

@@ -128,6 +128,7 @@ class Gangs:
             job.waited += now - job.since
             job.since = now
             job.start = now if job.start != job.start else job.start
+        job.service_since = job.ran
         fraction, job.held, job.given = fraction_of(job, job.done), held, None
         job.work, job.done = seconds, fraction * seconds
         job.state = State.RUNNING if held else State.QUEUED
@@ -201,7 +202,11 @@ class Gangs:
     def _take(self, job: Job, placement: Placement) -> None:
         self._take_from_servers(job, placement)
         self._slots.take(job)
-        job.held = sum([taken for _, taken in placement]) if job.maximum or job.minimum else job.accelerators
+        if job.maximum or job.minimum:
+            job.held = sum([taken for _, taken in placement])
+            job.service_since = job.ran
+        else:
+            job.held = job.accelerators
 
     def _take_from_servers(self, job: Job, placement: Placement) -> None:
         nodes = self._nodes
@@ -225,7 +230,8 @@ class Gangs:
         job.placement, job.devices = placement, tuple(devices)
 
     def _release(self, job: Job) -> None:
-        self._count(job)
+        if job.service_since >= 0:
+            self._count(job)
         job.held_last, job.held = job.held, 0.0
         if not job.placement:
             return

@@ -74,7 +74,7 @@ class Journal:
                 busy - compute,
                 job.overhead,
                 job.lost,
-                job.service + job.held * (job.ran - job.service_since),
+                _service(job),
                 job.moves,
                 *job.waits,
                 job.user,
@@ -98,6 +98,13 @@ class Journal:
         tables = self.recorder.tables()
         self.recorder = Recorder()  # what it packed is not needed twice
         return tables | {"series": series(tables["events"], self._levels)}
+
+
+def _service(job: Job) -> float:
+    """Accelerator-seconds that a job held."""
+    if job.service_since < 0:
+        return job.accelerators * job.ran
+    return job.service + job.held * (job.ran - job.service_since)
 
 
 def series(events: Arrays, levels: list[tuple[float, float, float]]) -> Arrays:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 
 from simulator.core.clock import Clock
-from simulator.workload.jobs import Job
+from simulator.workload.jobs import Job, State
 
 CAPACITY, FRAGMENTATION, ORDER = 0, 1, 2
 Shown = tuple[float, float, float]
@@ -52,6 +52,7 @@ class Reasons:
         self._sizes: list[float] = []
         self._clocks: dict[float, _SizeClock] = {}
         self._came: dict[Job, Shown] = {}
+        self._fresh: list[Job] = []
         self._held_back: dict[Job, tuple[float, str]] = {}
         self._free = 0.0
         self._failed: dict[float, None] = {}
@@ -62,7 +63,10 @@ class Reasons:
         self._stranded_since = 0.0
 
     def enter(self, job: Job) -> None:
-        """A job begins to wait in the queue."""
+        """A job comes into the queue; most leave it in the very pass that follows, and are no work."""
+        self._fresh.append(job)
+
+    def _begin(self, job: Job) -> None:
         now, size = self._clock.now, job.accelerators
         clock = self._clocks.get(size)
         if clock is None:
@@ -75,6 +79,8 @@ class Reasons:
 
     def leave(self, job: Job) -> None:
         """A job stops waiting; its account is brought up to now."""
+        if job not in self._came:
+            return
         now, size = self._clock.now, job.accelerators
         clock = self._clocks[size]
         self._settle(job, clock, now)
@@ -85,6 +91,8 @@ class Reasons:
 
     def hold(self, job: Job, reason: str) -> None:
         """The policy says why it holds a job back, from now on; an empty reason takes that back."""
+        if job not in self._came:
+            self._begin(job)
         now = self._clock.now
         before = self._held_back.get(job)
         if before is None or before[1] != reason:
@@ -101,6 +109,11 @@ class Reasons:
     def passed(self, free: float) -> None:
         """A pass is over, and ``free`` accelerators are left."""
         now, sizes = self._clock.now, self._sizes
+        if self._fresh:
+            for job in self._fresh:
+                if job.state is State.QUEUED and job not in self._came:
+                    self._begin(job)
+            self._fresh.clear()
         if self._stuck:
             self.stranded += self._free * (now - self._stranded_since)
         self._stranded_since = now
@@ -122,6 +135,9 @@ class Reasons:
 
     def close(self, now: float) -> None:
         """Bring what is still waiting, and what is stranded, up to ``now``, the end of the run."""
+        for job in self._fresh:
+            if job.state is State.QUEUED and job not in self._came:
+                self._begin(job)
         if self._stuck:
             self.stranded += self._free * max(0.0, now - self._stranded_since)
         for job in tuple(self._came):

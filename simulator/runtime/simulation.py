@@ -126,7 +126,7 @@ class Simulation:
             self._turn_away,
         )  # fmt: skip
         self._admission = Admission(
-            self.clock, iter(jobs), until, self.journal, self._never, self._queue, self._turn_away,
+            self.clock, iter(jobs), until, self.journal, self._never, self._actions.queue, self._turn_away,
             self._arrived, self.pass_soon,
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
@@ -135,6 +135,7 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
+        self._fussy = any(server.taints for server in topology.servers)
         self.pool = pool
         self._largest: float = topology.accelerators
         if pool is not None:
@@ -169,23 +170,16 @@ class Simulation:
         self._last_event = self.clock.now
         self.pass_soon.finish()
 
-    def _queue(self, job: Job) -> None:
-        if job.accelerators < 1:
-            self.view.gangs_only = False
-        self._actions.queue(job)
-
     def _never(self, job: Job) -> str:
         """Say why a job can never run; empty when it can."""
         least = job.minimum or job.accelerators
         if least > self._largest:
             return _TOO_LARGE
-        if not (job.cores or job.memory or job.accelerator_types or job.max_servers or job.partition or job.selector):
-            return ""
-        return "" if self._can_hold(job, least) else _NO_SERVER
-
-    def _can_hold(self, job: Job, least: float) -> bool:
-        part = least / job.accelerators if job.accelerators else 1.0
-        return self.nodes.could_hold(least, job.cores * part, job.memory * part, job.accelerator_types, job.max_servers)
+        if not (self._fussy or job.cores or job.memory or job.max_servers or job.accelerator_types) and not (
+            job.partition or job.selector
+        ):
+            return ""  # most jobs of most traces, judged at once
+        return "" if self.nodes.could_hold_for(job, least) else _NO_SERVER
 
     # -- the scheduling pass ------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class View:
         self.topology, self.nodes = topology, nodes
         self.queue, self.running = JobSet(), JobSet()
         self.gangs_only = True
-        self._pool = len(nodes) == 1 and nodes.plain
+        self._pool = len(nodes) == 1 and nodes.plain and not nodes.servers[0].taints
         self.failed: Callable[[float], None] = _nobody
         """Told of the size of each job that found no place though enough accelerators are free."""
 
@@ -83,7 +83,7 @@ class View:
         wanted = job.accelerators if accelerators is None else accelerators
         if wanted > nodes.free_total and wanted >= 1:
             return None
-        if self._pool and 1 <= wanted == int(wanted) and not job.selector and not job.partition:
+        if self._pool and 1 <= wanted == int(wanted) and not (job.partition or job.selector or nodes.admission.booked):
             return ((0, wanted),)
         if accelerators is not None and accelerators != job.accelerators:
             job = resized(job, accelerators)

@@ -147,8 +147,8 @@ class Job:
     """Accelerators that it gave back last."""
     service: float = field(default=0.0, init=False)
     """Accelerator-seconds that it held before the present ``held``, kept for jobs that are not always held whole."""
-    service_since: float = field(default=0.0, init=False)
-    """Seconds of running (``ran``) at which the present ``held`` began."""
+    service_since: float = field(default=-1.0, init=False)
+    """Seconds of running (``ran``) at which the present ``held`` began; negative while it is always held whole."""
     given: Given | None = field(default=None, init=False)
     """What ``work`` and ``done`` are seconds of, where a ``speedup`` tells."""
     pace: float = field(default=1.0, init=False)

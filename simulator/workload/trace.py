@@ -161,16 +161,29 @@ class Trace:
         return self._jobs(workload, over)
 
     def _jobs(self, workload: str, over: Mapping[str, Any]) -> Iterator[BatchJob]:
-        known = [name for name in (*REQUIRED, *_DEFAULTS) if name in over or name in self.columns]
-        names = ("id", "row", *known)
+        more = [name for name in _DEFAULTS if name in over or name in self.columns]
         prefix = workload or "job"
         for low in range(0, len(self), _CHUNK):
             part = slice(low, low + _CHUNK)
             rows = self._rows()[part].tolist()
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
-            values = [repeat(over[name]) if name in over else self.columns[name][part].tolist() for name in known]
-            for row_of_job in zip(ids, rows, *values, strict=False):
-                yield BatchJob(workload=workload, **dict(zip(names, row_of_job, strict=True)))
+            needed = [self._values(name, part, over) for name in REQUIRED]
+            others = [self._values(name, part, over) for name in more]
+            for id, row, submit, duration, accelerators, *values in zip(
+                ids, rows, *needed, *others, strict=False
+            ):
+                job = BatchJob(
+                    id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, workload=workload
+                )
+                for name, value in zip(more, values, strict=True):
+                    setattr(job, name, value)
+                yield job
+
+    def _values(self, name: str, part: slice, over: Mapping[str, Any]) -> Iterable[Any]:
+        if name in over:
+            return repeat(over[name])
+        values: list[Any] = self.columns[name][part].tolist()
+        return values
 
     def _rows(self) -> np.ndarray:
         rows = self.columns.get("row")
