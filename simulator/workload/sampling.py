@@ -130,15 +130,37 @@ def modulated_times(draws: Draws, jobs: int, rate: float, start: datetime, rhyth
     if span > _STEPS_LIMIT * rhythm.step:
         years = span / (365 * 86400)
         raise InputError(f"{jobs:,} jobs at {rate:.3g} jobs/s take {years:,.0f} years; ask for fewer jobs or more load")
+    edges, integral = _integral(draws, span, start, rhythm)
+    arrivals = np.cumsum(draws.stream("arrivals").standard_exponential(jobs))
+    times: np.ndarray = np.interp(arrivals / arrivals[-1], integral, edges)
+    return times
+
+
+def times_within(draws: Draws, count: int, span: float, start: datetime, rhythm: Rhythm) -> np.ndarray:
+    """Return ``count`` sorted times (s after ``start``) of a doubly stochastic Poisson process, all before ``span``.
+
+    As ``modulated_times``, but conditioned on the number of arrivals in the whole span, so that none falls on its end:
+    what several processes need that are laid over each other.
+    """
+    if not count:
+        return np.zeros(0)
+    edges, integral = _integral(draws, span, start, rhythm)
+    arrivals = np.cumsum(draws.stream("arrivals").standard_exponential(count + 1))
+    times: np.ndarray = np.interp(arrivals[:-1] / arrivals[-1], integral, edges)
+    return times
+
+
+def _integral(draws: Draws, span: float, start: datetime, rhythm: Rhythm) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of the steps, and the integral of profile x swings up to each of them, 1 at the end."""
     edges = np.append(np.arange(0.0, span, rhythm.step), span)
     steps = len(edges) - 1
     level = rhythm.profile(start, steps)
     if rhythm.swings:
         level *= _swings(draws, rhythm, steps)
     integral = np.append(0.0, np.cumsum(level * np.diff(edges)))
-    arrivals = np.cumsum(draws.stream("arrivals").standard_exponential(jobs))
-    times: np.ndarray = np.interp(arrivals / arrivals[-1], integral / integral[-1], edges)
-    return times
+    if not integral[-1]:
+        return edges, edges / span
+    return edges, integral / integral[-1]
 
 
 def _swings(draws: Draws, rhythm: Rhythm, steps: int) -> np.ndarray:
