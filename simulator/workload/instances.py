@@ -20,13 +20,14 @@ from simulator.workload.rows import Rows, as_objects
 Fractions = Literal["pack", "round-up", "split"]
 """What becomes of instances with a part of an accelerator each.
 
-``pack``: one job of as many whole accelerators as hold the sum of the parts: the demand is right to less than one
-accelerator, and instances sit together. ``round-up``: one job in which each instance has accelerators of its own.
-``split``: each instance is a job, right in demand and shape, but no longer starting and ending with the others.
+``pack``: one job of as many whole accelerators as hold the sum of the parts, or of a share if that is below 1: the
+demand is right to less than one accelerator, and instances sit together. ``round-up``: one job in which each instance
+has accelerators of its own. ``split``: each instance is a job, right in demand and shape, but no longer starting and
+ending with the others.
 """
 _RULES = ("pack", "round-up", "split")
 _NOTES = {
-    "pack": "jobs of instances with a part of an accelerator each, packed into whole accelerators: {n}",
+    "pack": "jobs of instances with a part of an accelerator each, packed together: {n}",
     "round-up": "jobs of instances with a part of an accelerator each, given whole ones (fractions: round-up): {n}",
     "split": "jobs of instances with a part of an accelerator each, every instance a job of its own: {n}",
 }
