@@ -17,6 +17,7 @@ from simulator.cli.report import report
 from simulator.cli.run import run
 from simulator.cli.schema import schema
 from simulator.cli.show import show
+from simulator.cli.trace import trace
 from simulator.cli.train_step import train_step
 from simulator.cli.validate import validate
 
@@ -68,5 +69,5 @@ def main() -> None:
     """
 
 
-for _command in (check, run, show, list_, report, collective, train_step, validate, schema, new):
+for _command in (check, run, show, list_, trace, report, collective, train_step, validate, schema, new):
     main.add_command(_command)

@@ -24,10 +24,10 @@ _LONGEST_LINE = 1 << 20
 """Characters of a line, so that a device or a few kilobytes of compressed zeros cannot fill the memory."""
 
 
-def check_file(path: Path, json: bool = False) -> None:
+def check_file(path: Path, json: bool | None = False) -> None:
     """Raise ``InputError`` unless ``path`` is a file that may hold text; name the nearest file of its folder.
 
-    What is wanted is a table, or with ``json`` JSON.
+    What is wanted is a table, or with ``json`` JSON; either will do if that is None.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a trace file")
@@ -41,7 +41,7 @@ def check_file(path: Path, json: bool = False) -> None:
         start = file.read(8).lstrip()
     wanted = "JSON" if json else "a table of text"
     for magic, kind in _FOREIGN.items():
-        if start.startswith(magic) and kind != wanted:
+        if start.startswith(magic) and kind != ("JSON" if json is None else wanted):
             hint = f"Traces are read from {'JSON' if json else 'delimited text (CSV)'}, plain or gzip-compressed."
             raise InputError(Problem(f"this is {kind}, not {wanted}", file=str(path), hint=hint))
 

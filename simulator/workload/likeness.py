@@ -137,18 +137,24 @@ def _profile(trace: Trace, classes: int, hours: int) -> np.ndarray:
     return profile
 
 
+def size_classes(accelerators: np.ndarray) -> dict[str, np.ndarray]:
+    """Return which jobs ask for none, a share of one, 1, 2, 3-4, 5-8, ... accelerators: masks by name, if any do."""
+    whole = np.ceil(np.log2(np.maximum(accelerators, 1.0))).astype(np.int64)
+    kinds = np.where(accelerators >= 1, whole, np.where(accelerators > 0, -1, -2))
+    return {_size_name(kind): kinds == kind for kind in np.unique(kinds).tolist()}
+
+
 def size_shares(trace: Trace) -> dict[str, float]:
     """Return the share of all accelerator-seconds by size of job: shares of one, 1, 2, 3-4, 5-8, ... accelerators."""
     sizes, work = trace.columns["accelerators"], trace.columns["accelerators"] * trace.columns["duration"]
     total = float(work.sum())
-    classes = np.where(sizes > 0, np.ceil(np.log2(np.maximum(sizes, 0.5))), -2)
-    found = {int(kind): float(work[classes == kind].sum()) for kind in np.unique(classes[sizes > 0])}
-    return {_size_name(kind): (part / total if total else math.nan) for kind, part in found.items()}
+    found = {name: float(work[mask].sum()) for name, mask in size_classes(sizes).items() if name != "none"}
+    return {name: (part / total if total else math.nan) for name, part in found.items()}
 
 
 def _size_name(kind: int) -> str:
     if kind < 0:
-        return "below 1"
+        return "below 1" if kind == -1 else "none"
     low, high = 2 ** (kind - 1) + 1 if kind > 0 else 1, 2**kind
     return str(high) if low >= high else f"{low}-{high}"
 

@@ -1,12 +1,18 @@
-"""Trace formats, one file each: a function ``read(path, **options) -> Trace`` marked with ``@reader``."""
+"""Trace formats, one file each: a function ``read(path, **options) -> Trace`` marked with ``@reader``.
+
+A module that can write its format too has a function ``write(trace, path)`` beside it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from simulator.core.errors import InputError, did_you_mean
 from simulator.core.registry import Registry
+from simulator.workload.files import check_file, text_lines
 from simulator.workload.options import checked_options, option_names
 from simulator.workload.trace import Trace
 
@@ -16,13 +22,20 @@ R = TypeVar("R", bound=Reader)
 formats: Registry[Reader] = Registry("format", "simulator.workload.formats")
 _FIXED = ("path",)
 _DELIMITERS = ",|\t;"
+_GLANCE = 1 << 14
+"""Characters of a file that are looked at to guess its format."""
 
 
-def reader(name: str, header: tuple[str, ...] = ()) -> Callable[[R], R]:
-    """Mark a function as the reader of a format, and say by which columns its files are known at a glance."""
+def reader(name: str, header: tuple[str, ...] = (), begins: Callable[[str], bool] | None = None) -> Callable[[R], R]:
+    """Mark a function as the reader of a format, and say how its files are known at a glance.
+
+    That is by the columns of a ``header``, or by how their text ``begins``: a function that is given a few thousand
+    characters of it.
+    """
 
     def mark(function: R) -> R:
         function.header = header  # type: ignore[attr-defined]
+        function.begins = begins  # type: ignore[attr-defined]
         formats.register(name)(function)
         return function
 
@@ -50,3 +63,40 @@ def looks_like(line: str) -> str | None:
     headers = {name: set(getattr(formats.get(name), "header", ())) for name in formats.names()}
     fits = [name for name, header in headers.items() if header and any(header <= cut for cut in cells)]
     return max(fits, key=lambda name: len(headers[name]), default=None)
+
+
+def guess_format(path: Path) -> str | None:
+    """Return the format that a file looks to be of, by its header or else by how it begins; None if by neither.
+
+    Raises ``InputError`` for a file that is not there or cannot be read.
+    """
+    check_file(path, json=None)
+    text = ""
+    for piece in text_lines(path, pieces=True):
+        text += piece
+        if len(text) >= _GLANCE:
+            break
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    known = {name: getattr(formats.get(name), "begins", None) for name in formats.names()}
+    return looks_like(first) or next((name for name, begins in known.items() if begins and begins(text)), None)
+
+
+def writers() -> list[str]:
+    """Return the names of the formats that can be written."""
+    return [name for name in formats.names() if _writer(name) is not None]
+
+
+def write_trace(trace: Trace, path: str | Path, format: str) -> None:
+    """Write a trace; ``InputError`` with the nearest choice for a format that can only be read.
+
+    What the format cannot hold is left out, as its ``write`` says.
+    """
+    formats.get(format)
+    write = _writer(format)
+    if write is None:
+        raise InputError(f"format {format!r} can only be read. {did_you_mean(format, writers())}")
+    write(trace, path)
+
+
+def _writer(format: str) -> Callable[[Trace, str | Path], None] | None:
+    return getattr(sys.modules.get(formats.get(format).__module__), "write", None)

@@ -38,7 +38,13 @@ _UNMEASURED = "a model and number of GPUs of which no pace was measured on the r
 _WORK = "work is in steps: durations are seconds on {reference}, packed, by the throughputs {name!r}"
 
 
-@reader("gavel")
+def _begins(text: str) -> bool:
+    cells = text.partition("\n")[0].split("\t")
+    names = next((names for names in (COLUMNS, OLD_COLUMNS) if len(names) == len(cells)), ())
+    return bool(names) and all(cells[names.index(name)].isdecimal() for name in ("needs_data", "total_steps"))
+
+
+@reader("gavel", begins=_begins)
 def read(
     path: str | Path, throughputs: str | Path = "gavel", reference: str | None = None,
     types: Mapping[str, str] | None = None,

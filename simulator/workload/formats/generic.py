@@ -46,7 +46,12 @@ _DATES = "If these are dates, write units: {{{name}: iso}}."
 Mapped = Mapping[str, str | float]
 
 
-@reader("generic")
+def _begins(text: str) -> bool:
+    cells = {cell.strip() for cell in text.partition("\n")[0].split(",")}
+    return {"submit", "accelerators"} <= cells <= set(TARGETS)
+
+
+@reader("generic", begins=_begins)
 def read(
     path: str | Path,
     columns: Mapping[str, str | float] | None = None,

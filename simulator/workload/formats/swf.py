@@ -8,6 +8,7 @@ has status 2, 3 or 4; a job with a preceding job may start when that one has end
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -39,6 +40,7 @@ PARTIAL = (2, 3, 4)
 _PROCESSORS = ("accelerators", "cores")
 _TENANTS = ("group", "user", "queue", "partition")
 _KIB = 2.0**10
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _UNIX, _LATEST = 1e8, 1e11
 """Seconds from which on a first submission is a Unix time (1973) and no offset, and up to which it is a date."""
 
@@ -54,7 +56,15 @@ _NO_ZONE = "the time zone {zone!r} of the header is not known here, dates are UT
 Header = dict[str, str]
 
 
-@reader("swf")
+def _begins(text: str) -> bool:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    cells = first.split()
+    return first.startswith(";") or (
+        len(cells) >= len(FIELDS) and all(_NUMBER.fullmatch(cell) for cell in cells[: len(FIELDS)])
+    )
+
+
+@reader("swf", begins=_begins)
 def read(
     path: str | Path, processors: Literal["accelerators", "cores"] = "accelerators",
     tenant: Literal["group", "user", "queue", "partition"] = "group",
