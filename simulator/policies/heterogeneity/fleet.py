@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from simulator.policies.api import ClusterView
-from simulator.workload.jobs import Job, Placement
+from simulator.workload.jobs import Job, Placement, State
 from simulator.workload.speedup import Given
 
 _SHORTEST = 1e-3
@@ -51,7 +51,7 @@ class Fleet:
 
     def kind(self, job: Job) -> int:
         """Index of the type that a running job is on; -1 when it waits."""
-        return int(self._kind[job.placement[0][0]]) if job.placement else -1
+        return int(self._kind[job.placement[0][0]]) if job.state is State.RUNNING and job.placement else -1
 
     def paces(self, jobs: Sequence[Job]) -> np.ndarray:
         """Shares of a job that a second on each type finishes; shape (jobs, types)."""

@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from simulator.policies.api import Action, ClusterView, Migrate, Preempt, Start
+from simulator.policies.api import Action, ClusterView, Start
 from simulator.policies.heterogeneity.fleet import Fleet
+from simulator.policies.heterogeneity.moves import Moves
 from simulator.policies.heterogeneity.rounds import choose
 from simulator.workload.jobs import Job, State
-
-MOMENT = 1e-3
-"""Seconds that a job waits which had to make room for others that change places with it: it starts in the next pass."""
 
 
 class Leases:
@@ -28,7 +26,7 @@ class Leases:
         self._counted = -np.inf
         self._ledger: dict[Job, np.ndarray] = {}
         self._seen: dict[Job, float] = {}
-        self._wanted: dict[Job, int] = {}
+        self.moves = Moves()
 
     def over(self, now: float) -> bool:
         """Whether it is time for the next round."""
@@ -44,55 +42,15 @@ class Leases:
         self.ends = view.now + self.length
         pace, gang = fleet.paces(jobs), np.array([job.accelerators for job in jobs])
         room = fleet.capacity()
-        fixed = [row for row, job in enumerate(jobs) if job.placement and not job.preemptible]
+        fixed = [row for row, job in enumerate(jobs) if job.state is State.RUNNING and not job.preemptible]
         if fixed:
             pace = pace.copy()
             pace[fixed] = 0.0
             np.subtract.at(room, [fleet.kind(jobs[row]) for row in fixed], gang[fixed])
         book = self._book(jobs, len(fleet.types))
         kinds = choose(shares, book[:, 0], book[:, 1], pace, gang, room, order, all_)
-        now = [fleet.kind(job) for job in jobs]
-        kinds[fixed] = [now[row] for row in fixed]
-        self._wanted = {}
-        movers: list[tuple[Job, int]] = []
-        for job, before, after in zip(jobs, now, kinds.tolist(), strict=True):
-            if after == before:
-                continue
-            if after < 0:
-                yield Preempt(job)
-            elif before < 0:
-                self._wanted[job] = after
-            else:
-                movers.append((job, after))
-        yield from self._move(fleet, movers)
-        yield from self._start(fleet)
-
-    def _move(self, fleet: Fleet, movers: list[tuple[Job, int]]) -> Iterator[Action]:
-        """Move jobs to other types; where they wait for each other in a circle, one of them steps aside."""
-        movers.sort(key=lambda mover: -mover[0].accelerators)
-        while movers:
-            stuck = []
-            for job, kind in movers:
-                place = fleet.place(job, kind)
-                if place is None:
-                    stuck.append((job, kind))
-                else:
-                    yield Migrate(job, place)
-            if len(stuck) == len(movers):
-                job, kind = stuck.pop()
-                self._wanted[job] = kind
-                yield Preempt(job)
-            movers = stuck
-
-    def _start(self, fleet: Fleet) -> Iterator[Action]:
-        """Start chosen jobs that wait, the largest gangs first."""
-        for job, kind in sorted(self._wanted.items(), key=lambda item: -item[0].accelerators):
-            if job.state is not State.QUEUED:
-                continue
-            place = fleet.place(job, kind)
-            if place is not None:
-                del self._wanted[job]
-                yield Start(job, place)
+        kinds[fixed] = [fleet.kind(jobs[row]) for row in fixed]
+        yield from self.moves.carry_out(fleet, jobs, kinds.tolist())
 
     def fill(
         self,
@@ -104,9 +62,9 @@ class Leases:
         all_: bool,
     ) -> Iterator[Action]:
         """Give free accelerators to ``jobs`` that wait until the round is over, those first that should have them."""
-        yield from self._start(fleet)
+        yield from self.moves.start(fleet)
         free = fleet.free()
-        rows = [row for row, job in enumerate(jobs) if job.state is State.QUEUED and job.accelerators >= 1]
+        rows = [row for row, job in enumerate(jobs) if self.moves.waits(job) and job.accelerators >= 1]
         if not rows or not free.any():
             return
         book = self._book(jobs, len(fleet.types))[rows]
@@ -118,10 +76,6 @@ class Leases:
                 place = fleet.place(job, kind)
                 if place is not None:
                     yield Start(job, place)
-
-    def held_back(self) -> bool:
-        """Whether jobs that were chosen could not start in this pass."""
-        return any(job.state is not State.RUNNING for job in self._wanted)
 
     def account(self, view: ClusterView, fleet: Fleet) -> None:
         """Write down what running jobs have received since the last time."""
@@ -157,4 +111,4 @@ class Leases:
         """Drop what is kept of a job that is gone."""
         self._ledger.pop(job, None)
         self._seen.pop(job, None)
-        self._wanted.pop(job, None)
+        self.moves.forget(job)

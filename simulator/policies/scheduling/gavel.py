@@ -11,10 +11,12 @@ import numpy as np
 from simulator.core.units import Seconds, parse
 from simulator.policies.api import Action, ClusterView, Reject, Share, Start, schedulers
 from simulator.policies.heterogeneity.fleet import Fleet
-from simulator.policies.heterogeneity.leases import MOMENT, Leases
+from simulator.policies.heterogeneity.isolation import Isolation
+from simulator.policies.heterogeneity.leases import Leases
+from simulator.policies.heterogeneity.moves import MOMENT
 from simulator.policies.heterogeneity.objectives import objectives
-from simulator.policies.heterogeneity.problem import Problem, equal_share, problem, proportional, spread_out
-from simulator.workload.jobs import Job
+from simulator.policies.heterogeneity.problem import Problem, problem, proportional, spread_out
+from simulator.workload.jobs import Job, State
 from simulator.workload.options import one_of
 
 _WAYS = ("rounds", "ideal")
@@ -74,7 +76,7 @@ class Gavel:
         self._shares = np.zeros((0, 0))
         self._order: tuple[int, ...] = ()
         self._given: dict[Job, dict[str, float]] = {}
-        self._alone: dict[Job, tuple[float, float, float]] = {}
+        self._isolation = Isolation()
         self.wake = math.inf
 
     def on_finish(self, job: Job) -> None:
@@ -83,12 +85,13 @@ class Gavel:
             self._fleet.forget((job,))
         self._leases.forget(job)
         self._given.pop(job, None)
-        self._alone.pop(job, None)
+        self._isolation.forget(job)
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Begin a round when it is time, else fill what is free; or give everybody its share."""
         if self._fleet is None:
             self._fleet = Fleet(view, self.aware)
+        self._leases.moves.new_pass()
         jobs = [*view.running, *view.queue]
         if not view.gangs_only:
             yield from self._without_accelerators(view, jobs)
@@ -103,7 +106,7 @@ class Gavel:
     def _without_accelerators(self, view: ClusterView, jobs: list[Job]) -> Iterator[Action]:
         """Start what needs no accelerator; in an ideal world there are none but shares."""
         for job in jobs:
-            if job.accelerators == 0 and not job.placement:
+            if job.accelerators == 0 and job.state is State.QUEUED:
                 if self.execution == "ideal":
                     yield Reject(job, "gavel, execution ideal: it shares accelerators, and the job needs none")
                 elif view.place(job) is not None:
@@ -131,9 +134,9 @@ class Gavel:
         yield from self._leases.fill(view, fleet, jobs, shares, self._order, self.conserving)
         if not view.gangs_only:
             for job in jobs:
-                if job.accelerators < 1 and not job.placement and view.place(job) is not None:
+                if job.accelerators < 1 and self._leases.moves.waits(job) and view.place(job) is not None:
                     yield Start(job)
-        self.wake = view.now + MOMENT if self._leases.held_back() and view.free > 0 else self._leases.ends
+        self.wake = view.now + MOMENT if self._leases.moves.held_back() and view.free > 0 else self._leases.ends
 
     def _ideal(self, view: ClusterView, fleet: Fleet, jobs: list[Job]) -> Iterator[Action]:
         if not self._refresh(view, fleet, jobs):
@@ -189,17 +192,8 @@ class Gavel:
             entity_fifo=[fifo for _, fifo in known][: int(entity.max(initial=0)) + 1],
         )
         if getattr(self._allocate, "looks_back", False):
-            task.isolated[:] = self._isolated(jobs, task)
+            task.isolated[:] = self._isolation.look(jobs, task)
         return task
-
-    def _isolated(self, jobs: list[Job], task: Problem) -> list[float]:
-        """Seconds that what is done would have taken on equal shares of the cluster, as they were then."""
-        pace = (task.pace * equal_share(task)).sum(axis=1)
-        for job, left, now in zip(jobs, task.remaining.tolist(), pace.tolist(), strict=True):
-            seconds, before, then = self._alone.get(job, (0.0, 1.0, now))
-            spent = (before - left) / then if then > 0 else 0.0
-            self._alone[job] = (seconds + max(0.0, spent), left, now)
-        return [self._alone[job][0] for job in jobs]
 
 
 def _entities(given: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulator.policies.heterogeneity.isolation import fair_seconds
 from simulator.policies.heterogeneity.objectives import objectives
 from simulator.policies.heterogeneity.problem import Problem, equal_share, proportional
 from simulator.policies.heterogeneity.program import Program, levelled
@@ -25,8 +26,7 @@ def finish_time_fairness(task: Problem) -> np.ndarray:
         return np.zeros_like(task.pace)
     unit = proportional(task)
     paces = task.pace / unit[:, None]
-    alone = (task.pace * equal_share(task)).sum(axis=1)
-    fair = task.isolated + task.remaining / np.where(works, alone, 1.0)
+    fair = np.where(works, fair_seconds(task), 1.0)
     program = Program(task)
 
     def needed(rho: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def finish_time_fairness(task: Problem) -> np.ndarray:
             each = (task.elapsed + task.remaining / pace) / fair
         return float(each[works].max())
 
-    low, high = rho_of(task.pace.max(axis=1, initial=0.0)), rho_of(alone)
+    low, high = rho_of(task.pace.max(axis=1, initial=0.0)), rho_of((task.pace * equal_share(task)).sum(axis=1))
     shares, level = levelled(program, paces, needed(low))
     if level >= 1:
         return shares

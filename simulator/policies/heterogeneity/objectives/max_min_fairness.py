@@ -18,8 +18,21 @@ def max_min_fairness(task: Problem) -> np.ndarray:
     """
     paces = normalised(task)
     first, member, count = classes(paces, task.gang)
+    if len(first) == 1:
+        return np.tile(_alike(paces[0], task.gang[0] * count[0], task.capacity), (task.jobs, 1))
     asks = (paces[first] > 0).any(axis=1).astype(float)
     if not asks.any():
         return np.zeros_like(task.pace)
     shares, _ = levelled(Program(task.subset(first), count), paces[first], asks)
     return shares[member]
+
+
+def _alike(paces: np.ndarray, wanted: float, capacity: np.ndarray) -> np.ndarray:
+    """Shares of jobs that are all alike and want so many accelerators together: fastest types first, all the same."""
+    shares = np.zeros_like(paces)
+    left = 1.0
+    for kind in np.argsort(-paces, kind="stable").tolist():
+        if paces[kind] > 0:
+            shares[kind] = min(left, capacity[kind] / wanted)
+            left -= shares[kind]
+    return shares
