@@ -45,7 +45,7 @@ def read(path: str | Path) -> Trace:
     """Shanghai AI Laboratory Acme, trace_seren.csv or trace_kalos.csv; no options.
 
     The run is ``end_time - start_time``; ``duration`` only where there is no end, in Kalos less the ``queue`` that it
-    counts in. Memory (Kalos only) is ``mem_per_pod_GB`` x ``node_num``. ``where(type="Evaluation")`` and
+    counts in. Memory (Kalos only) is ``mem_per_pod_GB`` x ``node_num``. ``where(type="Other")`` and
     ``where(state="FAILED")`` work; the user is the tenant too, since these logs have no other. Dates keep their zone.
     """
     table = Table(path, "acme", required=SEREN, known=(*SEREN, *KALOS))
