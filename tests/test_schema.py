@@ -136,7 +136,10 @@ def test_the_kinds_of_work(tmp_path: Path) -> None:
     ]
 
 
-SECTIONS = "autoscaler, compare, cost, description, expect, measure, name, network, placement, run, scheduler"
+SECTIONS = (
+    "autoscaler, bookings, compare, cost, description, expect, interference, maintenance, measure, name, network, "
+    "partitions, placement, run, scheduler"
+)
 OPEN = ("\n", "NAME one of: ", "Known: ", "Did you mean 'fifo", "Did you mean 'jct.p")
 """What the beginning of a message ends with where the rest depends on what is installed."""
 LINES = {

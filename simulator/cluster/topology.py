@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from numbers import Real
@@ -115,6 +116,15 @@ class Topology:
             for vertex, data in graph.nodes(data=True)
             if data.get("kind") == SERVER
         )
+
+    def with_partitions(self, partitions: Mapping[int, str]) -> Topology:
+        """Return the same cluster with some servers, by index, in other partitions; nothing else is made anew."""
+        other = copy.copy(self)
+        other.servers = tuple(
+            replace(server, partition=partitions[index]) if index in partitions else server
+            for index, server in enumerate(self.servers)
+        )
+        return other
 
     @classmethod
     def from_links(

@@ -17,7 +17,7 @@ with a ``PolicyError`` that names policy, time, job and numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -128,6 +128,10 @@ class JobSet(Protocol):
         The order is kept up to date as jobs come and go, so looking at the first few costs nothing like a sort; ``key``
         must therefore be the same function at each call and must not change for a job while it is in the set.
         """
+        ...
+
+    def again(self, job: Job) -> None:
+        """Say that the key of a job has changed: it is sorted in anew in all orders."""
         ...
 
     def fitting(
@@ -254,6 +258,15 @@ class Autoscaler(Protocol):
         ...
 
 
+class Interference(Protocol):
+    """How jobs that share an accelerator slow each other."""
+
+    def pace(self, job: Job, share: float, neighbours: Sequence[tuple[Job, float]]) -> float:
+        """Pace of a job (1: as fast as its share allows) beside neighbours, each with its share of the accelerator."""
+        ...
+
+
+interferences: Registry[Callable[..., Interference]] = Registry("interference", "simulator.policies.sharing")
 schedulers: Registry[Callable[..., Scheduler]] = Registry("scheduler", "simulator.policies.scheduling")
 placers: Registry[Callable[..., Placer]] = Registry("placement", "simulator.policies.placement")
 autoscalers: Registry[Callable[..., Autoscaler]] = Registry("autoscaler", "simulator.policies.scaling")

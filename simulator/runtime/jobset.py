@@ -82,6 +82,12 @@ class JobSet:
         shelves.refresh()
         return shelves.loop(limit, after)
 
+    def again(self, job: Job) -> None:
+        """Sort a job in anew, because a key of it has changed."""
+        for order in (*self._orders.values(), *self._shelves.values()):
+            order.entry.pop(job, None)
+            order.fresh[job] = None
+
     def add(self, job: Job) -> None:
         """Put a job at the end."""
         self.members[job] = None

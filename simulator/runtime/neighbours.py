@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
+from simulator.policies.api import Interference
 from simulator.workload.jobs import Job
 
 Place = tuple[int, int]
 """A server and one of its accelerators, by index."""
-
-
-class Interference(Protocol):
-    """How jobs on one accelerator slow each other."""
-
-    def pace(self, job: Job, share: float, neighbours: Sequence[tuple[Job, float]]) -> float:
-        """Pace (0 to 1, 1 as if alone on its share) of a job with these neighbours and their shares."""
-        ...
 
 
 class Neighbours:

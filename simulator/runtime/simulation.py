@@ -11,7 +11,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.rng import stream
 from simulator.metrics.recorder import Record
-from simulator.policies.api import Placer, Scheduler
+from simulator.policies.api import Interference, Placer, Scheduler
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.actions import Actions
 from simulator.runtime.admission import Admission
@@ -24,7 +24,7 @@ from simulator.runtime.journal import Journal, Progress
 from simulator.runtime.linklog import LinkLog, fabric
 from simulator.runtime.links import CapacityEvent, LinkEvent, Links
 from simulator.runtime.motions import MOTIONS
-from simulator.runtime.neighbours import Interference, Neighbours
+from simulator.runtime.neighbours import Neighbours
 from simulator.runtime.patterns import PlacedPatterns
 from simulator.runtime.progress import progress
 from simulator.runtime.reasons import Reasons

@@ -20,11 +20,13 @@ from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
 from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
+from simulator.scenario.pace import paced
 from simulator.scenario.remarks import remarks
 from simulator.scenario.schema import PoolKeys
+from simulator.scenario.servers import bookings, maintenance, partitioned
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
-from simulator.scenario.workloads import Common, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
+from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate
 from simulator.workload.jobs import Job, Transfer
 from simulator.workload.trace import Trace
@@ -96,6 +98,9 @@ def build(
         collectives=scenario.network.collectives,
         record_links=scenario.network.record == "links",
         record_interval=scenario.network.record_interval,
+        maintenance=maintenance(scenario, made.topology),
+        bookings=bookings(scenario, made.topology),
+        interference=None if scenario.keys.interference is None else scenario.keys.interference.make(),
         restart=run.restart,
         until=math.inf if run.until is None else run.until,
         warmup=run.warmup,
@@ -131,9 +136,10 @@ def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topo
     source = scenario.topology
     if source.build is None:
         ready: Topology = source.ready
-        return ready
+        return partitioned(scenario, ready)
     with scenario.at("topology"):
-        return (TraceCache() if traces is None else traces).topology(source.build)
+        topology = (TraceCache() if traces is None else traces).topology(source.build)
+    return partitioned(scenario, topology)
 
 
 def _pool(scenario: Scenario, keys: PoolKeys, topology: Topology) -> NodePool:
@@ -171,8 +177,24 @@ def _stream(
             raise InputError(f"no job of {whole.name!r} is left")
         if isinstance(work, TraceWork) and work.keys.resample is not None:
             trace = trace.resample(work.keys.resample, stream(seed, f"resample:{name}", replication))
-    exact = {"estimate": -1.0} if work.keys.estimates == "exact" else {}
-    return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **exact), trace)
+        if work.keys.pace is not None:
+            trace = paced(trace, work.keys.pace, build_topology(scenario, traces))
+        if work.keys.estimates == "limit":
+            trace = trace.with_limits_as_estimates()
+    over = _for_all(work.keys)
+    return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **over), trace)
+
+
+def _for_all(keys: Cut) -> dict[str, object]:
+    """Return what holds for every job of a stream, whatever its trace says."""
+    over: dict[str, object] = {"estimate": -1.0} if keys.estimates == "exact" else {}
+    if keys.walltime == "ignore":
+        over["limit"] = math.inf
+    for key in ("restart", "checkpoint", "preemptible", "partition"):
+        value = getattr(keys, key)
+        if value is not None:
+            over[key] = value
+    return over
 
 
 def _generate(

@@ -11,13 +11,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulator.core.errors import InputError, Problem
+from simulator.scenario.composition import composed
 from simulator.scenario.nodes import Node
 from simulator.scenario.overrides import apply, path_of
 from simulator.scenario.plugins import Context
 from simulator.scenario.schema import ScenarioKeys
 from simulator.scenario.validation import problems_of
 
-REPLACED = ("topology", "workload", "scheduler", "placement", "network", "autoscaler", "cost")
+REPLACED = ("topology", "workload", "scheduler", "placement", "network", "autoscaler", "cost", "interference")
 """Sections that an axis of ``compare:`` of the same name replaces; any other axis holds sets of overrides."""
 MAX_ALTERNATIVES = 10_000
 _NEEDED = ("topology", "workload")
@@ -45,6 +46,7 @@ def _place(problem: Problem) -> tuple[bool, str, int, int]:
 def _validate(
     root: Node, allow_code: bool, loaded: dict[tuple[str, str], Any], found: dict[Problem, None]
 ) -> ScenarioKeys | None:
+    root = composed(root)
     try:
         given = {key: value for key, value in root.plain().items() if value is not None}
         return ScenarioKeys.model_validate(given, context=Context(root, allow_code, loaded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.runtime.recipe import Recipe
 from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
+from simulator.scenario.pace import speedup
 from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
 from simulator.scenario.spec import Scenario
 from simulator.scenario.workloads import JobsWork
@@ -39,9 +41,10 @@ def listed_jobs(
 
     def fresh() -> Iterator[Job]:
         for number, keys in numbered:
-            yield _job(name, number, keys, types, recipes.get(number))
+            yield from _jobs(name, number, keys, types, recipes.get(number))
 
-    return np.array([keys.accelerators for _, keys in numbered], dtype=float), fresh
+    sizes = [keys.accelerators for _, keys in numbered for _ in range(keys.array or 1)]
+    return np.array(sizes, dtype=float), fresh
 
 
 def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, _Planned]:
@@ -99,21 +102,48 @@ def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) ->
     return types
 
 
-def _job(
+_OPTIONAL = {"estimate": -1.0, "deadline": math.inf, "limit": math.inf, "restart": -1.0, "minimum": 0.0, "maximum": 0.0}
+"""What a job has where its keys say nothing."""
+_OWN = {"id", "accelerator_types", "array", "after", "selector", "tolerations"}
+"""Keys that are not taken as they are."""
+
+
+def _jobs(
     workload: str,
     number: int,
     keys: BatchKeys | TrainingKeys,
     types: Mapping[str, str],
     planned: _Planned | None,
+) -> Iterator[Job]:
+    """Yield the job, or the jobs of the array, that one item of the list stands for."""
+    name = keys.id or f"{workload}-{number}"
+    if keys.array is None:
+        yield _job(workload, name, keys, types, planned)
+        return
+    for index in range(keys.array):
+        job = _job(workload, f"{name}[{index}]", keys, types, planned)
+        job.array = name
+        yield job
+
+
+def _job(
+    workload: str, name: str, keys: BatchKeys | TrainingKeys, types: Mapping[str, str], planned: _Planned | None
 ) -> Job:
-    common = JobKeys.model_fields.keys() - {"id", "estimate", "accelerator_types"}
-    given = keys.model_dump(include=set(common))
-    given["id"] = keys.id or f"{workload}-{number}"
-    given["estimate"] = -1.0 if keys.estimate is None else keys.estimate
-    given["accelerator_types"] = tuple(types[wanted] for wanted in keys.accelerator_types)
-    given["workload"] = workload
+    given = keys.model_dump(include=set(JobKeys.model_fields) - _OWN)
+    given |= {key: value for key, value in _OPTIONAL.items() if given[key] is None}
+    given |= {
+        "id": name,
+        "workload": workload,
+        "accelerator_types": tuple(types[wanted] for wanted in keys.accelerator_types),
+        "after": tuple(keys.after),
+        "selector": tuple(sorted(keys.selector.items())),
+        "tolerations": tuple(keys.tolerations),
+    }
     if isinstance(keys, BatchKeys):
-        return BatchJob(**given, duration=keys.duration, communication=keys.communication)
+        made = None if keys.pace is None or isinstance(keys.pace, str) else speedup(keys.duration, keys.pace)
+        return BatchJob(
+            **given, duration=keys.duration, communication=keys.communication, model=keys.model, speedup=made
+        )
     if planned is not None:
         if keys.estimate is None:
             given["estimate"] = keys.iterations * planned.step

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
+from simulator.scenario.pace import read_pace
 from simulator.scenario.quantities import LONGEST, Number, Share, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint
 
@@ -47,6 +48,36 @@ class JobKeys(Strict):
     cores: Annotated[Number, Field(ge=0)] = 0.0
     memory: Size = 0.0
     accelerator_types: list[Name] = Field(default_factory=list)
+    max_servers: Annotated[Whole, Field(ge=0)] = Field(0, description="most servers that it may span; 0: any number")
+    user: Text = ""
+    partition: Text = Field("", description="only servers of this partition")
+    begin: Time = Field(0.0, description="earliest start, after the start of the run")
+    deadline: Time | None = Field(None, description="when it should have ended, after the start of the run")
+    limit: Annotated[Time, Field(gt=0)] | None = Field(None, description="running time after which it is killed")
+    after: list[Name] = Field(default_factory=list, description="ids of jobs of this workload to complete before")
+    array: Annotated[Whole, Field(ge=1, le=100_000)] | None = Field(
+        None, description="so many jobs alike, called ID[0], ID[1], ..."
+    )
+    array_limit: Annotated[Whole, Field(ge=0)] = Field(0, description="most of the array that run at a time; 0: any")
+    preemptible: bool = Field(True, description="whether a policy may stop it")
+    restart: Time | None = Field(None, description="time lost at each return after a stop; default: the run's")
+    checkpoint: Time = Field(0.0, description="running time between checkpoints; 0: a stop loses nothing")
+    minimum: Accelerators | None = Field(None, description="fewest accelerators that an elastic job runs on")
+    maximum: Accelerators | None = Field(None, description="most accelerators that an elastic job can use")
+    selector: dict[str, Text] = Field(default_factory=dict, description="labels that its servers must have")
+    tolerations: list[Name] = Field(default_factory=list, description="taints of servers that it bears")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> JobKeys:
+        low = self.accelerators if self.minimum is None else self.minimum
+        high = self.accelerators if self.maximum is None else self.maximum
+        if not low <= self.accelerators <= high:
+            key = "minimum" if low > self.accelerators else "maximum"
+            text = f"{self.accelerators:g} accelerators are not between minimum ({low:g}) and maximum ({high:g})"
+            raise at(key, complaint(text))
+        if self.array_limit and self.array is None:
+            raise at("array_limit", complaint("'array_limit' means nothing without 'array'", at_key=True))
+        return self
 
 
 class BatchKeys(JobKeys):
@@ -55,6 +86,10 @@ class BatchKeys(JobKeys):
     kind: Literal["batch"] = "batch"
     duration: Time
     communication: PartBelowOne = 0.0
+    model: Text = Field("", description="what it trains, as tables of throughputs call it")
+    pace: Annotated[Any, PlainValidator(read_pace)] = Field(
+        None, description="pace by type {v100: 1, k80: 0.2} or by number of accelerators {1: 1, 2: 1.9}"
+    )
 
 
 class LayoutKeys(Strict):

@@ -14,9 +14,11 @@ Path = tuple[str | int, ...]
 
 KIND_KEYS = ("kind", "build")
 SOURCE_KEYS = ("build", "file", "trace", "generate", "jobs", "transfers")
-SHORTHAND = {"scheduler": "kind", "placement": "kind", "autoscaler": "kind", "topology": "file"}
+SHORTHAND = {
+    "scheduler": "kind", "placement": "kind", "autoscaler": "kind", "interference": "kind", "topology": "file",
+}  # fmt: skip
 """Sections that may be written as one name, and the key that this name then stands for."""
-FREE_NAMES = ("workload", "compare")
+FREE_NAMES = ("workload", "compare", "partitions")
 """Sections whose keys are names that the user made up."""
 MAX_DEPTH = 50
 """Levels that mappings and lists may be nested."""

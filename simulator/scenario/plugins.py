@@ -55,9 +55,11 @@ class Section:
     def registry(self) -> Registry[Any]:
         """Return the registry of what may be named here."""
         from simulator.cluster.builders import builders
-        from simulator.policies.api import autoscalers, placers, schedulers
+        from simulator.policies.api import autoscalers, interferences, placers, schedulers
 
-        policies: dict[str, Registry[Any]] = {"scheduler": schedulers, "placement": placers, "autoscaler": autoscalers}
+        policies: dict[str, Registry[Any]] = {
+            "scheduler": schedulers, "placement": placers, "autoscaler": autoscalers, "interference": interferences,
+        }  # fmt: skip
         return policies.get(self.name, builders)
 
 
@@ -67,6 +69,7 @@ SECTIONS = {
         Section("scheduler", "kind", "schedule", ("view",)),
         Section("placement", "kind", "place", ("job", "nodes", "topology")),
         Section("autoscaler", "kind", "step", ("now", "observation")),
+        Section("interference", "kind", "pace", ("job", "share", "neighbours")),
         Section("topology", "build", "graph"),
     )
 }
@@ -77,7 +80,7 @@ class FunctionPolicy:
 
     def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.schedule = self.place = functools.partial(function, **arguments) if arguments else function
+        self.schedule = self.place = self.pace = functools.partial(function, **arguments) if arguments else function
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ def dress(annotation: Any) -> Any:
             others = tuple(mark for mark in inner[1:] if not isinstance(mark, Dimension))
             return Annotated[(float, _parser(marks[0].name), _schema(marks[0].name), *others)]
         return Annotated[(dress(inner[0]), *inner[1:])]
+    if getattr(annotation, "_is_protocol", False):
+        return Any  # an object from Python; whoever takes it looks whether it will do
     if origin in (None, Literal):
         return Annotated[annotation, Strict(False)] if annotation in (tuple, Path) else annotation
     dressed = tuple(part if part is ... else dress(part) for part in inner)

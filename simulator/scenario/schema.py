@@ -17,6 +17,7 @@ from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.network import NetworkKeys
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
+from simulator.scenario.serverkeys import BookingKeys, Servers, WindowKeys
 from simulator.scenario.shipped import shipped
 from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
 from simulator.scenario.workloads import Work, work
@@ -216,6 +217,12 @@ def _pool(value: Any, info: ValidationInfo) -> PoolKeys | None:
     return PoolKeys(scaler, keys.min, keys.max, keys.initial, keys.provision)
 
 
+def _interference(value: Any, info: ValidationInfo) -> Plugin | None:
+    if value is None or value == "none":
+        return None
+    return plugin(SECTIONS["interference"], value, _context(info))[0]
+
+
 def _workloads(value: Any, info: ValidationInfo) -> dict[str, Work]:
     if not isinstance(value, Mapping) or not value:
         hint = "write workload: {NAME: {trace: ..., format: ...}}"
@@ -280,6 +287,10 @@ class ScenarioKeys(Strict):
     scheduler: Annotated[Any, PlainValidator(_section)] = Field("fifo", validate_default=True)
     placement: Annotated[Any, PlainValidator(_section)] = Field("pack", validate_default=True)
     network: NetworkKeys = Field(default_factory=NetworkKeys)
+    partitions: dict[Name, Servers] = Field(default_factory=dict, description="servers by partition")
+    maintenance: list[WindowKeys] = Field(default_factory=list, description="windows in which servers are down")
+    bookings: list[BookingKeys] = Field(default_factory=list, description="servers kept for a tenant for a time")
+    interference: Annotated[Any, PlainValidator(_interference)] = None
     autoscaler: Annotated[Any, PlainValidator(_pool)] = None
     cost: CostKeys | None = None
     run: RunKeys = Field(default_factory=RunKeys)

@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
 from simulator.core.errors import did_you_mean, nearest
 from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import BatchKeys, Name, PartBelowOne, TrainingKeys, text
 from simulator.scenario.loader import is_file
+from simulator.scenario.pace import read_pace
 from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
@@ -56,8 +57,19 @@ class Cut(Common):
     communication: PartBelowOne | None = Field(
         None, description="share of the run time of jobs of more than one accelerator that is exposed network time"
     )
-    estimates: Literal["trace", "exact"] = Field(
-        "trace", description="what schedulers are told: the trace's own estimates where it has them, or the truth"
+    estimates: Literal["trace", "exact", "limit"] = Field(
+        "trace",
+        description="what schedulers are told: the trace's own estimates where it has them, the truth, or the limit",
+    )
+    walltime: Literal["ignore", "enforce"] = Field(
+        "ignore", description="whether jobs are killed at the limit that the trace states"
+    )
+    restart: Time | None = Field(None, description="time lost at each return after a stop; default: the run's")
+    checkpoint: Time | None = Field(None, description="running time between checkpoints; default: a stop loses nothing")
+    preemptible: bool | None = Field(None, description="whether policies may stop its jobs")
+    partition: Name | None = Field(None, description="only servers of this partition")
+    pace: Annotated[Any, PlainValidator(read_pace)] = Field(
+        None, description="how fast its jobs run on each type: {v100: 1, k80: 0.2}, roofline, or a table of models"
     )
     scale_arrivals: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="divide submission times by this: above 1 the jobs come closer together"

@@ -169,9 +169,7 @@ class Trace:
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
             needed = [self._values(name, part, over) for name in REQUIRED]
             others = [self._values(name, part, over) for name in more]
-            for id, row, submit, duration, accelerators, *values in zip(
-                ids, rows, *needed, *others, strict=False
-            ):
+            for id, row, submit, duration, accelerators, *values in zip(ids, rows, *needed, *others, strict=False):
                 job = BatchJob(
                     id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, workload=workload
                 )
@@ -301,6 +299,13 @@ class Trace:
         values = np.where(self.columns["accelerators"] > 1, float(share), 0.0)
         note = f"{share:g} of the duration of jobs of more than one accelerator is taken to be exposed network time"
         return replace(self, columns=self.columns | {"communication": values}, notes=(*self.notes, note))
+
+    def with_limits_as_estimates(self) -> Trace:
+        """Tell schedulers that every job runs to its limit (walltime), as Slurm takes it; others exactly."""
+        if "limit" not in self.columns:
+            raise InputError(f"trace {self.name!r} states no limits, so they tell nothing: leave the estimates")
+        limit = self.columns["limit"]
+        return replace(self, columns=self.columns | {"estimate": np.where(limit < np.inf, limit, -1.0)})
 
     def report(self) -> str:
         """Say how many rows were read, kept, and set aside for which reason, one line each."""
