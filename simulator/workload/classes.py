@@ -30,8 +30,9 @@ from simulator.workload.throughputs import Throughputs, table
 from simulator.workload.trace import Columns
 
 FILL: dict[str, Any] = {
-    "tenant": "", "user": "", "model": "", "state": "", "array": "", "job_type": "", "accelerator_types": (),
-    "speedup": None, "priority": 0.0, "deadline": math.inf, "preemptible": True, "cores": 0.0, "memory": 0.0,
+    "tenant": "", "user": "", "model": "", "state": "", "array": "", "job_type": "", "gpu_model": "",
+    "accelerator_types": (), "speedup": None, "priority": 0.0, "deadline": math.inf, "preemptible": True,
+    "cores": 0.0, "memory": 0.0,
 }  # fmt: skip
 """What the jobs of a class have in a column that only other classes speak of."""
 _LONG = 0.95
@@ -49,6 +50,7 @@ class Choices:
     priorities: Mapping[float, float] | None = None
     slack: Mapping[float, float] | None = None
     longest: float = math.inf
+    types: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,11 @@ def _kinds(draws: Draws, session: np.ndarray, row: Mapping[str, Any], choices: C
     """Draw the kind of each session where the class has several, and the jobs of each kind."""
     if "kinds" not in row:
         return _jobs(draws, session, row, choices)
-    kinds = {str(name): {key: each for key, each in row.items() if key != "kinds"} | kind
-             for name, kind in row["kinds"].items()}  # fmt: skip
+    rest = {key: each for key, each in row.items() if key != "kinds"}
+    same = row.get("columns", {})
+    kinds = {
+        str(name): rest | kind | {"columns": same | kind.get("columns", {})} for name, kind in row["kinds"].items()
+    }
     drawn = draws.stream("kinds").random(_count(session))
     chosen = choose(drawn, [kind["share"] for kind in kinds.values()])[session]
     places, parts = [], []
@@ -135,7 +140,7 @@ def _jobs(draws: Draws, session: np.ndarray, row: Mapping[str, Any], choices: Ch
     columns["duration"] = durations(gangs, uniform, row["durations"], choices.longest)
     if "shapes" in row:
         columns |= shapes(gangs, draws.stream("shapes").random(number)[session], row["shapes"])
-    _models(draws, columns, session, row)
+    _models(draws, columns, session, row, choices)
     _wishes(draws, columns, session, row, choices)
     return columns
 
@@ -202,23 +207,27 @@ def _arrays(session: np.ndarray, name: str) -> np.ndarray:
     )
 
 
-def _models(draws: Draws, columns: Columns, session: np.ndarray, row: Mapping[str, Any]) -> None:
+def _models(draws: Draws, columns: Columns, session: np.ndarray, row: Mapping[str, Any], choices: Choices) -> None:
+    """Models of what is trained, and what follows from the model of accelerator where the user says which that is."""
+    if choices.types and "gpu_model" in row.get("columns", {}):
+        wanted = choices.types.get(row["columns"]["gpu_model"])
+        columns["accelerator_types"] = filled("accelerator_types", len(session), (wanted,) if wanted else ())
     uniform = draws.stream("models").random(_count(session))
     if "throughputs" in row:
-        _paces(columns, uniform[session], table(row["throughputs"]))
+        _paces(columns, uniform[session], table(row["throughputs"]), choices.types)
     elif "models" in row:
         names = list(row["models"])
         chosen = choose(uniform, list(row["models"].values()))[session]
         columns["model"] = as_objects(names[index] for index in chosen.tolist())
 
 
-def _paces(columns: Columns, uniform: np.ndarray, paces: Throughputs) -> None:
+def _paces(columns: Columns, uniform: np.ndarray, paces: Throughputs, types: Mapping[str, str] | None) -> None:
     """Draw a model that was measured on so many accelerators, all equally often, and give each job its pace."""
     gangs, seconds = columns["accelerators"].tolist(), columns["duration"].tolist()
     known = {size: paces.models(int(size)) for size in dict.fromkeys(gangs)}
     models = [known[size][int(part * len(known[size]))] for size, part in zip(gangs, uniform.tolist(), strict=True)]
     unit = {
-        key: paces.speedup(*key, paces.rate(*key, paces.reference))
+        key: paces.speedup(*key, paces.rate(*key, paces.reference), types)
         for key in dict.fromkeys(zip(models, gangs, strict=True))
     }
     columns["model"] = as_objects(models)

@@ -41,6 +41,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         estimates: str | float = "exact",
         priorities: Mapping[float, float] | None = None,
         slack: Mapping[float, float] | None = None,
+        types: Mapping[str, str] | None = None,
     ) -> Trace:
         origin = begin(start)
         if users is not None and (not isinstance(users, int) or isinstance(users, bool) or users < 0):
@@ -48,6 +49,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         choices = Choices(
             None if tenants is None else tenant_shares(tenants, {}), users, burstiness, estimates,
             checked_weights("priorities", priorities), checked_weights("slack", slack), longest(max_duration),
+            types,
         )  # fmt: skip
         drawn = [
             draw(replace(draws, prefix=f"{draws.prefix}{name}/"), count, row, choices)
@@ -74,7 +76,8 @@ def preset(path: Path) -> Callable[..., Trace]:
     law. ``max_duration`` (s) cuts longer runs. ``burstiness`` multiplies the variance of the swings and what sessions
     have beyond their first job; 0 for a Poisson process with the profile. ``estimates``: ``exact``, ``user`` (round
     requests, mostly far too long), or a factor on the durations. ``priorities``: weights by priority. ``slack``:
-    weights by (deadline - submission) / duration. Times are whole seconds.
+    weights by (deadline - submission) / duration. ``types``: what the cluster calls the models of accelerators of the
+    preset. Times are whole seconds.
     """
     return make
 
