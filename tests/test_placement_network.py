@@ -59,7 +59,7 @@ def test_a_gang_is_cut_into_equal_parts_on_the_same_rails() -> None:
 
 
 def test_servers_whose_lowest_free_numbers_differ_are_not_mixed() -> None:
-    """Servers 0 and 1 have 4 to 7 free, 2 and 3 all: 16 go to 4 and 5; after them 8, which no server holds, to 0 and 1."""
+    """Servers 0 and 1 have 4 to 7 free, the others 7: a gang of 8, which no server holds, goes to 0 and 1."""
     run = Run(rails(8), RailAware())
     for server in (0, 1):
         run.start(job(4.0), ((server, 4.0),))
