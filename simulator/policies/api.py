@@ -131,7 +131,7 @@ class JobSet(Protocol):
         ...
 
     def again(self, job: Job) -> None:
-        """Say that the key of a job has changed: it is sorted in anew in all orders."""
+        """Say that the key of a job has changed: it is sorted in anew in all orders. One that is not here is ignored."""
         ...
 
     def fitting(

@@ -15,6 +15,8 @@ _KEEP = 8
 """Orders kept up to date at once; the one unused for longest goes first."""
 _SLACK = 64
 """Gaps that are not worth closing."""
+_WORTH = 24
+"""Jobs of an order for each new one from which sorting it in costs less than sorting all."""
 _MILLI = 1000
 """Shares of an accelerator are counted in thousandths, as the allocator does, so that sums stay exact."""
 
@@ -83,7 +85,9 @@ class JobSet:
         return shelves.loop(limit, after)
 
     def again(self, job: Job) -> None:
-        """Sort a job in anew, because a key of it has changed."""
+        """Sort a job in anew, because a key of it has changed; one that is not here is left alone."""
+        if job not in self.members:
+            return
         for order in (*self._orders.values(), *self._shelves.values()):
             order.entry.pop(job, None)
             order.fresh[job] = None
@@ -182,7 +186,7 @@ class _Order:
             self._sort_in(items, head)
 
     def _sort_in(self, items: list[_Item], head: int) -> None:
-        added, entry, few = self._added, self.entry, len(self.fresh) <= 8
+        added, entry, few = self._added, self.entry, len(self.fresh) <= max(8, len(items) // _WORTH)
         for job in self.fresh:
             added += 1
             item = entry[job] = (self._key(job), job.sequence, added, job)

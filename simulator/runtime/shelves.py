@@ -54,6 +54,8 @@ class Shelf:
         while at < len(blocks):
             if self._shortest[at] <= longest:
                 block = blocks[at]
+                if start == 0 and live.get(block[0][4]) is not block[0] and not self._behead(at):
+                    continue
                 for index in range(start, len(block)):
                     entry = block[index]
                     if entry[3] <= longest and live.get(entry[4]) is entry:
@@ -62,6 +64,18 @@ class Shelf:
                     continue
             at, start = at + 1, 0
         return None
+
+    def _behead(self, at: int) -> int:
+        """Throw out what is gone from the head of a block; return how many entries are left."""
+        live, block, gone = self._live, self._blocks[at], 0
+        while gone < len(block) and live.get(block[gone][4]) is not block[gone]:
+            gone += 1
+        if gone == len(block):
+            del self._blocks[at], self._firsts[at], self._shortest[at]
+            return 0
+        del block[:gone]
+        self._firsts[at] = block[0]
+        return len(block)
 
     def _tidy(self, at: int) -> int:
         """Throw out of a block what is gone, and split it if it is long; return how many blocks are left of it."""

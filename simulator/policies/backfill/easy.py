@@ -43,6 +43,8 @@ class Easy:
 
     def behind(self, view: ClusterView, order: Order, head: Job, waiting: Iterator[Job]) -> Iterator[Action]:
         """Start jobs behind a head that does not fit now. ``waiting`` goes on behind it."""
+        if view.free <= 0 and view.gangs_only:
+            return
         gap = _Gap(view, head, self._estimates)
         every = order.fitting(view, gap.limit, head, self._length)
         for job in islice(waiting, self.depth) if self.depth else every:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from simulator.core.units import Seconds
 from simulator.policies.api import ClusterView
+from simulator.policies.levels import Levels
 from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
-
-_sequence = attrgetter("sequence")
-
 
 @orders.register("las")
 class Las(Keyed):
@@ -33,6 +29,7 @@ class Las(Keyed):
         self.quantum = self.interval = quantum
         self._slack = 1e-9 * quantum
         """What rounding on the clock may take from a full quantum."""
+        self._levels = Levels(self._level, self._rises)
 
     def _level_in_queue(self, job: Job) -> Any:
         """Level of a job that waits: it does not change until the job runs again."""
@@ -50,13 +47,15 @@ class Las(Keyed):
         return level
 
     def worst(self, view: ClusterView) -> Iterator[Job]:
-        """Loop over the jobs that run, the highest level in front: all of them gain alike, so their order keeps."""
-        now, quantum = view.now + self._slack, self.quantum
-        running = view.running.by(_lead, backwards=True)
-        for _, level in groupby(running, lambda job: (job.ran + (now - job.since)) // quantum):
-            yield from sorted(level, key=_sequence, reverse=True)
+        """Loop over the jobs that run, the highest level in front."""
+        return self._levels.worst(view)
 
+    def reset(self, rng: Any) -> None:
+        """Forget the run before."""
+        self._levels.clear()
 
-def _lead(job: Job) -> float:
-    """Seconds that a running job has run, less the time: what does not change while it runs."""
-    return job.ran - job.since
+    def _level(self, job: Job, now: float) -> float:
+        return (job.ran + (now + self._slack - job.since)) // self.quantum
+
+    def _rises(self, job: Job, level: float) -> float:
+        return job.since + (level + 1.0) * self.quantum - self._slack - job.ran

@@ -1,0 +1,52 @@
+"""Levels of service that running jobs climb at known instants: kept in order without looking at all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+from simulator.policies.api import ClusterView
+from simulator.workload.jobs import Job, State
+
+
+class Levels:
+    """The running jobs by level, the highest first, at equal levels the last submitted first.
+
+    ``level(job, now)`` is that of a running job at ``now`` (s); ``rises(job, level)`` the instant (s) at which it
+    leaves that level if it runs on (infinite: never). Only jobs that rose since the last look are sorted in anew.
+    """
+
+    def __init__(self, level: Callable[[Job, float], Any], rises: Callable[[Job, Any], float]) -> None:
+        self._level, self._rises = level, rises
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the jobs of an earlier run."""
+        self._now = 0.0
+        self._due: dict[Job, float] = {}
+        self._heap: list[tuple[float, int, Job]] = []
+
+    def worst(self, view: ClusterView) -> Iterator[Job]:
+        """Loop over the running jobs, the highest level in front."""
+        now = self._now = view.now
+        heap, due, running = self._heap, self._due, view.running
+        while heap and heap[0][0] <= now:
+            at, _, job = heappop(heap)
+            if due.get(job) == at:
+                del due[job]
+                if job.state is State.RUNNING:
+                    running.again(job)
+        return running.by(self._place, backwards=True)
+
+    def _place(self, job: Job) -> tuple[Any, int]:
+        """Level at the present look, and with it the time of the next."""
+        now = self._now
+        level = self._level(job, now)
+        at = self._rises(job, level)
+        if at < math.inf:
+            at = max(at - 1e-12 * (abs(at) + 1.0), math.nextafter(now, math.inf))  # rather early than late
+            self._due[job] = at
+            heappush(self._heap, (at, job.sequence, job))
+        return (level, job.sequence)
