@@ -115,6 +115,7 @@ class Model(RuleBasedStateMachine):
             others = [row[i] for i in range(SERVERS[server].accelerators) if i not in left]
             assert others == [MILLI] * self.free(server) + [0] * self.whole(server)
             assert not any(row[SERVERS[server].accelerators :])
+            assert self.nodes.free[server] * MILLI + self.nodes.beside[server] == sum(row)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())

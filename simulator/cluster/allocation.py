@@ -8,34 +8,36 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from simulator.cluster.admission import Admission, Request
+from simulator.cluster.capacity import by_type, holds
 from simulator.cluster.levels import Levels, worth_it
+from simulator.cluster.shares import MILLI, Shares, milli
 from simulator.cluster.topology import Server
 from simulator.core.errors import InvariantError
-
-_MILLI = 1000
-"""Shares of an accelerator and cores are counted in thousandths, as Kubernetes counts milli-CPU, and memory in whole
-bytes, so that sums stay exact however often something is taken and given back."""
 
 
 class Allocator:
     """Free accelerators, cores and memory of every server.
 
-    Arrays have shape (servers,): ``total``, ``total_cores`` and ``total_memory`` (bytes) are what there is; ``free``
-    counts whole accelerators that nobody uses, ``free_cores`` cores, ``free_memory`` bytes; ``up`` is whether the server
-    takes work, ``reserved`` -1 or the number of the tenant that it is booked for. A share below 1 lives on one
-    accelerator, next to other shares; ``share_room(i)`` is the largest share that server ``i`` can still take, and
-    ``device_free`` says what is free accelerator by accelerator.
+    Arrays have shape (servers,): ``total``, ``total_cores`` and ``total_memory`` (bytes) are what there is, and
+    ``most_cores`` and ``most_accelerators`` what the largest servers have (those without limit left out); ``free``
+    counts whole accelerators that nobody uses, ``free_cores`` cores, ``free_memory`` bytes; ``up`` is whether the
+    server takes work, ``reserved`` -1 or the number of the tenant that it is booked for. A share below 1 lives on one
+    accelerator, next to other shares: ``largest_share`` is the largest free part of a shared accelerator, ``beside``
+    the thousandths that are free on all of them, and ``device_free`` says what is free accelerator by accelerator.
     """
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.servers = servers
         self.total = np.array([server.accelerators for server in servers], dtype=np.int64)
         self.free = self.total.copy()
-        self._cores = np.round(np.array([server.cores for server in servers], dtype=float) * _MILLI)
+        self._cores = np.round(np.array([server.cores for server in servers], dtype=float) * MILLI)
         self._memory = np.round(np.array([server.memory for server in servers], dtype=float))
-        self.total_cores, self.total_memory = self._cores / _MILLI, self._memory
+        self.total_cores, self.total_memory = self._cores / MILLI, self._memory
+        self._there = (self.total, self._cores, self._memory)
+        self.most_cores = float(self.total_cores[np.isfinite(self.total_cores)].max(initial=0.0))
+        self.most_accelerators = int(self.total.max(initial=0))
         self._free_cores = self._cores.copy()
-        self.free_cores = self._cores / _MILLI
+        self.free_cores = self._cores / MILLI
         self.free_memory = self._memory.copy()
         self.up = np.ones(len(servers), dtype=bool)
         self.jobs = [0] * len(servers)
@@ -47,9 +49,8 @@ class Allocator:
         self.capacity = self.free_total
         """Accelerators of the servers that are up."""
         self._used_milli = 0
-        self._shared: dict[int, list[int]] = {}
-        self.largest_share = np.zeros(len(servers))
-        """Largest free part of an accelerator that is shared already, by server."""
+        self._shares = Shares(self.total)
+        self.largest_share, self.beside = self._shares.largest, self._shares.beside
         self.plain = all(math.isinf(s.cores) and math.isinf(s.memory) for s in servers)
         """Whether only accelerators count: no server limits cores or memory."""
         self.admission = Admission(servers)
@@ -66,7 +67,7 @@ class Allocator:
     @property
     def used(self) -> float:
         """Accelerators that jobs hold, shares included."""
-        return self._used_milli / _MILLI
+        return self._used_milli / MILLI
 
     def share_room(self, server: int) -> float:
         """Largest share of one accelerator that the server can still take."""
@@ -80,7 +81,7 @@ class Allocator:
         the last ones that no share lives on.
         """
         if self._device_free is None:
-            self._device_free = np.zeros((len(self), int(self.total.max(initial=0))), dtype=np.int64)
+            self._device_free = np.zeros((len(self), self.most_accelerators), dtype=np.int64)
             for server in range(len(self)):
                 self._show_devices(server)
         return self._device_free
@@ -89,10 +90,7 @@ class Allocator:
     def capacity_by_type(self) -> dict[str, int]:
         """Accelerators of the servers that are up, by type."""
         if self._capacity_by_type is None:
-            counts: dict[str, int] = {}
-            for server, up in zip(self.servers, self.up.tolist(), strict=True):
-                counts[server.accelerator] = counts.get(server.accelerator, 0) + server.accelerators * up
-            self._capacity_by_type = counts
+            self._capacity_by_type = by_type(self.types, self.total, self.up)
         return dict(self._capacity_by_type)
 
     def tightest(self, accelerators: float) -> int | None:
@@ -104,7 +102,7 @@ class Allocator:
             fitting = np.flatnonzero(self.up & (self.free >= accelerators))
             return int(fitting[np.argmin(self.free[fitting])]) if len(fitting) else None
         if self._levels is None:
-            self._levels = Levels(self._free, self._up, int(self.total.max(initial=0)))
+            self._levels = Levels(self._free, self._up, self.most_accelerators)
         server = self._levels.tightest(int(accelerators))
         return server if server >= 0 else None
 
@@ -153,14 +151,14 @@ class Allocator:
 
     def _with(self, mask: np.ndarray, cores: float, memory: float) -> np.ndarray:
         if cores:
-            mask &= self._free_cores >= round(cores * _MILLI, 0)
+            mask &= self._free_cores >= round(cores * MILLI, 0)
         if memory:
             mask &= self.free_memory >= round(memory, 0)
         return mask
 
     def _roomy(self, accelerators: float) -> np.ndarray:
         if 0 < accelerators < 1:
-            room: np.ndarray = (self.free > 0) | (self.largest_share >= _milli(accelerators) / _MILLI)
+            room: np.ndarray = (self.free > 0) | (self.largest_share >= milli(accelerators) / MILLI)
         else:
             room = self.free >= accelerators
         return room
@@ -178,12 +176,12 @@ class Allocator:
         if whole != accelerators or not 0 <= whole <= self._free[server] or not self._up[server] or cores or memory:
             self._check(server, accelerators, cores, memory)
             if device >= 0 and whole != accelerators:
-                self._check_device(server, device, _milli(accelerators))
+                self._check_device(server, device, milli(accelerators))
             self._move(server, -cores, -memory)
         self.jobs[server] += 1
         if whole != accelerators:
-            return self._take_share(server, _milli(accelerators), device)
-        self._used_milli += whole * _MILLI
+            return self._take_share(server, milli(accelerators), device)
+        self._used_milli += whole * MILLI
         self._free[server] -= whole
         self.free_total -= whole
         if self._levels is not None:
@@ -195,11 +193,11 @@ class Allocator:
     def give(self, server: int, accelerators: float, cores: float = 0.0, memory: float = 0.0, device: int = -1) -> None:
         """Give back what ``take`` took; raise ``InvariantError`` when that is more than was taken."""
         if device >= 0:
-            self._give_share(server, device, _milli(accelerators))
+            self._give_share(server, device, milli(accelerators))
         else:
             whole = int(accelerators)
             self._free[server] += whole
-            self._used_milli -= whole * _MILLI
+            self._used_milli -= whole * MILLI
             if self._up[server]:
                 self.free_total += whole
             if self._levels is not None and self._free[server] <= self.total.item(server):
@@ -228,7 +226,7 @@ class Allocator:
     ) -> bool:
         """Whether the servers, empty and up, could hold a job of this size on at most ``servers`` of them (0: any)."""
         right = np.isin(self.types, types) if types else np.ones(len(self), dtype=bool)
-        return self._could_hold(accelerators, cores, memory, right, servers)
+        return holds(self._there, (accelerators, cores, memory), right, servers)
 
     def could_hold_for(self, job: Request, accelerators: float | None = None) -> bool:
         """Whether the servers, empty, up and booked for nobody, could hold a job, on as many as it may be split over.
@@ -239,19 +237,7 @@ class Allocator:
         wanted = job.accelerators if accelerators is None else accelerators
         part = wanted / job.accelerators if job.accelerators else 1.0
         right = self.admission.lasting(job)
-        return self._could_hold(wanted, job.cores * part, job.memory * part, right, job.max_servers)
-
-    def _could_hold(self, accelerators: float, cores: float, memory: float, right: np.ndarray, servers: int) -> bool:
-        cores, memory = round(cores * _MILLI, 0), round(memory, 0)
-        if accelerators <= 1 or servers == 1:
-            one = right & (self.total >= math.ceil(accelerators))
-            return bool((one & (self._cores >= cores) & (self._memory >= memory)).any())
-        room = self.total.astype(float)
-        for wanted, there in ((cores, self._cores), (memory, self._memory)):
-            if wanted:
-                room = np.minimum(room, np.floor(there * (accelerators / wanted) * (1 + 1e-12)))
-        largest = np.sort(room[right])[::-1][: servers or None]
-        return bool(largest.sum() >= accelerators)
+        return holds(self._there, (wanted, job.cores * part, job.memory * part), right, job.max_servers)
 
     def _check(self, server: int, accelerators: float, cores: float, memory: float) -> None:
         name = self.servers[server].name
@@ -262,61 +248,55 @@ class Allocator:
         if not shared and (accelerators != int(accelerators) or accelerators < 0):
             raise ValueError(f"{accelerators:g} accelerators are neither whole nor a share below 1")
         for what, wanted, free in (
-            ("accelerators", _milli(accelerators) / _MILLI if shared else accelerators, room),
-            ("cores", round(cores * _MILLI, 0) / _MILLI, float(self.free_cores[server])),
+            ("accelerators", milli(accelerators) / MILLI if shared else accelerators, room),
+            ("cores", round(cores * MILLI, 0) / MILLI, float(self.free_cores[server])),
             ("bytes of memory", round(memory, 0), float(self.free_memory[server])),
         ):
             if not 0 <= wanted <= free:
                 raise ValueError(f"{wanted:g} {what} wanted on server {name!r}, {free:g} free")
 
     def _move(self, server: int, cores: float, memory: float) -> None:
-        left = self._free_cores[server] + round(cores * _MILLI, 0)
+        left = self._free_cores[server] + round(cores * MILLI, 0)
         self._free_cores[server] = left
-        self.free_cores[server] = left / _MILLI
+        self.free_cores[server] = left / MILLI
         self.free_memory[server] += round(memory, 0)
         if left > self._cores[server] or self.free_memory[server] > self._memory[server]:
             raise InvariantError(f"server {self.servers[server].name!r} got back more cores or memory than it has")
 
-    def _check_device(self, server: int, device: int, milli: int) -> None:
-        name, shares = self.servers[server].name, self._shared.get(server)
+    def _check_device(self, server: int, device: int, wanted: int) -> None:
+        name = self.servers[server].name
         if device >= self.total[server]:
             raise ValueError(f"server {name!r} has no accelerator {device}, it has {self.total[server]}")
-        room = shares[device] if shares else _MILLI
-        if room == _MILLI and not self.free[server]:
+        room = self._shares.room(server, device)
+        if room == MILLI and not self.free[server]:
             room = 0
-        if milli > room:
-            wanted = f"{milli / _MILLI:g} wanted of accelerator {device} of server {name!r}"
-            raise ValueError(f"{wanted}, {room / _MILLI:g} free")
+        if wanted > room:
+            what = f"{wanted / MILLI:g} wanted of accelerator {device} of server {name!r}"
+            raise ValueError(f"{what}, {room / MILLI:g} free")
 
-    def _take_share(self, server: int, milli: int, device: int) -> int:
-        shares = self._shared.setdefault(server, [_MILLI] * int(self.total[server]))
-        if device < 0:
-            fitting = [(room, number) for number, room in enumerate(shares) if milli <= room < _MILLI]
-            device = min(fitting)[1] if fitting else shares.index(_MILLI)
-        if shares[device] == _MILLI:
-            # whole gangs are counted, not numbered: a fresh accelerator is any that no share lives on
+    def _take_share(self, server: int, wanted: int, device: int) -> int:
+        device, fresh = self._shares.take(server, wanted, device)
+        self._used_milli += wanted
+        if fresh:
             self.free[server] -= 1
             self.free_total -= 1
-        shares[device] -= milli
-        self._used_milli += milli
-        self._note_shares(server)
+        self._note(server)
         return device
 
-    def _give_share(self, server: int, device: int, milli: int) -> None:
-        shares = self._shared[server]
-        shares[device] += milli
-        self._used_milli -= milli
-        if shares[device] > _MILLI:
-            raise InvariantError(f"server {self.servers[server].name!r} got back more of a share than it gave")
-        if shares[device] == _MILLI:
+    def _give_share(self, server: int, device: int, given: int) -> None:
+        try:
+            whole = self._shares.give(server, device, given)
+        except ValueError as error:
+            raise InvariantError(f"server {self.servers[server].name!r} got back {error}") from None
+        self._used_milli -= given
+        if whole:
             self.free[server] += 1
             if self.up[server]:
                 self.free_total += 1
-        self._note_shares(server)
+        self._note(server)
 
-    def _note_shares(self, server: int) -> None:
-        partial = [room for room in self._shared[server] if room < _MILLI]
-        self.largest_share[server] = max(partial, default=0) / _MILLI
+    def _note(self, server: int) -> None:
+        """Keep what is kept of free accelerators up to date."""
         if self._levels is not None:
             self._levels.moved(server)
         if self._device_free is not None:
@@ -324,15 +304,4 @@ class Allocator:
 
     def _show_devices(self, server: int) -> None:
         assert self._device_free is not None
-        left, total = self._free[server], self.total.item(server)
-        rooms = list(self._shared.get(server) or (_MILLI,) * total)
-        for device, room in enumerate(rooms):
-            if room == _MILLI:
-                rooms[device] = _MILLI if left > 0 else 0
-                left -= 1
-        self._device_free[server, :total] = rooms
-
-
-def _milli(share: float) -> int:
-    """Thousandths of an accelerator that a share takes: at least one."""
-    return max(1, round(share * _MILLI))
+        self._device_free[server, : self.total.item(server)] = self._shares.row(server, self._free[server])

@@ -22,7 +22,7 @@ def free(nodes: Allocator, servers: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     Cores without limit count as none, so that they weigh nothing.
     """
     cores = np.round(nodes.free_cores[servers] * MILLI)
-    return np.where(np.isfinite(cores), cores, 0.0), nodes.device_free[servers].sum(axis=1).astype(float)
+    return np.where(np.isfinite(cores), cores, 0.0), 1000.0 * nodes.free[servers] + nodes.beside[servers]
 
 
 def largest(nodes: Allocator) -> tuple[float, float]:
@@ -30,5 +30,4 @@ def largest(nodes: Allocator) -> tuple[float, float]:
 
     In openb they are 128 cores and 8 accelerators, the constants of its experiments.
     """
-    cores = nodes.total_cores[np.isfinite(nodes.total_cores)].max(initial=0.0)
-    return max(1.0, float(cores) * MILLI), max(1.0, float(nodes.total.max(initial=0)) * MILLI)
+    return max(1.0, nodes.most_cores * MILLI), max(1.0, float(nodes.most_accelerators * MILLI))

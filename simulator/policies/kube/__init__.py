@@ -45,7 +45,7 @@ class Situation:
         elif name == "memory":
             there, left, wanted = nodes.total_memory[servers], nodes.free_memory[servers], job.memory
         else:
-            there, left = nodes.total[servers] * 1000.0, nodes.device_free[servers].sum(axis=1).astype(float)
+            there, left = nodes.total[servers] * 1000.0, nodes.free[servers] * 1000.0 + nodes.beside[servers]
             wanted = job.accelerators * 1000
         there = np.where(np.isfinite(there), there, 0.0)
         used = np.where(there > 0, np.round(there) - np.round(np.where(there > 0, left, 0.0)) + round(wanted), 0.0)

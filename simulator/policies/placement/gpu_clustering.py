@@ -8,7 +8,6 @@ from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import placers
 from simulator.policies.gang import best
-from simulator.policies.vectors import largest
 from simulator.workload.jobs import Job, Placement
 
 _QUARTER = 25
@@ -61,8 +60,8 @@ class GpuClustering:
             kinds[where] += 1
             if kind == int(job.accelerators):
                 same[where] = True
-        most = int(largest(nodes)[1])
-        used = _QUARTER * (most - nodes.device_free[fits].sum(axis=1)) // most
+        most = 1000 * nodes.most_accelerators
+        used = _QUARTER * (most - 1000 * nodes.free[fits] - nodes.beside[fits]) // most
         kinds, same = kinds[fits], same[fits]
         cases = [same & (kinds == 1), same, kinds == 0]
         score: np.ndarray = used + np.select(cases, [3 * _QUARTER, 2 * _QUARTER, _QUARTER], 0)
