@@ -26,6 +26,8 @@ def job(name, submit, start, end, state="COMPLETED", accelerators=1.0, wait=None
         "id": name, "workload": "w", "tenant": "", "row": 1, "submit": submit, "start": start, "end": end, "wait": wait,
         "jct": jct, "slowdown": jct / ran if state == "COMPLETED" else NAN, "accelerators": accelerators, "servers": 1,
         "state": state, "preemptions": 0, "work": ran, "compute": ran - network, "network": network, "overhead": 0.0,
+        "rework": 0.0, "service": accelerators * ran, "moves": 0, "wait_capacity": wait, "wait_fragmentation": 0.0,
+        "wait_order": 0.0, "wait_policy": 0.0, "wait_held": 0.0, "user": "", "deadline": math.inf,
     }  # fmt: skip
     return tuple((values | more).values())
 
@@ -33,13 +35,14 @@ def job(name, submit, start, end, state="COMPLETED", accelerators=1.0, wait=None
 def by_hand(**facts) -> Record:
     """Four accelerators for 100 s: three jobs complete, one is rejected, one still waits, one still runs."""
     jobs = [
-        job("a", 0.0, 0.0, 10.0, accelerators=2.0, network=4.0),
-        job("b", 10.0, 20.0, 60.0, accelerators=4.0, preemptions=2),
-        job("c", 20.0, 60.0, 80.0, accelerators=1.0),
+        job("a", 0.0, 0.0, 10.0, accelerators=2.0, network=4.0, tenant="x"),
+        job("b", 10.0, 20.0, 60.0, accelerators=4.0, preemptions=2, tenant="y", compute=28.0, overhead=4.0, rework=8.0,
+            deadline=60.0),
+        job("c", 20.0, 60.0, 80.0, accelerators=1.0, tenant="y", deadline=70.0),
         job("too big", 30.0, NAN, NAN, "REJECTED", accelerators=9.0, wait=0.0),
-        job("waits", 70.0, NAN, NAN, "UNFINISHED", accelerators=4.0),
+        job("waits", 70.0, NAN, NAN, "UNFINISHED", accelerators=4.0, deadline=90.0),
         job("runs", 75.0, 80.0, NAN, "UNFINISHED", accelerators=2.0),
-    ]
+    ]  # fmt: skip
     series = [
         (0.0, 0, 1, 2.0, 4.0, 4.0), (10.0, 1, 0, 0.0, 4.0, 4.0), (20.0, 1, 1, 4.0, 4.0, 4.0),
         (60.0, 0, 1, 1.0, 4.0, 4.0), (70.0, 1, 1, 1.0, 2.0, 4.0), (75.0, 2, 1, 1.0, 2.0, 4.0),
@@ -49,7 +52,8 @@ def by_hand(**facts) -> Record:
         ("f", "w", "x", "y", 8.0, 0.0, 2.0), ("g", "w", "x", "y", 8.0, 30.0, 34.0),
         ("h", "w", "x", "y", 8.0, 95.0, NAN),
     ]  # fmt: skip
-    known = {"end": 100.0, "warmup": 0.0, "cost": {"capex": 30.0, "electricity": 6.0}, "energy": 7.2e6} | facts
+    known = {"end": 100.0, "warmup": 0.0, "cost": {"capex": 30.0, "electricity": 6.0}, "energy": 7.2e6, "stranded": 34.0}
+    known |= facts
     return Record(
         {"jobs": table("jobs", jobs), "series": table("series", series), "flows": table("flows", flows)}, known
     )
@@ -68,6 +72,26 @@ BY_HAND = {
     "wait.p50": 10.0,
     "slowdown.mean": (1.0 + 1.25 + 3.0) / 3,
     "slowdown.p50": 1.25,
+    "bounded_slowdown.mean": (1.0 + 1.25 + 3.0) / 3,
+    "bounded_slowdown.p95": 1.25 + 0.9 * 1.75,
+    "wait.capacity": (0.0 + 10.0 + 40.0 + 30.0 + 5.0) / 5,
+    "wait.fragmentation": 0.0,
+    "wait.order": 0.0,
+    "wait.policy": 0.0,
+    "wait.held": 0.0,
+    "wait.max": 40.0,
+    "starved": 0.0,
+    "deadlines.met": 1 / 3,
+    "rework.share": 160.0 * 8.0 / 40.0 / HELD,
+    "restart.share": 160.0 * 4.0 / 40.0 / HELD,
+    "utilization.busy": (HELD - 16.0) / UP,
+    "utilization.useful": (HELD - 16.0 - 32.0) / UP,
+    "fragmentation": 34.0 / UP,
+    "fairness.jain": (1.0 + 2.125) ** 2 / (2 * (1.0 + 2.125**2)),
+    "fairness.rho.mean": (1.0 + 50.0 / (40.0 * 1.8) + 3.0) / 3,
+    "fairness.rho.p99": 1.0 + 0.98 * 2.0,
+    "fairness.rho.unfair": 1 / 3,
+    "jobs.timeout": 0.0,
     "queue.mean": (10.0 + 40.0 + 5.0 + 10.0 + 20.0) / 100.0,
     "utilization": HELD / UP,
     "allocated.mean": HELD / 100.0,

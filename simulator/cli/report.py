@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from simulator.cli.common import debug_option
+from simulator.cli.common import debug_option, table
+
+if TYPE_CHECKING:
+    from simulator.experiment.results import Results
+
+
+_MEASURES = ("jct.mean", "jct.p99", "wait.mean", "bounded_slowdown.mean")
 
 
 @click.command()
@@ -15,11 +23,19 @@ from simulator.cli.common import debug_option
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here, instead of into DIR."
 )
+@click.option(
+    "--by", metavar="GROUP", help="Print a table by tenant, user, workload, size, state, or a period such as '1 d'."
+)
+@click.option("--measure", "measures", multiple=True, metavar="NAME", help="Measure of that table; may be repeated.")
 @debug_option
-def report(directory: Path, out: Path | None) -> None:
-    """Write the page of the results in DIR again."""
+def report(directory: Path, out: Path | None, by: str | None, measures: tuple[str, ...]) -> None:
+    """Write the page of the results in DIR again, or print a table of groups of its jobs."""
     from simulator.experiment.results import Results
     from simulator.experiment.store import PAGE
+
+    if by is not None:
+        click.echo(_groups(Results.load(directory), by, measures or _MEASURES))
+        return
 
     page = out or directory / PAGE
     text = Results.load(directory).to_html()
@@ -30,3 +46,14 @@ def report(directory: Path, out: Path | None) -> None:
     finally:
         partial.unlink(missing_ok=True)
     click.echo(f"Page: {page}")
+
+
+def _groups(results: Results, by: str, measures: Sequence[str]) -> str:
+    """Return the table of ``Results.by``, each value in the unit in which it reads best."""
+    from simulator.metrics.measures import get
+
+    frame = results.by(by, measures)
+    columns = [map(get(name).text, frame[name]) for name in measures]
+    names = (frame["alternative"].tolist(), frame[by].tolist(), [f"{jobs:,.0f}" for jobs in frame["jobs"]])
+    head = ("alternative", by, "jobs", *measures)
+    return table(list(zip(*names, *columns, strict=True)), head, numbers=range(2, len(head)))

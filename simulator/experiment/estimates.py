@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from simulator.metrics.measures import Measure
+from simulator.metrics.measure import Measure
 from simulator.metrics.statistics import BATCHES, Interval, paired, replicated, sectioned
 from simulator.metrics.window import Window
 

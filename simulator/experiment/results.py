@@ -162,6 +162,16 @@ class Results:
             index=index,
         )
 
+    def by(self, group: str, measures: Names = ("jct.mean", "wait.mean", "bounded_slowdown.mean")) -> pd.DataFrame:
+        """Measures of jobs by group, one row an alternative and group, means over replications, in SI units.
+
+        ``group`` is ``tenant``, ``user``, ``workload``, ``size`` (class of accelerators), ``state``, or a period of
+        submission such as ``"1 d"``. Raises ``InputError`` for another, and for measures that are not of jobs.
+        """
+        from simulator.experiment.breakdown import breakdown
+
+        return breakdown(self, group, [find_measure(name) for name in self.chosen(measures)])
+
     def difference(self, alternative: str, baseline: str, measure: str) -> Difference:
         """One alternative against another in one measure: values, interval of the difference, verdict and basis."""
         key = (alternative, baseline, measure)

@@ -15,7 +15,7 @@ from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError
 from simulator.core.units import parse as quantity
 from simulator.metrics import measures
-from simulator.metrics.measures import Measure
+from simulator.metrics.measure import Measure
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt, "==": operator.eq, "!=": operator.ne,

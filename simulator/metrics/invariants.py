@@ -133,7 +133,8 @@ def _waits(window: Window) -> None:
     parts = {name: window.column("jobs", name) for name in WAITS}
     total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
     submit, end = window.column("jobs", "submit"), window.column("jobs", "end")
-    slack = RELATIVE * np.abs(wait) + CLOCK * (np.abs(submit) + np.nan_to_num(np.abs(end)) + abs(window.end))
+    until = window.end if np.isfinite(window.end) else 0.0
+    slack = RELATIVE * np.abs(wait) + CLOCK * (np.abs(submit) + np.nan_to_num(np.abs(end)) + abs(until))
 
     def tell(row: int) -> str:
         told = ", ".join(f"{name} {values[row]}" for name, values in parts.items())

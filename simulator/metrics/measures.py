@@ -10,82 +10,20 @@ run, warm-up included, since money is spent on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
-from simulator.metrics.display import Scale, scale
+from simulator.metrics.fairness import FAIRNESS
+from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.recorder import Record
-from simulator.metrics.statistics import BATCHES, SMALLEST_BATCH, Interval, mean, quantile, sectioned
+from simulator.metrics.service import SERVICE
+from simulator.metrics.statistics import SMALLEST_BATCH, Interval, mean, quantile, sectioned
 from simulator.metrics.window import Jobs, Window, number
 
 HEADLINE = ("jct.mean", "jct.p99", "wait.mean", "flows.mean", "flows.p99", "utilization", "cost.total", "energy.kwh")
 """What a summary shows when nobody says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """One measure; ``label`` is how a sentence calls it.
-
-    ``better`` is ``lower``, ``higher`` or empty when neither is good in itself. Values are in ``si`` SI units of
-    ``dimension``. ``of_jobs`` computes it from any set of jobs, so that it can be batched; ``of_run`` from a whole run.
-    ``smallest`` is the number of jobs below which a batch says nothing about it.
-    """
-
-    name: str
-    label: str
-    dimension: str
-    better: str
-    meaning: str
-    of_jobs: Callable[[Jobs], float] | None = None
-    of_run: Callable[[Window], float] | None = None
-    si: float = 1.0
-    smallest: int = SMALLEST_BATCH
-
-    @property
-    def unit(self) -> str:
-        """The unit of the values: ``s``, ``jobs/s``, ``$`` ...; empty for counts and ratios."""
-        units = {"time": "s", "frequency": "1/s", "money": "$", "price": "$/h", "energy": "kWh"}
-        return units.get(self.dimension, "")
-
-    def value(self, window: Window) -> float:
-        """The measure over one run; computed once for each window."""
-        if self.name not in window.values:
-            if self.of_jobs is not None:
-                window.values[self.name] = self.of_jobs(window.jobs)
-            else:
-                assert self.of_run is not None
-                window.values[self.name] = self.of_run(window)
-        return window.values[self.name]
-
-    def batches(self, window: Window, count: int = BATCHES) -> list[float]:
-        """The measure on each of ``count`` batches of jobs; empty when it cannot be batched or jobs are too few."""
-        if self.of_jobs is None or len(window.jobs) < count * self.smallest:
-            return []
-        key = (self.name, count)
-        if key not in window.parts:
-            window.parts[key] = [self.of_jobs(jobs) for jobs in window.jobs.batches(count)]
-        return window.parts[key]
-
-    def scale(self, values: Iterable[float]) -> Scale:
-        """The unit in which ``values`` of this measure read best together; it takes SI values."""
-        return scale((value * self.si for value in values), self.dimension)
-
-    def difference_scale(self, values: Iterable[float]) -> Scale:
-        """The unit for differences of this measure: percentage points (pp) for a share, else as ``scale``."""
-        if self.dimension == "ratio":
-            return scale(values, "points")
-        return self.scale(values)
-
-    def text(self, value: float) -> str:
-        """One value for people.
-
-        >>> get("jct.mean").text(11520.0), get("utilization").text(0.71), get("cost.total").text(12345.0)
-        ('3.2 h', '71 %', '$12,345')
-        """
-        return self.scale([value]).text(value * self.si)
 
 
 def names() -> tuple[str, ...]:
@@ -134,6 +72,7 @@ def _flow_seconds(window: Window) -> np.ndarray:
 def _network_share(jobs: Jobs) -> float:
     network = float(np.nansum(jobs["network"]))
     running = network + float(np.nansum(jobs["compute"])) + float(np.nansum(jobs["overhead"]))
+    running += float(np.nansum(jobs["rework"]))
     return ratio(network, running)
 
 
@@ -164,15 +103,6 @@ def _cost_per_hour(window: Window) -> float:
 
 def _cost_per_job(window: Window) -> float:
     return ratio(_total_cost(window), float(np.count_nonzero(window.column("jobs", "state") == "COMPLETED")))
-
-
-def ratio(part: float, whole: float) -> float:
-    """``part / whole``; NaN when ``whole`` is 0 or either is NaN.
-
-    >>> ratio(1.0, 4.0), ratio(1.0, 0.0)
-    (0.25, nan)
-    """
-    return part / whole if whole > 0 else math.nan
 
 
 def _counted(state: str, better: str, meaning: str) -> Measure:
@@ -244,6 +174,7 @@ def _outcomes() -> list[Measure]:
         _counted("rejected", "lower", "jobs turned away"),
         _counted("unfinished", "lower", "jobs still waiting or running at the end of the run"),
         _counted("failed", "lower", "jobs that failed for good"),
+        _counted("timeout", "lower", "jobs killed at their limit"),
         Measure(
             "throughput", "throughput", "frequency", "higher", "jobs completed per second after the warm-up",
             of_run=_throughput,
@@ -291,6 +222,8 @@ MEASURES: dict[str, Measure] = {
         *_spread("jct", "time", _jct, "job completion time (end - submit) of completed jobs"),
         *_spread("wait", "time", _wait, "time in the queue, over all stays, of all jobs but rejected ones"),
         *_spread("slowdown", "factor", _slowdown, "completion time over time alone, of completed jobs"),
+        *SERVICE,
+        *FAIRNESS,
         *_over_time(),
         *_outcomes(),
         *_flows(),

@@ -13,12 +13,20 @@ import numpy as np
 from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.statistics import edges
 
-_NUMBERS = ("submit", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "compute", "network", "overhead")
-_STATES = {"completed": "COMPLETED", "rejected": "REJECTED", "unfinished": "UNFINISHED", "failed": "FAILED"}
+_NUMBERS = (
+    "submit", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "work", "compute", "network", "overhead",
+    "rework", "service", "moves", "deadline", "wait_capacity", "wait_fragmentation", "wait_order", "wait_policy",
+    "wait_held",
+)  # fmt: skip
+_TEXTS = ("tenant", "user", "workload")
+_STATES = {
+    "completed": "COMPLETED", "rejected": "REJECTED", "unfinished": "UNFINISHED", "failed": "FAILED",
+    "timeout": "TIMEOUT",
+}  # fmt: skip
 
 
 class Jobs:
-    """Jobs as arrays of equal length: the numeric columns of the table, and one mask for each final state."""
+    """Jobs as arrays of equal length: columns of the table, and one mask for each final state."""
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
         self._columns = columns
@@ -28,6 +36,10 @@ class Jobs:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._columns[name]
+
+    def where(self, mask: np.ndarray) -> Jobs:
+        """Only the jobs of a mask."""
+        return Jobs({name: values[mask] for name, values in self._columns.items()})
 
     def batches(self, number: int) -> Iterator[Jobs]:
         """Cut into ``number`` consecutive runs of equal length, give or take one job."""
@@ -61,13 +73,15 @@ class Window:
         if name in columns:
             return columns[name]
         declared = next(column for column in DECLARED[table] if column.name == name)
+        if columns:  # saved by a version that did not have the column yet
+            return np.full(len(next(iter(columns.values()))), "" if declared.dtype == "str" else 0, declared.dtype)
         return np.empty(0, dtype=object if declared.dtype == "str" else declared.dtype)
 
     @cached_property
     def jobs(self) -> Jobs:
         """Jobs submitted from the warm-up on, in order of submission (ties: row, then workload and id)."""
         state = self.column("jobs", "state")[self._order]
-        columns = {name: self.column("jobs", name)[self._order] for name in _NUMBERS}
+        columns = {name: self.column("jobs", name)[self._order] for name in (*_NUMBERS, *_TEXTS)}
         masks = {name: np.asarray(state == text, dtype=bool) for name, text in _STATES.items()}
         return Jobs(columns | masks)
 

@@ -10,7 +10,7 @@ from simulator.experiment.estimates import NO_DIFFERENCE, NO_INTERVAL, NO_VALUE,
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
-from simulator.metrics.measures import Measure
+from simulator.metrics.measure import Measure
 from simulator.metrics.window import Window
 
 PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts"}
