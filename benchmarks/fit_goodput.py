@@ -32,13 +32,17 @@ TYPES = {
     "nvidia/a100-sxm-40": "dgx-ext",
 }
 PHASES = 6
+ALONE, COMPACT, LARGE = 25.0, 5.0, 2.0
+"""Weights of one accelerator, of gangs that are not spread further than they must (other gangs have 1), and of local
+batches above half of the largest."""
 HEAD = """# Goodput models of the six training jobs of Pollux: how long an iteration takes, and what a batch is worth.
 # Fitted by benchmarks/fit_goodput.py to the measurements published with A. Qiao et al., "Pollux" (OSDI 2021;
 # petuum/adaptdl, branch osdi21-artifact, simulator/traces: AWS g4dn.12xlarge, 4 x T4) and with S. Jayaram Subramanya et
 # al., "Sia" (SOSP 2023; siasosp23/artifacts, sia-simulator/traces: 8 x RTX 2080 Ti, 4 x Quadro RTX 6000, 8 x A100).
 # batch: smallest (the initial batch, M0) and largest; iterations: at the initial batch, until the target; share: of the
 # jobs of the workload; restart: seconds (Sia); phases: where they end, as shares of the work; noise: gradient noise
-# scale (examples) by batch and phase; timing: local batches (smallest, largest), seconds as in the paper.
+# scale (examples) by batch and phase; timing: local batches (smallest, largest), seconds as in the paper, and pair: how
+# much longer synchronisation takes over exactly two servers than over more (measured, and not in the paper's formula).
 version: "2026.1"
 models:"""
 LIMITLESS = 1e9
@@ -59,37 +63,51 @@ def timings(folder: Path, suffix: str, beyond: bool) -> pd.DataFrame:
 
 
 def predicted(logs: np.ndarray, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of computing and of an iteration, for logarithms of the seven parameters (gamma: of gamma - 1)."""
+    """Seconds of computing and of an iteration, for logarithms of the parameters (gamma: of gamma - 1)."""
     fixed, each, far, far_more, near, near_more = np.exp(logs[:6])
-    gamma = 1 + np.exp(logs[6])
+    gamma, pair = 1 + np.exp(logs[6]), np.exp(logs[7])
     nodes, replicas = table.num_nodes.to_numpy(), table.num_replicas.to_numpy()
     compute = fixed + each * table.local_bsz.to_numpy()
     more = np.maximum(replicas - 2, 0)
-    sync = np.where(nodes > 1, far + far_more * more, np.where(replicas > 1, near + near_more * more, 0.0))
+    sync = np.where(
+        nodes > 1,
+        (far + far_more * more) * np.where(nodes == 2, pair, 1.0),
+        np.where(replicas > 1, near + near_more * more, 0.0),
+    )
     return compute, np.exp(np.logaddexp(gamma * np.log(compute), gamma * np.log(sync + 1e-12)) / gamma)
 
 
-def fit(table: pd.DataFrame) -> tuple[list[float], float]:
-    """Fit the seven parameters to logarithms of the times; return them and the root mean square error of the step."""
+def fit(table: pd.DataFrame, largest: int) -> tuple[list[float], float]:
+    """Fit the parameters to logarithms of the times; return them and the root mean square error of the step.
+
+    What schedulers use counts most: gangs on as few servers as hold them, and local batches near the largest.
+    """
+    per_server = int((table.num_replicas / table.num_nodes).max())
+    compact = table.num_nodes == np.ceil(table.num_replicas / per_server)
+    of_gang = np.where(table.num_replicas == 1, ALONE, np.where(compact, COMPACT, 1.0))
+    weight = np.sqrt(of_gang * np.where(table.local_bsz > largest / 2, LARGE, 1.0))
 
     def error(logs: np.ndarray) -> np.ndarray:
         compute, step = predicted(logs, table)
-        return np.concatenate([np.log(compute / table.compute), 2 * np.log(step / table.step_time)])
+        return np.concatenate([weight * np.log(compute / table.compute), 2 * weight * np.log(step / table.step_time)])
 
     each = float((table.compute / table.local_bsz).median())
-    low, high = [-18.0] * 6 + [-6.0], [3.0] * 6 + [np.log(9.0)]
+    low, high = [-18.0] * 6 + [-6.0, -0.7], [3.0] * 6 + [np.log(9.0), 1.5]
     best = None
     for gamma in (0.1, 1.0, 4.0):
-        start = np.log([each * 5, each, 0.1, 1e-3, 0.02, 1e-3, gamma])
+        start = np.log([each * 5, each, 0.1, 1e-3, 0.02, 1e-3, gamma, 1.0])
         found = least_squares(error, np.clip(start, low, high), bounds=(low, high))
         best = found if best is None or found.cost < best.cost else best
-    values = [*np.exp(best.x[:6]), 1 + np.exp(best.x[6])]
+    values = [*np.exp(best.x[:6]), 1 + np.exp(best.x[6]), np.exp(best.x[7])]
     if not (
         table.num_nodes > 1
     ).any():  # nothing was measured across servers: a little worse than within, as Pollux has it
-        values[2:4] = [1.1 * values[4], 1.1 * values[5]]
+        values[2:4], values[7] = [1.1 * values[4], 1.1 * values[5]], 1.0
+    elif not (table.num_nodes > 2).any():
+        values[2:4], values[7] = [values[2] * values[7], values[3] * values[7]], 1.0
     step = predicted(best.x, table)[1]
-    return [float(f"{value:.5g}") for value in values], float(np.sqrt(np.mean(np.log(step / table.step_time) ** 2)))
+    error_used = np.log(step / table.step_time)[compact]
+    return [float(f"{value:.5g}") for value in values], float(np.sqrt(np.mean(error_used**2)))
 
 
 def noise(folder: Path, epochs: int) -> tuple[list[int], float, list[float], dict[int, list[float]]]:
@@ -153,12 +171,14 @@ def main(pollux: Path, sia: Path) -> None:
         for name, suffix in TYPES.items():
             folder, tail = (pollux, "") if suffix == "aws" else (sia, f"-{suffix}")
             data = timings(folder / model, tail, suffix == "aws")
-            values, error = fit(data)
             local = [int(data.local_bsz.min()), LARGEST_LOCAL.get(model, int(data.local_bsz.max()))]
-            keys = ("alpha_c", "beta_c", "alpha_n", "beta_n", "alpha_r", "beta_r", "gamma")
+            values, error = fit(data[data.local_bsz <= local[1]], local[1])
+            keys = ("alpha_c", "beta_c", "alpha_n", "beta_n", "alpha_r", "beta_r", "gamma", "pair")
             pairs = ", ".join(f"{key}: {value:.5g}" for key, value in zip(keys, values, strict=True))
             print(f"      {name}: {{local: {local}, {pairs}}}")
-            print(f"{model} on {name}: step time within {error:.1%} (rms of logarithms)", file=sys.stderr)
+            print(
+                f"{model} on {name}: step time of compact gangs within {error:.1%} (rms of logarithms)", file=sys.stderr
+            )
 
 
 if __name__ == "__main__":

@@ -33,8 +33,6 @@ class Rounds:
     always = True
     avoid_interference = False
     """Whether no two gangs that span servers may share one."""
-    defragment = False
-    """Whether small gangs are moved together where a larger one finds no room."""
 
     def __init__(self, interval: Seconds = 60.0) -> None:
         if not 0 < interval < math.inf:
@@ -114,7 +112,7 @@ class Rounds:
             return
         servers = Servers.of(view.nodes, wish.type)
         placement = self._place(view, job, wish.size, servers, wish.type)
-        if placement is None and self.defragment:
+        if placement is None:
             for move in self._room(view, job, wish, servers):
                 yield self._moved(move.job, move)
             placement = self._place(view, job, wish.size, servers, wish.type)

@@ -35,7 +35,6 @@ class Pollux(Rounds):
 
     name = "pollux"
     avoid_interference = True
-    defragment = True
 
     def __init__(self, interval: Seconds = 60.0, p: float = -1.0, growth: float = 2.0, restart: Seconds = 30.0) -> None:
         super().__init__(interval)
