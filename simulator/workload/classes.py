@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from simulator.core.errors import InputError
-from simulator.workload.estimates import estimates
 from simulator.workload.generate import weights
 from simulator.workload.laws import law
 from simulator.workload.presets import durations, rhythm, shapes
@@ -28,6 +27,7 @@ from simulator.workload.sampling import Draws, choose, pick, times_within
 from simulator.workload.sessions import Sessions, Users
 from simulator.workload.throughputs import Throughputs, table
 from simulator.workload.trace import Columns
+from simulator.workload.walltimes import requested
 
 FILL: dict[str, Any] = {
     "tenant": "", "user": "", "model": "", "state": "", "array": "", "job_type": "", "gpu_model": "",
@@ -46,7 +46,7 @@ class Choices:
     tenants: Mapping[str, float] | None = None
     users: int | None = None
     burstiness: float = 1.0
-    estimates: str | float = "exact"
+    requested: str | float = "exact"
     priorities: Mapping[float, float] | None = None
     slack: Mapping[float, float] | None = None
     longest: float = math.inf
@@ -99,8 +99,8 @@ def draw(draws: Draws, jobs: int, row: Mapping[str, Any], choices: Choices) -> D
         columns["array"] = _arrays(session, draws.prefix.strip("/"))
     if "states" in row:
         columns["state"] = _states(draws, columns, row["states"])
-    if choices.estimates != "exact":
-        columns["estimate"] = estimates(choices.estimates, draws, columns["duration"], session)
+    if choices.requested != "exact":
+        columns["estimate"] = requested(choices.requested, draws, columns["duration"], session)
     return Drawn(draws, row, columns, session)
 
 

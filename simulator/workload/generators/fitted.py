@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from simulator.core.units import PerSecond, Seconds
-from simulator.workload.estimates import estimates as estimated
 from simulator.workload.generate import generators, load_note, rate_for_load
 from simulator.workload.presets import DATA, begin, durations, longest, numbers, rhythm, shapes, tenant_shares
 from simulator.workload.rows import as_objects
 from simulator.workload.sampling import Draws, choose, modulated_times, pick
 from simulator.workload.trace import Columns, Trace
+from simulator.workload.walltimes import requested as estimates
 
 
 def preset(path: Path) -> Callable[..., Trace]:
@@ -36,7 +36,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         max_duration: Seconds | None = None,
         start: str | None = None,
         burstiness: float = 1.0,
-        estimates: str | float = "exact",
+        requested: str | float = "exact",
     ) -> Trace:
         fit = numbers(path)
         origin = begin(start)
@@ -46,8 +46,8 @@ def preset(path: Path) -> Callable[..., Trace]:
         chosen = rate_for_load(load, accelerators, mean_size, natural if rate is None else rate)
         times = np.floor(modulated_times(draws, jobs, chosen, origin, rhythm(fit["arrivals"], burstiness)))
         note = load_note(chosen, mean_size, accelerators)
-        if estimates != "exact":
-            columns["estimate"] = estimated(estimates, draws, columns["duration"], np.arange(jobs))
+        if requested != "exact":
+            columns["estimate"] = estimates(requested, draws, columns["duration"], np.arange(jobs))
         return Trace(f"{path.stem}-{draws.seed}", {"submit": times} | columns, origin=origin, notes=(note,))
 
     make.__doc__ = f"""{numbers(path)["summary"]}.
@@ -56,7 +56,7 @@ def preset(path: Path) -> Callable[..., Trace]:
     given). All jobs come within jobs / rate seconds: ``rate`` (jobs/s) is that of the trace unless given, or with
     ``load`` and ``accelerators`` it is load x accelerators / (mean accelerator-seconds of the jobs drawn). ``tenants``:
     a number of equal ones, or weights by name; as fitted unless given, 0 for none. ``max_duration`` (s) cuts longer
-    runs. ``burstiness`` multiplies the variance of the swings, 0 for none. ``estimates``: ``exact``, ``user`` (round
+    runs. ``burstiness`` multiplies the variance of the swings, 0 for none. ``requested``: ``exact``, ``user`` (round
     requests, mostly far too long), or a factor on the durations. Times are whole seconds.
     """
     return make

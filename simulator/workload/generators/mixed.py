@@ -38,7 +38,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         max_duration: Seconds | None = None,
         start: str | None = None,
         burstiness: float = 1.0,
-        estimates: str | float = "exact",
+        requested: str | float = "exact",
         priorities: Mapping[float, float] | None = None,
         slack: Mapping[float, float] | None = None,
         types: Mapping[str, str] | None = None,
@@ -47,7 +47,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         if users is not None and (not isinstance(users, int) or isinstance(users, bool) or users < 0):
             raise InputError(f"users: {users!r} is not a whole number of users of a tenant, 0 or more")
         choices = Choices(
-            None if tenants is None else tenant_shares(tenants, {}), users, burstiness, estimates,
+            None if tenants is None else tenant_shares(tenants, {}), users, burstiness, requested,
             checked_weights("priorities", priorities), checked_weights("slack", slack), longest(max_duration),
             types,
         )  # fmt: skip
@@ -74,7 +74,7 @@ def preset(path: Path) -> Callable[..., Trace]:
     / (mean accelerator-seconds of the jobs drawn). ``tenants``: a number of equal ones, or weights by name, drawn for
     whole sessions; as fitted unless given, 0 for none. ``users``: how many in each tenant, their activity by Zipf's
     law. ``max_duration`` (s) cuts longer runs. ``burstiness`` multiplies the variance of the swings and what sessions
-    have beyond their first job; 0 for a Poisson process with the profile. ``estimates``: ``exact``, ``user`` (round
+    have beyond their first job; 0 for a Poisson process with the profile. ``requested``: ``exact``, ``user`` (round
     requests, mostly far too long), or a factor on the durations. ``priorities``: weights by priority. ``slack``:
     weights by (deadline - submission) / duration. ``types``: what the cluster calls the models of accelerators of the
     preset. Times are whole seconds.

@@ -33,7 +33,7 @@ ROUND = (
 """Times (s) that people write; beyond the last, whole months of 30 days."""
 
 
-def estimates(kind: str | float, draws: Draws, durations: np.ndarray, session: np.ndarray) -> np.ndarray:
+def requested(kind: str | float, draws: Draws, durations: np.ndarray, session: np.ndarray) -> np.ndarray:
     """Return what the users of jobs with these ``durations`` (s) ask for, in seconds.
 
     ``exact``: what the jobs take (-1, which says so). ``user``: one request for all jobs of a ``session``, the longest
@@ -45,14 +45,14 @@ def estimates(kind: str | float, draws: Draws, durations: np.ndarray, session: n
     if kind == "user":
         return _requests(draws, durations, session)
     if isinstance(kind, bool) or not isinstance(kind, int | float) or not 0 < kind < math.inf:
-        raise InputError(f"estimates: {kind!r} is neither 'exact' nor 'user' nor a factor above 0")
+        raise InputError(f"requested: {kind!r} is neither 'exact' nor 'user' nor a factor above 0")
     return durations * float(kind)
 
 
 def _requests(draws: Draws, durations: np.ndarray, session: np.ndarray) -> np.ndarray:
     longest = np.zeros(int(session[-1]) + 1 if len(session) else 0)
     np.maximum.at(longest, session, durations)
-    uniform = draws.stream("estimates").random(len(longest))
+    uniform = draws.stream("walltimes").random(len(longest))
     factor = np.ones(len(longest))
     low = -math.inf
     for high, ratios in OVERESTIMATION:
