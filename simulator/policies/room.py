@@ -19,6 +19,10 @@ def room_without(job: Job, nodes: Allocator, leaving: Iterable[Job]) -> bool:
     accelerator fits if it does now, or where one that leaves holds as much.
     """
     leaving = tuple(leaving)
+    if job.accelerators >= 1 and sum(other.held for other in leaving) + nodes.free_total < job.accelerators:
+        return False
+    if len(nodes) == 1 and nodes.plain and nodes.open_to(job) and job.accelerators >= 1:
+        return True
     allowed = nodes.allowed(job)
     if job.accelerators < 1:
         if bool(nodes.fits_for(job).any()):

@@ -6,14 +6,14 @@ back waits until somebody of the same tree of cohorts gives quota back, one that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
 from simulator.policies.api import Action, ClusterView, Hold, Preempt, Reject, Start
-from simulator.policies.quota.lines import Key, Line, by_priority
+from simulator.policies.quota.lines import Key, Line, Shape, by_priority, shape_of
 from simulator.policies.quota.preemption import Claim
 from simulator.policies.quota.reading import oversubscription
 from simulator.policies.quota.records import (
@@ -25,7 +25,6 @@ from simulator.policies.quota.records import (
     Amounts,
     ClusterQueue,
     Cohort,
-    Flavoured,
     choice,
 )
 from simulator.policies.quota.tree import QuotaTree
@@ -75,6 +74,8 @@ class QuotaAdmission:
         """Lines with jobs that have not been looked at since something changed."""
         self._shut: dict[str, dict[str, None]] = {QUOTA: {}, ROOM: {}}
         """Lines with shapes that are blocked, by reason."""
+        self._requests: dict[Shape, list[Amounts]] = {}
+        """What jobs of a queue and shape ask of each flavour."""
         self._told: dict[Job, None] = {}
         """Jobs of which it has been said that their quota holds them back."""
         self._given_back: dict[str, None] = {}
@@ -125,7 +126,7 @@ class QuotaAdmission:
             yield Hold(job, why) if why == LARGE and self.oversized == "hold" else Reject(job, why)
         self._aside.clear()
         self._look_again(view)
-        while heads := self._heads():
+        while heads := self._heads(view):
             for claim in self._turns(heads):
                 yield from self._consider(view, claim)
         yield from self._host_guests(view)
@@ -159,20 +160,29 @@ class QuotaAdmission:
             del self._shut[why][name]
             self._open[name] = None
 
-    def _heads(self) -> dict[str, Claim]:
-        heads = {}
+    def _heads(self, view: ClusterView) -> dict[str, Claim]:
+        heads: dict[str, Claim] = {}
+        nobody_goes = not (self._stops or self._guests)
+        free = view.free
+        if free <= 0 and nobody_goes and view.gangs_only:
+            return heads
         for name in list(self._open):
-            job = self._lines[name].head(strict=self.tree.records[name].strategy == STRICT)
+            line, strict = self._lines[name], self.tree.records[name].strategy == STRICT
+            job = line.head(strict)
+            while job is not None and nobody_goes and job.accelerators > free and job.accelerators >= 1:
+                line.block(job, ROOM)
+                self._shut[ROOM][name] = None
+                job = line.head(strict)
             if job is None:
                 del self._open[name]
             else:
-                heads[name] = Claim(job, name, self._request(name, job))
+                heads[name] = self._likely(name, job)
         return heads
 
     def _consider(self, view: ClusterView, claim: Claim) -> Iterator[Action]:
         """Start a head, stop others for it, or write down why it waits."""
         job = claim.job
-        choices = [self._as_claim(claim.queue, job, flavour) for flavour in self._flavours(claim.queue, job)]
+        choices = self._choices(claim.queue, job)
         within = [each for each in choices if self.tree.fits(each.queue, each.request)]
         for each in within:
             placement = place_on(view, job, _flavour(each))
@@ -256,8 +266,8 @@ class QuotaAdmission:
         self._told.pop(claim.job, None)
         self.tree.add(claim.queue, claim.request)
         self._running[claim.job] = self._admitted[claim.queue][claim.job] = claim
-        if self._stops:  # somebody else may now be beyond the quota, and can be stopped
-            self._given_back[self.tree.root(claim.queue).name] = None
+        if self._stops and self.tree.would_borrow(claim.queue, dict.fromkeys(claim.request, 0.0)):
+            self._given_back[self.tree.root(claim.queue).name] = None  # others may stop it to get their quota back
 
     def _release(self, job: Job) -> None:
         self._guests.pop(job, None)
@@ -268,35 +278,29 @@ class QuotaAdmission:
             self._given_back[self.tree.root(claim.queue).name] = None
 
     def _could_ever(self, queue: str, job: Job) -> bool:
-        return any(
-            self.tree.could_fit(queue, self._as_claim(queue, job, flavour).request)
-            for flavour in self._flavours(queue, job)
-        )
+        return any(self.tree.could_fit(queue, each.request) for each in self._choices(queue, job))
 
-    def _flavours(self, queue: str, job: Job) -> list[str]:
-        """Flavours of the queue that will do for the job, in the order in which they are tried."""
-        types = job.accelerator_types
-        return [name for name in self.tree.records[queue].flavours if name == ANY or not types or name in types]
+    def _likely(self, queue: str, job: Job) -> Claim:
+        """The claim on the flavour that the job would get: the first that it fits into now."""
+        choices = self._choices(queue, job)
+        return next((each for each in choices if self.tree.fits(queue, each.request)), choices[0])
 
-    def _request(self, queue: str, job: Job) -> Amounts:
-        """What the job asks of the flavour that it would get: the first that it fits into now."""
-        flavours = self._flavours(queue, job)
-        if len(flavours) != 1:
-            for flavour in flavours:
-                request = self._as_claim(queue, job, flavour).request
-                if self.tree.fits(queue, request):
-                    return request
-        return self._as_claim(queue, job, flavours[0]).request if flavours else {}
+    def _choices(self, queue: str, job: Job) -> list[Claim]:
+        """Claims on each flavour that will do for the job, in the order in which they are tried.
 
-    def _as_claim(self, queue: str, job: Job, flavour: str) -> Claim:
-        """What the job asks of one flavour, of the resources that the queue has a quota of."""
-        quotas = self.tree.records[queue].quotas
-        asked: Mapping[str, float] = {ACCELERATORS: job.accelerators, CORES: job.cores, MEMORY: job.memory}
-        request: dict[Flavoured, float] = {}
-        for name, amount in asked.items():
-            if (flavour, name) in quotas:
-                request[flavour, name] = amount
-        return Claim(job, queue, request)
+        A flavour is asked for those resources that the queue has a quota of.
+        """
+        shape = (queue, *shape_of(job))
+        requests = self._requests.get(shape)
+        if requests is None:
+            record = self.tree.records[queue]
+            asked = {ACCELERATORS: job.accelerators, CORES: job.cores, MEMORY: job.memory}
+            requests = self._requests[shape] = [
+                {(flavour, name): amount for name, amount in asked.items() if (flavour, name) in record.quotas}
+                for flavour in record.flavours
+                if flavour == ANY or not job.accelerator_types or flavour in job.accelerator_types
+            ]
+        return [Claim(job, queue, request) for request in requests]
 
 
 def _flavour(claim: Claim) -> str:

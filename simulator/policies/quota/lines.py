@@ -44,11 +44,12 @@ class Line:
     itself when it comes to the front.
     """
 
-    __slots__ = ("_heaps", "_key", "_pushed", "_untold", "blocked", "name")
+    __slots__ = ("_heaps", "_key", "_pushed", "_untold", "_waiting", "blocked", "name")
 
     def __init__(self, name: str, key: Key = by_priority) -> None:
         self.name, self._key = name, key
         self._heaps: dict[Shape, list[tuple[tuple[Any, ...], int, Job]]] = {}
+        self._waiting: dict[Job, None] = {}
         self._pushed = 0
         self._untold: dict[Shape, list[Job]] = {}
         self.blocked: dict[Shape, str] = {}
@@ -58,6 +59,7 @@ class Line:
         shape = shape_of(job)
         heap = self._heaps.setdefault(shape, [])
         self._pushed += 1
+        self._waiting[job] = None
         heappush(heap, (self._key(job), self._pushed, job))
         self._untold.setdefault(shape, []).append(job)
         if heap[0][2] is job:
@@ -69,7 +71,7 @@ class Line:
         found: Job | None = None
         for shape, heap in list(self._heaps.items()):
             while heap and heap[0][2].state is not State.QUEUED:
-                heappop(heap)
+                self._waiting.pop(heappop(heap)[2], None)
             if not heap:
                 del self._heaps[shape]
                 self._untold.pop(shape, None)
@@ -83,6 +85,7 @@ class Line:
     def take(self, job: Job) -> None:
         """Take out a job that is at the front of its shape and still queued."""
         heappop(self._heaps[shape_of(job)])
+        del self._waiting[job]
 
     def block(self, job: Job, why: str) -> None:
         """Remember that jobs like this one cannot start now."""
@@ -98,7 +101,7 @@ class Line:
         for shape, reason in self.blocked.items():
             if reason == why and self._untold.get(shape):
                 jobs, self._untold[shape] = self._untold[shape], []
-                yield from (job for job in jobs if job.state is State.QUEUED)
+                yield from (job for job in jobs if job in self._waiting and job.state is State.QUEUED)
 
     def untell(self, job: Job) -> None:
         """What a job has been told is no longer so."""

@@ -7,8 +7,9 @@ Those found are let back in, last first, as far as the job still fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from simulator.core.errors import InputError, did_you_mean
 from simulator.policies.quota.records import EVERY, LOWER, LOWER_OR_NEWER, NEVER, Amounts, Flavoured
@@ -69,28 +70,46 @@ def classical_targets(tree: QuotaTree, asking: Claim, admitted: Admitted, fits: 
     """
     policy, node = tree.records[asking.queue].preemption, tree.node(asking.queue)
     scarce = _scarce(node, asking.request)
-    nearer, others = _over_the_way(tree, asking, admitted, scarce)
-    own = [] if policy.within == NEVER else _stoppable(asking, admitted.get(asking.queue, ()), policy.within, scarce)
-    candidates = [*_ordered(nearer), *_ordered(others), *_ordered(own)]
     forbidden = policy.borrow == NEVER
     under = all(node.quotas[key].nominal > node.usage.get(key, 0.0) for key in scarce if key in node.quotas)
+    own = [] if policy.within == NEVER else _stoppable(asking, admitted.get(asking.queue, ()), policy.within, scarce)
+    beyond = not own and tree.would_borrow(asking.queue, asking.request)  # whoever else goes
+    nearer, others = _over_the_way(tree, asking, admitted, scarce, forbidden and (beyond or not under))
     if not (nearer or others) or (forbidden and not under):
         attempts = [True]
     elif forbidden and not nearer:
         attempts = [False, True]
     else:
         attempts = [True, False]
-    above = {id(claim): None for claim in others if forbidden or _above_threshold(asking, claim, policy.threshold)}
+    foreign, own = [*_ordered(nearer), *_ordered(others)], _ordered(own)
+    kept_off = {id(claim) for claim in others if forbidden or _above_threshold(asking, claim, policy.threshold)}
     for borrow in attempts:
-        targets: list[Claim] = []
-        for claim in candidates:
-            foreign = claim.queue != asking.queue
-            if foreign and ((borrow and id(claim) in above) or not _still_borrows(tree, asking, claim, scarce)):
-                continue
-            _take_out(tree, claim, targets)
-            if _within(tree, asking, borrow) and fits(targets):
-                return _let_back_in(tree, asking, targets, fits, borrow)
-        _restore(tree, targets)
+        if beyond and not borrow:
+            continue
+        candidates = [*(claim for claim in foreign if not (borrow and id(claim) in kept_off)), *own]
+        targets = _enough(tree, asking, candidates, scarce, fits, borrow)
+        if targets:
+            return _let_back_in(tree, asking, targets, fits, borrow)
+    return []
+
+
+def _enough(
+    tree: QuotaTree, asking: Claim, candidates: Sequence[Claim], scarce: Sequence[Flavoured], fits: Fits, borrow: bool
+) -> list[Claim]:
+    """Take candidates out of the tree in order until the job fits; if it never does, put them back and return none."""
+    targets: list[Claim] = []
+    paths: dict[str, list[Node] | None] = {asking.queue: []}
+    for claim in candidates:
+        if claim.queue not in paths:
+            paths[claim.queue] = _path_below(tree, asking.queue, claim.queue)
+        path = paths[claim.queue]
+        if path is None or any(not any(node.borrows(key) for key in scarce) for node in path):
+            paths[claim.queue] = None  # it has given back all that it had borrowed
+            continue
+        _take_out(tree, claim, targets)
+        if _within(tree, asking, borrow) and fits(targets):
+            return targets
+    _restore(tree, targets)
     return []
 
 
@@ -104,14 +123,16 @@ def fair_targets(
     """
     policy, node = tree.records[asking.queue].preemption, tree.node(asking.queue)
     scarce = _scarce(node, asking.request)
+    entitled = not any(node.borrows(key, asking.request.get(key, 0.0)) for key in scarce)
     pool: list[Claim] = []
     if policy.within != NEVER:
         pool += _stoppable(asking, admitted.get(asking.queue, ()), policy.within, scarce)
-    if node.parent is not None and policy.reclaim != NEVER:
+    if policy.reclaim != NEVER and (pool or entitled or _could_win(tree, asking)):
         for other in tree.root(asking.queue).queues():
             if other is not node and any(other.borrows(key) for key in scarce):
                 pool += _stoppable(asking, admitted.get(other.name, ()), policy.reclaim, scarce)
-    entitled = not any(node.borrows(key, asking.request.get(key, 0.0)) for key in scarce)
+    if not pool:
+        return []
     tree.add(asking.queue, asking.request)
     targets, left, done = _by_first_rule(tree, asking, pool, fits, rules[0], entitled)
     if not done and len(rules) > 1:
@@ -121,6 +142,15 @@ def fair_targets(
         _restore(tree, targets)
         return []
     return _let_back_in(tree, asking, targets, fits, True)
+
+
+def _could_win(tree: QuotaTree, asking: Claim) -> bool:
+    """Whether anybody has as large a share as the asking queue would have; in a tree of one level, else say yes."""
+    root, node = tree.root(asking.queue), tree.node(asking.queue)
+    if root.height != 1:
+        return root.height > 1
+    rank = tree.dominant_share(asking.queue, asking.request).rank
+    return any(other.share().rank >= rank for other in root.children if other is not node)
 
 
 def _by_first_rule(
@@ -138,6 +168,9 @@ def _by_first_rule(
             continue
         ours, theirs = _sides(tree, asking.queue, name)
         share, before = ours.share(), theirs.share()
+        if share.rank > before.rank:  # no rule can hold for any job of this queue
+            spared += waiting.pop(name)
+            continue
         while waiting[name]:
             claim = waiting[name].pop(0)
             tree.remove(name, claim.request)
@@ -171,19 +204,19 @@ def _largest(tree: QuotaTree, asking: str, waiting: Mapping[str, list[Claim]]) -
     root = tree.root(asking)
     if root.is_queue:
         return asking if waiting.get(asking) else None
-    return _largest_below(root, asking, waiting)
+    node = tree.node(asking)
+    return _largest_below(root, {id(above) for above in (node, *node.path())}, waiting)
 
 
-def _largest_below(cohort: Node, asking: str, waiting: Mapping[str, list[Claim]]) -> str | None:
+def _largest_below(cohort: Node, asking: Collection[int], waiting: Mapping[str, list[Claim]]) -> str | None:
     ranked: list[tuple[tuple[float, float], int, str]] = []
     for order, child in enumerate(cohort.children):
-        share = child.share()
-        holds_asking = any(queue.name == asking for queue in child.queues())
-        if not (share.borrows or holds_asking):
+        if child.is_queue and not waiting.get(child.name):
             continue
-        name = (child.name if waiting.get(child.name) else None) if child.is_queue else None
-        if not child.is_queue:
-            name = _largest_below(child, asking, waiting)
+        share = child.share()
+        if not share.borrows and id(child) not in asking:
+            continue
+        name = child.name if child.is_queue else _largest_below(child, asking, waiting)
         if name is not None:
             ranked.append((share.rank, -order, name))
     return max(ranked)[2] if ranked else None
@@ -207,9 +240,9 @@ def _pairs(node: Node) -> Iterator[tuple[Node, Node]]:
 
 
 def _over_the_way(
-    tree: QuotaTree, asking: Claim, admitted: Admitted, scarce: Sequence[Flavoured]
+    tree: QuotaTree, asking: Claim, admitted: Admitted, scarce: Sequence[Flavoured], nearer_only: bool
 ) -> tuple[list[Claim], list[Claim]]:
-    """Candidates of other queues: those that ``asking`` is nearer to the quota than, and the rest."""
+    """Candidates of other queues: those that ``asking`` is nearer to the quota than, and the rest if they count."""
     node, policy = tree.node(asking.queue), tree.records[asking.queue].preemption
     nearer: list[Claim] = []
     others: list[Claim] = []
@@ -219,7 +252,7 @@ def _over_the_way(
     advantage = False
     done: Node = node
     for place in (node, *node.path()):
-        if place is not node:
+        if place is not node and (advantage or not nearer_only):
             pool = nearer if advantage else others
             for queue in _borrowing(place, done, scarce):
                 pool += _stoppable(asking, admitted.get(queue.name, ()), policy.reclaim, scarce)
@@ -240,17 +273,11 @@ def _borrowing(cohort: Node, seen: Node, scarce: Sequence[Flavoured]) -> Iterato
             yield from _borrowing(child, seen, scarce)
 
 
-def _still_borrows(tree: QuotaTree, asking: Claim, claim: Claim, scarce: Sequence[Flavoured]) -> bool:
-    """Whether a candidate's queue, and all above it up to the cohort in common, still use more than their quota."""
-    _, top = _sides(tree, asking.queue, claim.queue)
-    node: Node | None = tree.node(claim.queue)
-    while node is not None:
-        if not any(node.borrows(key) for key in scarce):
-            return False
-        if node is top:
-            return True
-        node = node.parent
-    return True
+def _path_below(tree: QuotaTree, asking: str, other: str) -> list[Node]:
+    """The other queue and the cohorts above it, below the one that both are in."""
+    _, top = _sides(tree, asking, other)
+    node = tree.node(other)
+    return [node] if node is top else [node, *takewhile(lambda above: above is not top, node.path()), top]
 
 
 def _scarce(node: Node, request: Amounts) -> tuple[Flavoured, ...]:
@@ -259,12 +286,13 @@ def _scarce(node: Node, request: Amounts) -> tuple[Flavoured, ...]:
 
 def _stoppable(asking: Claim, claims: Iterable[Claim], policy: str, scarce: Sequence[Flavoured]) -> list[Claim]:
     """The jobs of a queue that may be stopped and hold some of what is missing."""
+    job = asking.job
     return [
         claim
         for claim in claims
-        if claim.job.preemptible
+        if _may_stop(job, claim.job, policy)
+        and claim.job.preemptible
         and any(claim.request.get(key, 0.0) > 0 for key in scarce)
-        and _may_stop(asking.job, claim.job, policy)
     ]
 
 

@@ -36,17 +36,36 @@ class Share(NamedTuple):
         return (self.value, self.ratio if math.isinf(self.value) else 0.0)
 
 
+_NO_SHARE = Share(0.0, 0.0, "", False)
+
+
 class Node:
     """A queue or a cohort in the tree."""
 
-    __slots__ = ("children", "is_queue", "name", "parent", "quotas", "subtree", "usage", "weight")
+    __slots__ = (
+        "_lendable",
+        "_share",
+        "children",
+        "height",
+        "is_queue",
+        "name",
+        "parent",
+        "quotas",
+        "subtree",
+        "usage",
+        "weight",
+    )
 
     def __init__(self, name: str, quotas: Mapping[Flavoured, Quota], weight: float, is_queue: bool) -> None:
         self.name, self.quotas, self.weight, self.is_queue = name, quotas, weight, is_queue
         self.parent: Node | None = None
         self.children: list[Node] = []
+        self.height = 0
+        """Steps to the furthest leaf."""
         self.subtree: dict[Flavoured, float] = {key: quota.nominal for key, quota in quotas.items()}
         self.usage: dict[Flavoured, float] = {}
+        self._share: Share | None = None
+        self._lendable: dict[str, float] = {}
 
     def guaranteed(self, key: Flavoured) -> float:
         """Part of the quota that is not lent."""
@@ -86,6 +105,7 @@ class Node:
         guaranteed, before = self.guaranteed(key), self.usage.get(key, 0.0)
         after = before + amount
         self.usage[key] = 0.0 if abs(after) < SLACK else after
+        self._share = None
         if self.parent is not None:
             passed = max(0.0, after - guaranteed) - max(0.0, before - guaranteed)
             if passed:
@@ -105,26 +125,38 @@ class Node:
         for child in self.children:
             yield from child.queues()
 
-    def height(self) -> int:
-        """Steps to the furthest leaf."""
-        return max((child.height() + 1 for child in self.children), default=0)
-
     def share(self) -> Share:
         """The dominant resource share."""
+        if self._share is None:
+            self._share = self._computed_share()
+        return self._share
+
+    def clear(self) -> None:
+        """Use nothing."""
+        self.usage.clear()
+        self._share = None
+
+    def _computed_share(self) -> Share:
         beyond: dict[str, float] = {}
         for key, quota in self.subtree.items():
             excess = self.usage.get(key, 0.0) - quota
             if excess > SLACK:
                 beyond[key[1]] = beyond.get(key[1], 0.0) + excess
         if self.parent is None or not beyond:
-            return Share(0.0, 0.0, "", False)
+            return _NO_SHARE
         ratio, resource = 0.0, ""
         for name in sorted(beyond):
-            lendable = sum(self.parent.potential(key) for key in self.parent.subtree if key[1] == name)
+            lendable = self.parent.lendable(name)
             part = 1000.0 * beyond[name] / lendable if lendable > 0 else 0.0
             if part > ratio:
                 ratio, resource = part, name
         return Share(ratio / self.weight if self.weight else math.inf, ratio, resource, True)
+
+    def lendable(self, resource: str) -> float:
+        """What a cohort could hand out of a resource if nothing were in use, over all flavours."""
+        if resource not in self._lendable:
+            self._lendable[resource] = sum(self.potential(key) for key in self.subtree if key[1] == resource)
+        return self._lendable[resource]
 
 
 class QuotaTree:
@@ -216,7 +248,7 @@ class QuotaTree:
     def clear(self) -> None:
         """Count nothing as used."""
         for node in (*self._queues.values(), *self._cohorts.values()):
-            node.usage.clear()
+            node.clear()
 
     def _level(self, node: Node, key: Flavoured, amount: float) -> int:
         if node.parent is None or not node.borrows(key, amount):
@@ -224,7 +256,7 @@ class QuotaTree:
         left = amount - node.spare(key)
         level = 0
         for above in node.path():
-            level = above.height()
+            level = above.height
             if not above.borrows(key, left):
                 break
             left -= above.spare(key)
@@ -255,8 +287,9 @@ def _refuse_circles(cohorts: Mapping[str, Node]) -> None:
 
 
 def _add_up(node: Node) -> None:
-    """Fill in the quotas of a part of the tree, children first."""
+    """Fill in the quotas and heights of a part of the tree, children first."""
     for child in node.children:
         _add_up(child)
+        node.height = max(node.height, child.height + 1)
         for key, quota in child.subtree.items():
             node.subtree[key] = node.subtree.get(key, 0.0) + quota - child.guaranteed(key)

@@ -56,7 +56,7 @@ class Kueue(QuotaAdmission):
             yield claim
 
     def _targets(self, view: ClusterView, claim: Claim) -> list[Claim]:
-        admitted = {name: tuple(claims.values()) for name, claims in self._admitted.items()}
+        admitted = {name: claims.values() for name, claims in self._admitted.items()}
 
         def fits(leaving: Sequence[Claim]) -> bool:
             return self._place_after(view, claim, [each.job for each in leaving])
