@@ -316,6 +316,14 @@ def test_who_may_not_go_somewhere_is_told_why(server: int, wants: dict[str, Any]
     assert nodes.admission.refusal(server, asks(**wants)) == said
 
 
+def test_a_cluster_without_partitions_or_labels_takes_jobs_that_name_some() -> None:
+    nodes = Allocator([Server("a", 8), Server("b", 4, taints=("spot",))])
+    job = asks(partition="gpu", selector=(("zone", "x"),))
+    assert nodes.fits_for(job).tolist() == [True, False]
+    assert nodes.could_hold_for(job)
+    assert Allocator([Server("a", 8)]).open_to(job)
+
+
 def test_a_reserved_server_takes_the_jobs_of_its_tenant_only() -> None:
     nodes = Allocator([Server(name, 8) for name in "abc"])
     nodes.reserve([0, 1], "red")

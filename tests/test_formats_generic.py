@@ -14,7 +14,7 @@ from simulator.core.errors import InputError
 from simulator.workload.formats import generic, read_trace
 from simulator.workload.rows import as_objects
 from simulator.workload.speedup import ByCount
-from simulator.workload.trace import _DEFAULTS, Trace
+from simulator.workload.trace import DEFAULTS, Trace
 from tests.tracefiles import refused, written
 
 name = st.text("abcXYZ0189-_./,;\"'= é", min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -70,8 +70,8 @@ def made(data: st.DataObject) -> Trace:
 
 
 def test_every_column_of_a_job_is_drawn() -> None:
-    assert set(_DEFAULTS) - set(COLUMNS) == {"speedup"}
-    assert set(COLUMNS) - set(_DEFAULTS) == {"accelerators", "state"}
+    assert set(DEFAULTS) - set(COLUMNS) == {"speedup"}
+    assert set(COLUMNS) - set(DEFAULTS) == {"accelerators", "state"}
 
 
 @once

@@ -300,3 +300,22 @@ def test_resample_draws_what_the_generator_says() -> None:
 def test_resample_refuses(block: float) -> None:
     with pytest.raises(InputError, match=r"^resample: .* is not a time above 0"):
         trace().resample(block, np.random.default_rng(0))
+
+
+def test_deadlines_move_with_the_jobs() -> None:
+    columns = {
+        "submit": np.array([0.0, 100.0, 200.0]),
+        "duration": np.ones(3),
+        "accelerators": np.ones(3),
+        "begin": np.array([0.0, 150.0, 0.0]),
+        "deadline": np.array([50.0, 180.0, np.inf]),
+    }
+    trace = Trace("t", columns)
+    cut = trace.between(60.0).columns
+    assert (cut["begin"].tolist(), cut["deadline"].tolist()) == ([90.0, 0.0], [120.0, np.inf])
+    dense = trace.scale_arrivals(2.0).columns
+    assert (dense["begin"].tolist(), dense["deadline"].tolist()) == ([0.0, 100.0, 0.0], [50.0, 130.0, np.inf])
+    drawn = trace.resample(100.0, np.random.default_rng(3)).columns
+    slack = (columns["deadline"] - columns["submit"])[drawn["row"] - 1]
+    assert (drawn["deadline"] - drawn["submit"]).tolist() == slack.tolist()
+    assert drawn["row"].tolist() != [1, 2, 3]

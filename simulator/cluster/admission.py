@@ -59,7 +59,8 @@ class Admission:
     Masks of what never changes are kept, one for each combination that jobs ask for.
 
     Source of selectors and taints: Kubernetes ``nodeSelector`` and ``NoSchedule`` taints, of which a job names the keys
-    that it tolerates. A partition is Slurm's; a server may lie in several.
+    that it tolerates. A partition is Slurm's; a server may lie in several. A cluster of which no server is in a
+    partition has none, and any will do for jobs that name one, as traces of other clusters do; so it is with labels.
     """
 
     def __init__(self, servers: Sequence[Server]) -> None:
@@ -68,6 +69,8 @@ class Admission:
         self._partitions = [frozenset(part.strip() for part in each.partition.split(",")) for each in servers]
         self._labels = [frozenset(each.labels) for each in servers]
         self._tainted = any(each.taints for each in servers)
+        self._parted = any(each.partition for each in servers)
+        self._labelled = any(self._labels)
         self._masks: dict[_Key, np.ndarray] = {}
         self._tenants: dict[str, int] = {}
         self.reserved = np.full(len(servers), -1, dtype=np.int64)
@@ -80,8 +83,8 @@ class Admission:
             self.booked
             or self._tainted
             or job.accelerator_types
-            or job.partition
-            or job.selector
+            or (job.partition and self._parted)
+            or (job.selector and self._labelled)
         )  # fmt: skip
 
     def lasting(self, job: Request) -> np.ndarray:
@@ -129,11 +132,10 @@ class Admission:
         if job.accelerator_types and server.accelerator not in job.accelerator_types:
             wanted = " or ".join(map(repr, job.accelerator_types))
             return f"server {server.name!r} has accelerators {server.accelerator!r}, it wants {wanted}"
-        if job.partition and job.partition not in self._partitions[index]:
+        if self._parted and job.partition and job.partition not in self._partitions[index]:
             return f"server {server.name!r} is in partition {server.partition!r}, it wants {job.partition!r}"
-        missing = next(
-            (f"{name}={value}" for name, value in job.selector if (name, value) not in self._labels[index]), ""
-        )
+        labels = job.selector if self._labelled else ()
+        missing = next((f"{name}={value}" for name, value in labels if (name, value) not in self._labels[index]), "")
         if missing:
             return f"server {server.name!r} has no label {missing!r}"
         borne = "*" in job.tolerations

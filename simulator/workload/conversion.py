@@ -13,8 +13,7 @@ import numpy as np
 
 from simulator.core.errors import InputError
 from simulator.workload.formats import read_trace, write_trace
-from simulator.workload.trace import _DEFAULTS as DEFAULTS
-from simulator.workload.trace import Trace
+from simulator.workload.trace import DEFAULTS, Trace
 
 
 class Loss(NamedTuple):

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from simulator.workload.likeness import WINDOWS, dispersion, hour_profile, size_classes, weekday_profile
-from simulator.workload.trace import _DEFAULTS as DEFAULTS
-from simulator.workload.trace import Trace
+from simulator.workload.trace import DEFAULTS, Trace
 
 WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 QUANTILES = (5, 25, 50, 75, 90, 95, 99)

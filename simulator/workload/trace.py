@@ -18,7 +18,7 @@ from simulator.workload.jobs import BatchJob
 Columns = dict[str, np.ndarray]
 
 REQUIRED = ("submit", "duration", "accelerators")
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "estimate": -1.0,
     "cores": 0.0,
     "memory": 0.0,
@@ -154,14 +154,14 @@ class Trace:
         ``over`` replaces a column by one value, for example ``estimate=-1.0`` or ``cores=0.0``. Where the trace has no
         ids a job is called ``<workload>-<row>``.
         """
-        known = (*REQUIRED, *_DEFAULTS)
+        known = (*REQUIRED, *DEFAULTS)
         for name in over:
             if name not in known:
                 raise InputError(f"a job of a trace has no {name!r}. {did_you_mean(name, known)}")
         return self._jobs(workload, over)
 
     def _jobs(self, workload: str, over: Mapping[str, Any]) -> Iterator[BatchJob]:
-        more = [name for name in _DEFAULTS if name in over or name in self.columns]
+        more = [name for name in DEFAULTS if name in over or name in self.columns]
         prefix = workload or "job"
         for low in range(0, len(self), _CHUNK):
             part = slice(low, low + _CHUNK)
@@ -210,7 +210,7 @@ class Trace:
         return self._keep(keep, f"{name} is not {' or '.join(wanted)}")
 
     def between(self, start: Bound = None, end: Bound = None) -> Trace:
-        """Keep the jobs submitted from ``start`` to before ``end``; ``submit`` then counts from ``start``.
+        """Keep the jobs submitted from ``start`` to before ``end``; times then count from ``start``.
 
         A bound is a date or time of the trace's own clock (``datetime``, ``date`` or ISO text), seconds after the
         origin, or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job
@@ -227,7 +227,7 @@ class Trace:
         trace = self._keep(keep, f"outside the window {window}")
         if start is None:
             return trace
-        moved = trace.columns | {"submit": trace.columns["submit"] - low}
+        moved = _resubmitted(trace.columns, trace.columns["submit"] - low)
         return replace(trace, columns=moved, origin=self.origin and self.origin + timedelta(seconds=low))
 
     def _seconds(self, bound: Bound) -> float:
@@ -261,7 +261,7 @@ class Trace:
         """
         _check(factor, 0 < factor < math.inf, "scale_arrivals", "a number above 0")
         note = f"arrivals scaled by {factor:g}: submission times divided by it"
-        columns = self.columns | {"submit": self.columns["submit"] / factor}
+        columns = _resubmitted(self.columns, self.columns["submit"] / factor)
         return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
 
     def resample(self, block: float, generator: np.random.Generator) -> Trace:
@@ -285,7 +285,7 @@ class Trace:
         moved = submit[rows] - block * drawn[place] + block * place
         columns = {name: column[rows] for name, column in (self.columns | {"row": self._rows()}).items()}
         note = f"put together at random from blocks of {format_quantity(block, 'time')} of the trace"
-        columns["submit"] = np.maximum.accumulate(moved)
+        columns = _resubmitted(columns, np.maximum.accumulate(moved))
         return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
 
     def limit(self, jobs: int) -> Trace:
@@ -365,6 +365,13 @@ def _as_datetime(bound: datetime | date | str | None) -> datetime | None:
         return datetime.fromisoformat(str(bound).strip())
     except ValueError:
         return None
+
+
+def _resubmitted(columns: Columns, submit: np.ndarray) -> Columns:
+    """Return columns of jobs submitted at other times; their other times keep their distance from that."""
+    moved = submit - columns["submit"]
+    along = {name: np.maximum(columns[name] + moved, 0.0) for name in ("begin", "deadline") if name in columns}
+    return columns | along | {"submit": submit}
 
 
 def _check(value: float, good: bool, what: str, wanted: str) -> None:
