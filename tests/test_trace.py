@@ -319,3 +319,23 @@ def test_deadlines_move_with_the_jobs() -> None:
     slack = (columns["deadline"] - columns["submit"])[drawn["row"] - 1]
     assert (drawn["deadline"] - drawn["submit"]).tolist() == slack.tolist()
     assert drawn["row"].tolist() != [1, 2, 3]
+
+
+def test_a_cut_leaves_no_dependency_on_what_it_left_out() -> None:
+    columns = {
+        "submit": np.array([0.0, 10.0, 20.0, 30.0]),
+        "duration": np.ones(4),
+        "accelerators": np.ones(4),
+        "id": as_objects(["a", "b", "c", "d"]),
+        "tenant": as_objects(["x", "x", "y", "y"]),
+        "after": as_objects([(), ("a",), ("b",), ("c", "a")]),
+    }
+    trace = Trace("t", columns)
+    cut = trace.where(tenant="y")
+    assert cut.columns["after"].tolist() == [(), ("c",)]
+    assert cut.notes == ("dependencies on jobs that are not in the trace or come later in it, left out: 2",)
+    assert trace.limit(4) is trace
+    drawn = trace.resample(10.0, np.random.default_rng(0))
+    place = drawn.columns["id"].tolist().index
+    for index, names in enumerate(drawn.columns["after"].tolist() if "after" in drawn.columns else []):
+        assert all(place(name) < index for name in names)

@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, format_quantity, parse
+from simulator.workload.dependencies import known_dependencies
 from simulator.workload.jobs import BatchJob
 
 Columns = dict[str, np.ndarray]
@@ -83,7 +84,7 @@ class ServerRow:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Jobs as columns, in order of submission; filters return a new trace.
+    """Jobs as columns, in order of submission; filters return a new trace, without dependencies on what they leave out.
 
     ``columns`` maps names to numpy arrays of one length. ``submit`` (s), ``duration`` (s) and ``accelerators`` are
     always there; ``estimate`` (s, negative: exactly what it will take), ``cores``, ``memory`` (bytes), ``priority``,
@@ -286,7 +287,7 @@ class Trace:
         columns = {name: column[rows] for name, column in (self.columns | {"row": self._rows()}).items()}
         note = f"put together at random from blocks of {format_quantity(block, 'time')} of the trace"
         columns = _resubmitted(columns, np.maximum.accumulate(moved))
-        return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
+        return known_dependencies(replace(self, columns=columns, origin=None, notes=(*self.notes, note)))
 
     def limit(self, jobs: int) -> Trace:
         """Keep the first ``jobs`` jobs."""
@@ -349,7 +350,7 @@ class Trace:
             return self
         aside = SetAside.of(reason, self._rows()[~keep])
         columns = {name: column[keep] for name, column in (self.columns | {"row": self._rows()}).items()}
-        return replace(self, columns=columns, set_aside=(*self.set_aside, aside))
+        return known_dependencies(replace(self, columns=columns, set_aside=(*self.set_aside, aside)))
 
 
 Bound = datetime | date | str | float | None
