@@ -16,6 +16,7 @@ from simulator.policies.api import placers
 from simulator.policies.placement.pack import Pack
 from simulator.policies.placement.spread import Spread
 from simulator.policies.placement.topology import FewestHops
+from simulator.testing import check_placer
 from simulator.workload.jobs import BatchJob, Placement
 
 
@@ -128,3 +129,44 @@ def test_topology_reaches_no_further_than_it_must(free: list[int], wanted: int) 
         assert (1 if len(placement) == 1 else 2 if len(leaves) == 1 else 3) == best
         order = np.sort(near)[::-1].cumsum()
         assert best < 3 or len(leaves) == int(np.searchsorted(order, wanted)) + 1
+
+
+def test_the_contract_notices_who_looks_at_free_accelerators_only() -> None:
+    class Careless:
+        """Right in all but labels, taints, partitions and bookings."""
+
+        def place(self, job: BatchJob, nodes: Allocator, topology: Topology) -> Placement | None:
+            fits = nodes.fits(job.accelerators, job.cores, job.memory, job.accelerator_types)
+            return ((int(fits.argmax()), job.accelerators),) if fits.any() else None
+
+    with pytest.raises(AssertionError, match="is reserved for 'red'"):
+        check_placer(Careless)
+
+
+def test_pack_chooses_alike_with_and_without_the_index_of_servers() -> None:
+    """On plain servers the tightest is found by levels, where one has a taint by arrays: the choice is the same."""
+    plain = [{"accelerators": 8}] * 12
+    rng = np.random.default_rng(5)
+    one, other = (Topology.from_links([], {f"n{i}": dict(each) for i, each in enumerate(fields)}) for fields in (
+        plain, [*plain[:-1], {"accelerators": 8, "taints": ["none"]}]
+    ))  # fmt: skip
+    first, second = Allocator(one.servers), Allocator(other.servers)
+    held: list[Placement] = []
+    for _ in range(500):
+        wanted = job(float(rng.integers(1, 12)), tolerations=("none",))
+        placed = Pack().place(wanted, first, one)
+        assert placed == Pack().place(wanted, second, other)
+        if placed is None or rng.random() < 0.3:
+            for server, taken in held.pop(int(rng.integers(len(held)))) if held else ():
+                first.give(server, taken)
+                second.give(server, taken)
+            continue
+        held.append(placed)
+        for server, taken in placed:
+            first.take(server, taken)
+            second.take(server, taken)
+        if rng.random() < 0.1:
+            down = int(rng.integers(12))
+            up = bool(rng.integers(2))
+            first.set_up(down, up)
+            second.set_up(down, up)

@@ -42,7 +42,15 @@ class PlacerContract:
         """Every placement adds up to the job, on servers that are up, of a right type, and have what it takes."""
         for topology in clusters():
             for each, nodes in placements(topology):
-                _placed(self._placer(), each, nodes, topology)
+                placement = _placed(self._placer(), each, nodes, topology)
+                refusal = next(
+                    (said for server, _ in placement or () if (said := nodes.admission.refusal(server, each))), ""
+                )
+                assert not refusal, (
+                    f"{_shown(each)} is placed on {placement!r}: {refusal}. Most likely nodes.fits is asked, which "
+                    "knows types only; nodes.fits_for(job) and policies.gang.room_for count partitions, labels, taints and "
+                    "bookings too"
+                )
 
     def test_finds_the_room_that_there_is(self) -> None:
         """None means that the job does not fit: one server that could take all of it is always found."""
@@ -59,7 +67,7 @@ class PlacerContract:
         """A job as large as the cluster finds its place in it."""
         for topology in clusters():
             nodes = Allocator(topology.servers)
-            everything = job("all", 0.0, 1.0, float(nodes.capacity))
+            everything = job("all", 0.0, 1.0, float(nodes.capacity), tolerations=("*",))
             assert _placed(self._placer(), everything, nodes, topology) is not None, (
                 f"no place for a job of all {nodes.capacity} accelerators of an empty cluster. Most likely a gang is "
                 "never split over servers"

@@ -40,7 +40,7 @@ def servers(count: int, accelerators: int, **fields: Any) -> Topology:
 
 
 def clusters() -> list[Topology]:
-    """One server, equal servers, servers of two types with cores and memory, and two racks on a network."""
+    """One server, equal servers, two types with cores and memory, two racks on a network, and partitions and taints."""
     limits = {"cores": 32.0, "memory": 64e9}
     mixed = {
         f"node-{index}": {"accelerators": 2 + 2 * (index % 3), "accelerator": "ab"[index % 2], **limits}
@@ -54,7 +54,21 @@ def clusters() -> list[Topology]:
         servers(5, 4),
         Topology.from_links([], mixed, "mixed"),
         Topology.from_links(links, racks, "two racks"),
+        Topology.from_links([], rooms(), "rooms"),
     ]
+
+
+def rooms() -> dict[str, dict[str, Any]]:
+    """Fields of six servers that differ in labels, taints and partitions."""
+    fields: list[dict[str, Any]] = [
+        {"partition": "batch, debug", "labels": {"zone": "x"}},
+        {"partition": "batch", "labels": {"zone": "y"}},
+        {"partition": "debug", "taints": ["spot"]},
+        {"labels": {"zone": "x", "disk": "ssd"}},
+        {"labels": {"zone": "y"}, "taints": ["spot", "maintenance"]},
+        {},
+    ]
+    return {f"node-{index}": {"accelerators": 4, **each} for index, each in enumerate(fields)}
 
 
 def placements(topology: Topology) -> Iterator[tuple[BatchJob, Allocator]]:
@@ -63,7 +77,9 @@ def placements(topology: Topology) -> Iterator[tuple[BatchJob, Allocator]]:
         rng = stream(situation, topology.name)
         nodes = Allocator(topology.servers)
         _fill(nodes, rng)
-        yield _any_job(f"situation-{situation}", nodes, rng), nodes
+        each = _any_job(f"situation-{situation}", nodes, rng)
+        _choosy(each, nodes, stream(situation, f"{topology.name} choosy"))
+        yield each, nodes
 
 
 def _fill(nodes: Allocator, rng: np.random.Generator) -> None:
@@ -84,6 +100,17 @@ def _any_job(name: str, nodes: Allocator, rng: np.random.Generator) -> BatchJob:
         more |= {"cores": float(rng.choice([0, 4, 12])), "memory": float(rng.choice([0, 8e9]))}
         more["accelerator_types"] = () if rng.random() < 0.5 else (str(rng.choice(["a", "b"])),)
     return job(name, 0.0, 1.0, size, **more)
+
+
+def _choosy(each: BatchJob, nodes: Allocator, rng: np.random.Generator) -> None:
+    """Book a server for a tenant now and then, and let jobs ask for labels and partitions where there are any."""
+    if rng.random() < 0.3:
+        nodes.reserve([int(rng.integers(len(nodes)))], "red")
+        each.tenant = ("red", "blue")[int(rng.integers(2))]
+    if any(server.labels for server in nodes.servers):
+        each.tolerations = ((), ("spot",), ("*",))[int(rng.integers(3))]
+        each.partition = ("", "", "batch", "debug")[int(rng.integers(4))]
+        each.selector = ((), (), (("zone", "x"),))[int(rng.integers(3))]
 
 
 def observations(count: int) -> Iterator[PoolObservation]:
