@@ -48,8 +48,8 @@ class PlacerContract:
                 )
                 assert not refusal, (
                     f"{_shown(each)} is placed on {placement!r}: {refusal}. Most likely nodes.fits is asked, which "
-                    "knows types only; nodes.fits_for(job) and policies.gang.room_for count partitions, labels, taints and "
-                    "bookings too"
+                    "knows types only; nodes.fits_for(job) and policies.gang.room_for count partitions, labels, "
+                    "taints and bookings too"
                 )
 
     def test_finds_the_room_that_there_is(self) -> None:
