@@ -121,11 +121,11 @@ def test_dates_of_deadlines(tmp_path: Path) -> None:
 
 def test_dependencies_that_cannot_be_kept(tmp_path: Path) -> None:
     path = written(
-        tmp_path, "id,submit,duration,accelerators,after", "a,0,5,1,b", "b,1,0,1,", "c,2,5,1,a|b|d", "d,3,5,1,d"
+        tmp_path, "id,submit,duration,accelerators,after", "a,0,5,1,b", "b,1,0,1,", "c,2,5,1,a|b|d", "d,3,5,1,e"
     )
     trace = read_trace(path, "generic")
-    assert trace.columns["after"].tolist() == [(), ("a",), ()]
-    assert trace.notes == ("dependencies on jobs that are not in the trace or come later in it, left out: 4",)
+    assert trace.columns["after"].tolist() == [(), ("a", "d"), ()]
+    assert trace.notes == ("dependencies on jobs that are not in the trace, left out: 3",)
     nameless = written(tmp_path, "submit,duration,accelerators,after", "0,5,1,b")
     assert refused(nameless, "generic") == "FILE:1: no column is mapped to 'id', by which 'after' names jobs"
 

@@ -79,7 +79,7 @@ def test_what_is_set_aside(tmp_path: Path) -> None:
         row(job=6, status=2, submit=-1),
         row(job=6, status=4),
         row(job=7, run=130, think_time=9, preceding=2),
-        row(job=8, preceding=9),
+        row(job=8, preceding=12),
         row(job=9, preceding=8) + " 3 node-1 node-2",
     )
     trace = read_trace(path, "swf")
@@ -94,7 +94,7 @@ def test_what_is_set_aside(tmp_path: Path) -> None:
         "  note: jobs with a think time after the job that they follow, which is not modelled: 1",
         "  note: rows of more than 18 fields, of which the first 18 are read: 1",
         "  note: submit 0 is 100 s in the file",
-        "  note: dependencies on jobs that are not in the trace or come later in it, left out: 2",
+        "  note: dependencies on jobs that are not in the trace, left out: 2",
     ]
     assert trace.columns["limit"].tolist() == [120.0, 130.0, 120.0, 120.0]
     assert trace.columns["after"].tolist() == [(), (), (), ("8",)]
