@@ -79,7 +79,7 @@ class Timing:
         return accumulation * gradient + (gradient**self.gamma + sync**self.gamma) ** (1 / self.gamma)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Model:
     """A training job of a kind: what an iteration costs, and what a batch is worth in each phase of the work.
 
@@ -99,6 +99,9 @@ class Model:
     timing: Mapping[str, Timing]
     restart: float = 30.0
     share: float = 1.0
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}>"
 
     @property
     def examples(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.policies.api import ClusterView
-from simulator.workload.jobs import Job
+from simulator.workload.jobs import Job, State
 from simulator.workload.speedup import Given
 
 _STRETCH = 1e-3
@@ -31,3 +31,11 @@ def left(view: ClusterView, job: Job, given: Given, fraction: float) -> float:
         return view.remaining(job)
     whole = job.speedup.seconds(given)
     return whole - job.speedup.seconds(given, fraction) if whole < math.inf else math.inf
+
+
+def kind_of(view: ClusterView, job: Job) -> str:
+    """Type of accelerator that a job is thought to run on: where it is, or the first that will do."""
+    types = view.nodes.types
+    if job.state is State.RUNNING and job.placement:
+        return str(types[job.placement[0][0]])
+    return job.accelerator_types[0] if job.accelerator_types else str(types[0])

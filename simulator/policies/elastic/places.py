@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.cluster.allocation import Allocator
 from simulator.policies.gang import room_for
-from simulator.workload.jobs import Job, Placement
+from simulator.workload.jobs import Job, Placement, State
 
 
 def spread_over(jobs: Iterable[Job]) -> dict[int, Job]:
@@ -17,10 +17,15 @@ def spread_over(jobs: Iterable[Job]) -> dict[int, Job]:
     return {server: job for job in jobs if len(job.placement) > 1 for server, _ in job.placement}
 
 
+def present(job: Job) -> Placement:
+    """Where a job is, empty while it waits: its ``placement`` is then that of its last stay."""
+    return job.placement if job.state is State.RUNNING else ()
+
+
 def room(job: Job, nodes: Allocator, type: str | None) -> np.ndarray:
     """Accelerators that each server could give the job, those that it has there among them; shape (servers,)."""
     free = room_for(job, nodes)
-    for server, count in job.placement:
+    for server, count in present(job):
         free[server] += int(count)
     return free if type is None else np.where(nodes.types == type, free, 0)
 
@@ -35,7 +40,7 @@ def place(
     """
     free = room(job, nodes, type)
     own = np.zeros(len(free), dtype=bool)
-    own[[server for server, _ in job.placement]] = True
+    own[[server for server, _ in present(job)]] = True
     fits = np.flatnonzero(free >= size)
     if len(fits):
         best = np.lexsort((fits, free[fits], ~own[fits]))[0]

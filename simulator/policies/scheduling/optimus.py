@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 from simulator.core.units import Seconds
 from simulator.policies.api import ClusterView, schedulers
-from simulator.policies.elastic.pace import left
+from simulator.policies.elastic.pace import kind_of, left
 from simulator.policies.elastic.rounds import Rounds, Wish
 from simulator.policies.elastic.sizes import Servers, span
 from simulator.workload.jobs import Job, State
@@ -51,7 +51,7 @@ class Optimus(Rounds):
         fractions = {job: view.fraction(job) for job in jobs}
 
         def seconds(job: Job, size: int) -> float:
-            return left(view, job, Given(size, servers.needed(size), _type(view, job)), fractions[job])
+            return left(view, job, Given(size, servers.needed(size), kind_of(view, job)), fractions[job])
 
         def gain(job: Job) -> float:
             return seconds(job, sizes[job]) - seconds(job, sizes[job] + 1)
@@ -64,9 +64,3 @@ class Optimus(Rounds):
             free -= 1
             if sizes[job] < span(job)[1]:
                 heappush(gains, (-gain(job), job.sequence, job))
-
-
-def _type(view: ClusterView, job: Job) -> str:
-    if job.placement:
-        return str(view.nodes.types[job.placement[0][0]])
-    return job.accelerator_types[0] if job.accelerator_types else str(view.nodes.types[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from simulator.core.units import Seconds
 from simulator.policies.api import ClusterView, schedulers
-from simulator.policies.elastic.pace import pace
+from simulator.policies.elastic.pace import kind_of, pace
 from simulator.policies.elastic.rounds import Rounds, Wish
 from simulator.policies.elastic.separable import Option, cheapest, power
 from simulator.policies.elastic.sizes import Servers, choices, span
@@ -62,7 +62,7 @@ class Pollux(Rounds):
             return [(math.ceil(job.held), 0.0)]
         least, most = span(job)
         held = math.ceil(job.held) if running else 0
-        fraction, kind = view.fraction(job), _type(view, job)
+        fraction, kind = view.fraction(job), kind_of(view, job)
         share = min(max(fair, least), max(least, most))
         base = pace(job, Given(share, servers.needed(share), kind), fraction)
         factor = self._factor(view, job)
@@ -81,10 +81,3 @@ class Pollux(Rounds):
         """What a job's speedup counts for if it moves: the part of its life that restarts leave."""
         age, delay = view.now - job.submit, self.delay(job, self.restart)
         return max(age - self.moves.get(job, 0) * delay, 0.0) / (age + delay) if age + delay > 0 else 1.0
-
-
-def _type(view: ClusterView, job: Job) -> str:
-    """Type of accelerator that the job is thought to run on: where it is, or the first that will do."""
-    if job.placement:
-        return str(view.nodes.types[job.placement[0][0]])
-    return job.accelerator_types[0] if job.accelerator_types else str(view.nodes.types[0])

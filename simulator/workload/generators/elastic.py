@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -77,8 +77,7 @@ def pollux_like(
     }
     if elastic:
         columns |= {"minimum": np.ones(jobs), "maximum": np.array(most, dtype=float)}
-    origin = _BEGIN + timedelta(0)
-    return Trace(f"pollux-like-{draws.seed}", columns, origin=origin, notes=(_note(chosen, accelerators),))
+    return Trace(f"pollux-like-{draws.seed}", columns, origin=_BEGIN, notes=(_note(chosen, accelerators),))
 
 
 def _rate(accelerators: float | None, load: float | None, rate: float | None) -> float:
@@ -110,4 +109,5 @@ def _note(rate: float, accelerators: float | None) -> str:
     told = f"generated: {rate:.6g} jobs/s"
     if not accelerators:
         return told
-    return f"{told}, {rate / (_RATE * accelerators):.4g} times the load of Pollux's evaluation on {accelerators:g} accelerators"
+    relative = rate / (_RATE * accelerators)
+    return f"{told}, {relative:.4g} times the load of Pollux's evaluation on {accelerators:g} accelerators"
