@@ -67,11 +67,12 @@ class Line:
 
     def head(self, strict: bool = False) -> Job | None:
         """The best job that is not blocked; if ``strict``, the best of all, or None when that one is blocked."""
+        waiting = self._waiting
         best: tuple[Any, ...] | None = None
         found: Job | None = None
         for shape, heap in list(self._heaps.items()):
-            while heap and heap[0][2].state is not State.QUEUED:
-                self._waiting.pop(heappop(heap)[2], None)
+            while heap and (heap[0][2] not in waiting or heap[0][2].state is not State.QUEUED):
+                waiting.pop(heappop(heap)[2], None)
             if not heap:
                 del self._heaps[shape]
                 self._untold.pop(shape, None)
@@ -106,3 +107,11 @@ class Line:
     def untell(self, job: Job) -> None:
         """What a job has been told is no longer so."""
         self._untold.setdefault(shape_of(job), []).append(job)
+
+    def holds(self, job: Job) -> bool:
+        """Whether a job is in the line."""
+        return job in self._waiting
+
+    def drop(self, job: Job) -> None:
+        """Take out a job wherever it stands."""
+        del self._waiting[job]
