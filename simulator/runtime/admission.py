@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from simulator.core.clock import Clock, Phase
 from simulator.core.errors import InputError
@@ -49,8 +49,11 @@ class Admission:
         """Held jobs, and the ids of jobs that each still waits for."""
         self._followers: dict[Key, dict[Job, None]] = {}
         self._outcomes: dict[Key, State] | None = None
-        self._arrays: dict[Key, int] = {}
+        self._places: dict[Key, dict[Job, None]] = {}
+        """Jobs of each array that are in the queue or running."""
         self._in_line: dict[Key, dict[Job, None]] = {}
+        self._lost: list[tuple[Job, str]] = []
+        self._giving_up = False
 
     def begin(self) -> None:
         """Wait for the first job."""
@@ -117,12 +120,13 @@ class Admission:
             if outcome is _GOOD:
                 del wanted[name]
             elif outcome is not None:
-                self._give_up(job, NEVER)
+                self._give_up(job, reason=NEVER)
                 return
             else:
                 self._followers.setdefault((job.workload, name), {})[job] = None
-        if job.after and self._in_cycle(job):
-            self._give_up(job, CYCLE)
+        members = self._cycle(job) if job.after else ()
+        if members:
+            self._give_up(*members, reason=CYCLE)
             return
         if job.begin > self._clock.now:
             self._clock.at(job.begin, self._due, job, phase=Phase.ARRIVALS)
@@ -134,18 +138,20 @@ class Admission:
             self._outcomes = dict(self._journal.outcomes())
         return self._outcomes.get(key)
 
-    def _in_cycle(self, job: Job) -> bool:
-        """Whether a job waits, by way of others that are held, for itself."""
-        seen: dict[Job, None] = {}
-        front = list(self._followers.get((job.workload, job.id), ()))
-        while front:
-            other = front.pop()
-            if other is job:
-                return True
-            if other not in seen:
-                seen[other] = None
-                front.extend(self._followers.get((other.workload, other.id), ()))
-        return False
+    def _cycle(self, job: Job) -> list[Job]:
+        """Return the held jobs that wait, by way of others, for ``job`` while it waits for them: itself among them."""
+        waiting = _reach(job, self._follow)
+        if job not in waiting:
+            return []
+        wanted: dict[Job, list[Job]] = {}
+        for each in waiting:
+            for follower in self._follow(each):
+                wanted.setdefault(follower, []).append(each)
+        return list(_reach(job, lambda each: wanted.get(each, ())))
+
+    def _follow(self, job: Job) -> Iterable[Job]:
+        """The jobs that wait for one."""
+        return self._followers.get((job.workload, job.id), ())
 
     def _due(self, job: Job) -> None:
         if job in self.held:
@@ -158,10 +164,11 @@ class Admission:
             return
         if job.array_limit:
             key = (job.workload, job.array)
-            if self._arrays.get(key, 0) >= job.array_limit:
+            places = self._places.setdefault(key, {})
+            if len(places) >= job.array_limit:
                 self._in_line.setdefault(key, {})[job] = None
                 return
-            self._arrays[key] = self._arrays.get(key, 0) + 1
+            places[job] = None
         del self.held[job]
         now = self._clock.now
         job.waits = job.waits.plus(held=now - job.since)
@@ -172,20 +179,23 @@ class Admission:
         """A job has come to its end, of whatever kind: others may have waited for it."""
         if self._outcomes is not None:
             self._outcomes[job.workload, job.id] = job.state
-        if job.array_limit and job not in self.held:
-            self._next_of_array((job.workload, job.array))
+        if job.array_limit:
+            self._leave_array(job)
         if self._followers:
             self._tell_followers(job)
 
-    def _next_of_array(self, key: Key) -> None:
-        if key not in self._arrays:
+    def _leave_array(self, job: Job) -> None:
+        """Let the next of an array take the place of a job that had one."""
+        key = (job.workload, job.array)
+        places = self._places.get(key)
+        if places is None or job not in places:
             return
-        self._arrays[key] -= 1
+        del places[job]
         line = self._in_line.get(key)
         if line:
-            job = next(iter(line))
-            del line[job]
-            self._try(job)
+            following = next(iter(line))
+            del line[following]
+            self._try(following)
             self._released()
 
     def _tell_followers(self, job: Job) -> None:
@@ -197,14 +207,23 @@ class Admission:
                 self._try(follower)
                 self._released()
             else:
-                self._give_up(follower, NEVER)
+                self._give_up(follower, reason=NEVER)
 
-    def _give_up(self, job: Job, reason: str) -> None:
-        del self.held[job]
-        waited = self._clock.now - job.since
-        job.waited += waited
-        job.waits = job.waits.plus(held=waited)
-        self._refuse(job, reason)
+    def _give_up(self, *jobs: Job, reason: str) -> None:
+        """Refuse held jobs, and then those who wait for them, however long the chain: not one inside the other."""
+        for job in jobs:
+            del self.held[job]
+            self._lost.append((job, reason))
+        if self._giving_up:
+            return
+        self._giving_up = True
+        for job, why in self._lost:  # which grows meanwhile
+            waited = self._clock.now - job.since
+            job.waited += waited
+            job.waits = job.waits.plus(held=waited)
+            self._refuse(job, why)
+        self._lost.clear()
+        self._giving_up = False
 
     def close(self, now: float) -> Iterator[Job]:
         """Yield the jobs that are still held, their accounts brought up to ``now``."""
@@ -212,3 +231,15 @@ class Admission:
             job.waited += now - job.since
             job.waits = job.waits.plus(held=now - job.since)
             yield job
+
+
+def _reach(job: Job, following: Callable[[Job], Iterable[Job]]) -> dict[Job, None]:
+    """Jobs that can be reached from one, itself only if a way leads back to it."""
+    seen: dict[Job, None] = {}
+    front = [job]
+    while front:
+        for other in following(front.pop()):
+            if other not in seen:
+                seen[other] = None
+                front.append(other)
+    return seen
