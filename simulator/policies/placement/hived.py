@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,8 +48,8 @@ class HiveD:
 
     Source: Zhao et al., "HiveD: Sharing a GPU Cluster for Deep Learning with Guarantees" (OSDI 2020), sections 3 and 4.
     There jobs beyond the guarantee run anywhere and are preempted when a cell is called for; a placement stops nobody,
-    so here they are held back. A rack is a neighbourhood of the topology, rounded up to a power of two servers. Shares
-    of accelerators lie outside the cells, beside each other.
+    so here they are held back, and a gang too large for what no one owns never starts. A rack is a neighbourhood of the
+    topology, rounded up to a power of two servers. Shares of accelerators lie outside the cells, beside each other.
     """
 
     def __init__(self, cells: Mapping[str, Mapping[str, int]] | None = None) -> None:
@@ -72,9 +72,13 @@ class HiveD:
         self._bound: list[Cell] = []
         self._holds: dict[Job, list[tuple[int, np.ndarray]]] = {}
         self._plan: _Plan | None = None
+        self._moves = 0
+        self._refused: set[Hashable] = set()
+        self._refused_in: tuple[Allocator, Hashable] | None = None
 
     def on_start(self, job: Job) -> None:
         """Hold the places of a job, and bind the cells that were planned for it."""
+        self._moves += 1
         physical, plan, self._plan = self._physical, self._plan, None
         if physical is None or small(job):
             return
@@ -90,6 +94,7 @@ class HiveD:
 
     def on_end(self, job: Job) -> None:
         """Free the places of a job, and unbind cells that are empty now."""
+        self._moves += 1
         if self._physical is not None:
             for row, places in self._holds.pop(job, ()):
                 self._physical.held[row, places] = False
@@ -100,11 +105,21 @@ class HiveD:
         if small(job):
             server = tightest(job, nodes)
             return None if server is None else ((server, job.accelerators),)
+        state = (self._moves, nodes.free_total, nodes.capacity, nodes.admission.booked)
+        if self._refused_in is None or self._refused_in[0] is not nodes or self._refused_in[1] != state:
+            self._refused_in = (nodes, state)
+            self._refused.clear()
+        asked = _kind(job)
+        if asked in self._refused:
+            return None
         hoods = self._known.of(topology)
         if self._physical is None or self._hoods is not hoods:
             self._physical, self._hoods = Cells(nodes.total, hoods), hoods
         self._plan = self._find(job, nodes, self._physical, hoods)
-        return self._plan.placement if self._plan else None
+        if self._plan is None:
+            self._refused.add(asked)
+            return None
+        return self._plan.placement
 
     def _find(self, job: Job, nodes: Allocator, physical: Cells, hoods: Neighbourhoods) -> _Plan | None:
         room = room_for(job, nodes)
@@ -211,6 +226,12 @@ class HiveD:
     def _within(cell: Cell, mask: np.ndarray) -> bool:
         row, start = cell.spot
         return bool(mask[row, start : start + cell.size].any())
+
+
+def _kind(job: Job) -> Hashable:
+    """Whatever decides whether there is a place for a job: equal jobs are refused alike until something moves."""
+    where = (job.tenant, job.accelerator_types, job.partition, job.selector, job.tolerations)
+    return (*where, job.accelerators, job.cores, job.memory, job.max_servers)
 
 
 def _fit(job: Job, physical: Cells, hoods: Neighbourhoods, room: np.ndarray, barred: np.ndarray) -> Placement | None:
