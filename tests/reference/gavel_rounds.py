@@ -14,12 +14,20 @@ import numpy as np
 from simulator.policies.heterogeneity.problem import problem
 from simulator.policies.heterogeneity.rounds import choose
 
-MODELS = 26
-"""Rows of the artifact's table of job types: ResNet-18, ResNet-50, Transformer, LM, Recommendation, A3C, CycleGAN."""
+MODELS = (
+    *(f"ResNet-18 (batch size {size})" for size in (16, 32, 64, 128, 256)),
+    *(f"ResNet-50 (batch size {size})" for size in (16, 32, 64, 128)),
+    *(f"Transformer (batch size {size})" for size in (16, 32, 64, 128, 256)),
+    *(f"LM (batch size {size})" for size in (5, 10, 20, 40, 80)),
+    *(f"Recommendation (batch size {size})" for size in (512, 1024, 2048, 4096, 8192)),
+    "A3C",
+    "CycleGAN",
+)
+"""Models in the order in which the artifact draws them (``scheduler/job_table.py``)."""
 
 
-def drawn(seed: int, count: int, gap: float) -> list[tuple[float, int, float]]:
-    """Jobs of the continuous trace with one accelerator each: (submit s, row of the table of types, seconds on a V100).
+def drawn(seed: int, count: int, gap: float) -> list[tuple[float, str, float]]:
+    """Jobs of the continuous trace with one accelerator each: (submit s, model, seconds on a V100).
 
     The order of draws is that of ``utils.generate_job`` and ``scheduler.py`` of stanford-futuredata/gavel.
     """
@@ -29,7 +37,7 @@ def drawn(seed: int, count: int, gap: float) -> list[tuple[float, int, float]]:
         kinds.uniform(0, 1)  # gang size, not used
         exponent = (3, 4) if kinds.random() >= 0.8 else (1.5, 3)
         seconds = 60 * 10 ** kinds.uniform(*exponent)
-        found.append((at, kinds.choice(range(MODELS)), seconds))
+        found.append((float(at), kinds.choice(MODELS), seconds))
         at -= np.log(1.0 - gaps.random()) * gap
     return found
 
@@ -58,7 +66,7 @@ def run(
     index: list[int] = []
     pace, left, received, deficit, shares = (np.zeros((0, kinds)) for _ in range(5))
     left = np.zeros(0)
-    now, last, stale, fresh, coming = 0.0, 0.0, False, False, 0
+    now, last, stale, fresh, coming = 0.0, -np.inf, False, False, 0
     while coming < len(jobs) or index:
         if not index:
             now = max(now, jobs[coming][0])
@@ -70,8 +78,8 @@ def run(
             deficit, shares = (np.vstack([a, np.zeros(kinds)]) for a in (deficit, shares))
             coming += 1
             stale = True
-        if stale and (now - last >= between or last == 0):
-            deficit += shares * (now - last) - (received - seconds / 2)
+        if (stale or prompt) and now - last >= between:
+            deficit += shares * (now - max(last, 0.0)) - (received - seconds / 2)
             received[:] = seconds / 2
             last = now
             fresh = True

@@ -40,4 +40,5 @@ def fair_seconds(task: Problem) -> np.ndarray:
     alone = (task.pace * equal_share(task)).sum(axis=1)
     with np.errstate(divide="ignore"):
         left: np.ndarray = np.where(alone > 0, task.remaining / alone, np.inf)
-    return task.isolated + left
+    whole: np.ndarray = task.isolated + left
+    return whole

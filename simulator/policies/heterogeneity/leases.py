@@ -17,7 +17,7 @@ from simulator.workload.jobs import Job, State
 
 
 class Leases:
-    """Carries out allocations in rounds of ``length`` seconds; what jobs received is counted anew every ``memory`` s."""
+    """Carries out allocations in rounds of ``length`` s; what jobs received is counted anew every ``memory`` s."""
 
     def __init__(self, length: float, memory: float) -> None:
         self.length, self.memory = length, memory
@@ -53,16 +53,9 @@ class Leases:
         yield from self.moves.carry_out(fleet, jobs, kinds.tolist())
 
     def fill(
-        self,
-        view: ClusterView,
-        fleet: Fleet,
-        jobs: Sequence[Job],
-        shares: np.ndarray,
-        order: Sequence[int],
-        all_: bool,
+        self, fleet: Fleet, jobs: Sequence[Job], shares: np.ndarray, order: Sequence[int], all_: bool
     ) -> Iterator[Action]:
         """Give free accelerators to ``jobs`` that wait until the round is over, those first that should have them."""
-        yield from self.moves.start(fleet)
         free = fleet.free()
         rows = [row for row, job in enumerate(jobs) if self.moves.waits(job) and job.accelerators >= 1]
         if not rows or not free.any():

@@ -140,7 +140,8 @@ def normalised(task: Problem) -> Array:
 
     Source: Gavel (OSDI 2020), section 4.1. Shape (jobs, types).
     """
-    return task.pace * (task.gang / task.weight / proportional(task))[:, None]
+    counted: Array = task.pace * (task.gang / task.weight / proportional(task))[:, None]
+    return counted
 
 
 def spread_out(task: Problem, shares: Array) -> Array:

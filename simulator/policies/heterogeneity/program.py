@@ -61,6 +61,8 @@ class Program:
         """
         from scipy.optimize import linprog
 
+        if not self._shape[1] + len(extra):
+            return Solution(np.zeros_like(gain), extra, np.zeros(len(gain)))
         value, row, column = self._base
         limits, (rows, entries) = self._limits, self._shape
         asking = np.zeros(0, dtype=np.int64)
@@ -80,7 +82,8 @@ class Program:
         cost = -np.concatenate([gain[self.row, self.column], extra])
         bounds = np.zeros((width, 2))
         bounds[:entries, 1], bounds[entries:, 1] = 1.0, upper
-        found: Any = linprog(cost, A_ub=matrix, b_ub=limits, bounds=bounds, method="highs")
+        solve: Any = linprog  # its types know no sparse matrices
+        found = solve(cost, A_ub=matrix, b_ub=limits, bounds=bounds, method="highs")
         if found.status == 2:
             return None
         if found.status != 0:

@@ -27,12 +27,14 @@ def choose(
 
     The priority of a job on a type is its share over the seconds ``received`` there, ties by ``deficit`` (seconds that
     it should have had and did not), then by share, then by row. Types are filled in ``order``, each with the jobs of
-    the highest priority that fit, one type to a job. A ``conserving`` choice gives what is left to jobs whose share of
+    the highest priority that fit, one type to a job. What differs by rounding only, or by the
+    moments that jobs need to change places, is equal. A ``conserving`` choice gives what is left to jobs whose share of
     the type is 0 too. All arrays but ``gang`` (jobs,) and ``capacity`` (types,) have shape (jobs, types).
     """
     found = np.full(len(gang), -1, dtype=np.int64)
     if not len(gang):
         return found
+    shares, received, deficit = np.round(shares, 9), np.round(received, 1), np.round(deficit)
     priority = np.where(pace > 0, shares / received, -1.0)
     single = bool((gang == 1).all())
     for kind in order:

@@ -27,7 +27,7 @@ class Allox:
 
     name = "allox"
 
-    def __init__(self, alpha: float = 1.0, depth: int = 1000) -> None:
+    def __init__(self, alpha: float = 1.0, depth: int = 300) -> None:
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha is {alpha:g}; it must be above 0 and at most 1")
         if depth < 1:

@@ -33,7 +33,8 @@ class Gavel:
     ``objective`` is what the shares are best for (``simulator list objectives``); ``aware: false`` takes a job to be
     equally fast on all types, which makes the baselines of the paper. ``execution: rounds`` gives each type for
     ``round`` seconds to the jobs that have had least of their share; ``ideal`` gives everybody its share all the time,
-    which only batch jobs can have. What jobs have had is counted anew after ``memory`` seconds (1920 s in Gavel's code).
+    which only batch jobs can have. What jobs have had is counted anew after ``memory`` (1920 s in Gavel's code).
+    What becomes free before a round is over goes to jobs that wait; ``refill: false`` leaves it idle, as Gavel does.
 
     ``entities`` maps tenants to ``{weight: 2, policy: fairness | fifo}`` for the objective ``hierarchical``; a tenant
     that is not named has weight 1 and shares among its jobs. ``prices`` maps types to prices ("$2.48/h") for the
@@ -51,6 +52,7 @@ class Gavel:
         aware: bool = True,
         round: Seconds = 360.0,
         memory: Seconds = 1920.0,
+        refill: bool = True,
         entities: Mapping[str, Mapping[str, Any]] | None = None,
         prices: Mapping[str, Any] | None = None,
     ) -> None:
@@ -61,7 +63,7 @@ class Gavel:
         self._allocate = objectives.get(objective)
         self.conserving = getattr(self._allocate, "conserving", True)
         self.execution = one_of("execution", execution, _WAYS)
-        self.aware, self.round, self.memory = aware, round, memory
+        self.aware, self.round, self.memory, self.refill = aware, round, memory, refill
         self._entities = _entities(entities or {})
         self._prices = _prices(prices or {})
         self.wake = math.inf
@@ -98,7 +100,7 @@ class Gavel:
         jobs = sorted((job for job in jobs if job.accelerators > 0), key=lambda job: job.sequence)
         if self.execution == "ideal":
             yield from self._ideal(view, self._fleet, jobs)
-        elif self._leases.over(view.now):
+        elif self._leases.over(view.now) or not (self.refill or len(view.running)):
             yield from self._round(view, self._fleet, jobs)
         else:
             yield from self._between(view, self._fleet, jobs)
@@ -125,13 +127,15 @@ class Gavel:
     def _between(self, view: ClusterView, fleet: Fleet, jobs: list[Job]) -> Iterator[Action]:
         """Before the round is over: give free accelerators to whoever waits."""
         if view.free > 0 or not view.gangs_only:
-            if not self.conserving:
+            if self.refill and not self.conserving:
                 self._refresh(view, fleet, jobs)
             yield from self._rest(view, fleet, jobs)
 
     def _rest(self, view: ClusterView, fleet: Fleet, jobs: list[Job]) -> Iterator[Action]:
-        shares = self._shares_of(jobs, len(fleet.types))
-        yield from self._leases.fill(view, fleet, jobs, shares, self._order, self.conserving)
+        yield from self._leases.moves.start(fleet)
+        if self.refill:
+            shares = self._shares_of(jobs, len(fleet.types))
+            yield from self._leases.fill(fleet, jobs, shares, self._order, self.conserving)
         if not view.gangs_only:
             for job in jobs:
                 if job.accelerators < 1 and self._leases.moves.waits(job) and view.place(job) is not None:

@@ -15,7 +15,7 @@ _TOLERANCE = 1e-3
 
 @objectives.register("finish-time-fairness")
 def finish_time_fairness(task: Problem) -> np.ndarray:
-    """The largest rho is as small as possible: rho is the time of a job here over that on an equal share of the cluster.
+    """The largest rho is as small as possible: the time of a job here over that on an equal share of the cluster.
 
     rho = (elapsed + remaining / pace) / (isolated + remaining / pace on an equal share), Mahajan et al., Themis (NSDI
     2020), in the form of Gavel (OSDI 2020), section 4.2. For a given rho the paces that are needed are known, and a

@@ -44,7 +44,8 @@ def hierarchical(task: Problem) -> np.ndarray:
         if not stopped.any():  # nothing limits them: each has all of its time on its fastest type
             stopped = open_ & (rates > 0)
         open_ &= ~stopped
-    return shares[member]
+    by_job: np.ndarray = shares[member]
+    return by_job
 
 
 def _rates(task: Problem, count: np.ndarray, open_: np.ndarray, order: np.ndarray) -> np.ndarray:

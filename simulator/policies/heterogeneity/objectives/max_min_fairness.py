@@ -24,7 +24,8 @@ def max_min_fairness(task: Problem) -> np.ndarray:
     if not asks.any():
         return np.zeros_like(task.pace)
     shares, _ = levelled(Program(task.subset(first), count), paces[first], asks)
-    return shares[member]
+    found: np.ndarray = shares[member]
+    return found
 
 
 def _alike(paces: np.ndarray, wanted: float, capacity: np.ndarray) -> np.ndarray:
