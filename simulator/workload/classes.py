@@ -90,7 +90,7 @@ def counts(shares: Mapping[str, float], jobs: int) -> dict[str, int]:
 
 
 def draw(draws: Draws, jobs: int, row: Mapping[str, Any], choices: Choices) -> Drawn:
-    """Draw the jobs of one class, without when they come."""
+    """Draw the jobs of one class, one or more, without when they come."""
     session = np.arange(jobs)
     if "sessions" in row:
         session = Sessions.of(row["sessions"]).split(draws, jobs, choices.burstiness)
@@ -118,6 +118,8 @@ def _kinds(draws: Draws, session: np.ndarray, row: Mapping[str, Any], choices: C
     places, parts = [], []
     for index, (name, kind) in enumerate(kinds.items()):
         place = np.flatnonzero(chosen == index)
+        if not len(place):
+            continue
         own = np.unique(session[place], return_inverse=True)[1]
         places.append(place)
         parts.append(_jobs(replace(draws, prefix=f"{draws.prefix}{name}/"), own, kind, choices))
@@ -158,7 +160,7 @@ def together(parts: list[Columns]) -> Columns:
 
 
 def _count(session: np.ndarray) -> int:
-    return int(session[-1]) + 1 if len(session) else 0
+    return int(session[-1]) + 1
 
 
 def filled(name: str, jobs: int, value: Any = None) -> np.ndarray:
@@ -200,7 +202,7 @@ def _users(
 
 def _arrays(session: np.ndarray, name: str) -> np.ndarray:
     """Name the sessions of several jobs, as arrays."""
-    many = np.bincount(session)[session] > 1 if len(session) else np.zeros(0, bool)
+    many = np.bincount(session)[session] > 1
     return as_objects(
         f"{name}-{number + 1}" if several else ""
         for number, several in zip(session.tolist(), many.tolist(), strict=True)
@@ -257,7 +259,7 @@ def _states(draws: Draws, columns: Columns, states: Mapping[str, Mapping[str, fl
     short = np.maximum((jobs - (1 - _LONG) * time) / _LONG, 0.0)
     work = np.maximum(columns["accelerators"], 1e-3) * columns["duration"]
     uniform = draws.stream("states").random(len(work))
-    long = work > np.quantile(work, _LONG) if len(work) else np.zeros(0, bool)
+    long = work > np.quantile(work, _LONG)
     chosen = np.where(long, choose(uniform, time.tolist()), choose(uniform, short.tolist()))
     return as_objects(names[index] for index in chosen.tolist())
 

@@ -21,6 +21,8 @@ DATA = Path(__file__).parent / "data"
 MONDAY = datetime(2024, 1, 1)
 """Second 0 of a generated workload unless another start is given."""
 _MIB = 2.0**20
+_CALM = 0.05
+"""Coefficient of variation below which a swing is none."""
 
 
 @lru_cache(maxsize=64)
@@ -62,14 +64,21 @@ def tenant_shares(tenants: int | Mapping[str, float] | None, fitted: Mapping[str
     return {f"tenant-{number}": 1.0 for number in range(1, tenants + 1)}
 
 
+def checked_burstiness(burstiness: float) -> float:
+    """Return ``burstiness``; raises ``InputError`` for what is no finite number of 0 or more."""
+    if not isinstance(burstiness, int | float) or not 0 <= burstiness < math.inf:
+        raise InputError(f"burstiness: {burstiness!r} is not a number of 0 or more")
+    return float(burstiness)
+
+
 def rhythm(arrivals: Mapping[str, Any], burstiness: float = 1.0) -> Rhythm:
     """Return the rhythm that a row of data describes, the variance of its swings times ``burstiness``."""
-    if not 0 <= burstiness < math.inf:
-        raise InputError(f"burstiness: {burstiness!r} is not a number of 0 or more")
     profiles = {name: tuple(arrivals[name]) for name in ("hour_of_day", "day_of_week") if name in arrivals}
-    grown = math.sqrt(burstiness)
+    grown = math.sqrt(checked_burstiness(burstiness))
     swings = tuple(
-        Swing(row["share"], row["cv"] * grown, row["memory"]) for row in arrivals.get("swings", ()) if burstiness
+        Swing(row["share"], row["cv"] * grown, row["memory"])
+        for row in arrivals.get("swings", ())
+        if row["cv"] * grown >= _CALM
     )
     return Rhythm(swings=swings, step=arrivals.get("step", 600.0), **profiles)
 

@@ -126,14 +126,20 @@ def modulated_times(draws: Draws, jobs: int, rate: float, start: datetime, rhyth
     scaled so that all jobs come within ``jobs / rate`` seconds: a short sample has the wanted rate (1/s) exactly, too,
     whether its hours happen to be busy or quiet.
     """
-    span = jobs / rate
-    if span > _STEPS_LIMIT * rhythm.step:
-        years = span / (365 * 86400)
-        raise InputError(f"{jobs:,} jobs at {rate:.3g} jobs/s take {years:,.0f} years; ask for fewer jobs or more load")
+    span = checked_span(jobs, rate, rhythm.step)
     edges, integral = _integral(draws, span, start, rhythm)
     arrivals = np.cumsum(draws.stream("arrivals").standard_exponential(jobs))
     times: np.ndarray = np.interp(arrivals / arrivals[-1], integral, edges)
     return times
+
+
+def checked_span(jobs: int, rate: float, step: float) -> float:
+    """Return the seconds that ``jobs`` at ``rate`` (1/s) take; ``InputError`` where they are too many steps."""
+    span = jobs / rate
+    if span > _STEPS_LIMIT * step:
+        years = span / (365 * 86400)
+        raise InputError(f"{jobs:,} jobs at {rate:.3g} jobs/s take {years:,.0f} years; ask for fewer jobs or more load")
+    return span
 
 
 def times_within(draws: Draws, count: int, span: float, start: datetime, rhythm: Rhythm) -> np.ndarray:

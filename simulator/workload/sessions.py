@@ -17,9 +17,6 @@ from simulator.core.errors import InputError
 from simulator.workload.laws import Law, law
 from simulator.workload.sampling import Draws, choose
 
-_LONGEST = 1_000_000
-"""Jobs of one session at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
@@ -46,8 +43,8 @@ class Sessions:
 
         Of each session all jobs but the first are ``burstiness`` times as many: at 0 every job is a session of its own.
         """
-        drawn = np.rint(self.length(draws.stream("sessions").random(jobs)))
-        lengths = np.rint(1 + (np.clip(drawn, 1, _LONGEST) - 1) * burstiness).astype(np.int64)
+        drawn = np.maximum(np.rint(self.length(draws.stream("sessions").random(jobs))), 1.0)
+        lengths = np.rint(np.minimum(1 + (drawn - 1) * burstiness, jobs)).astype(np.int64)
         ends = np.cumsum(lengths)
         needed = int(np.searchsorted(ends, jobs)) + 1
         session: np.ndarray = np.repeat(np.arange(needed), lengths[:needed])[:jobs]

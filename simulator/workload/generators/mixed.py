@@ -17,8 +17,8 @@ from simulator.core.errors import InputError
 from simulator.core.units import PerSecond, Seconds
 from simulator.workload.classes import Choices, checked_weights, counts, draw, together
 from simulator.workload.generate import generators, load_note, rate_for_load
-from simulator.workload.presets import DATA, begin, longest, numbers, tenant_shares
-from simulator.workload.sampling import Draws
+from simulator.workload.presets import DATA, begin, checked_burstiness, longest, numbers, tenant_shares
+from simulator.workload.sampling import Draws, checked_span
 from simulator.workload.trace import Trace
 
 _OWN = ("summary", "source", "classes")
@@ -47,19 +47,21 @@ def preset(path: Path) -> Callable[..., Trace]:
         if users is not None and (not isinstance(users, int) or isinstance(users, bool) or users < 0):
             raise InputError(f"users: {users!r} is not a whole number of users of a tenant, 0 or more")
         choices = Choices(
-            None if tenants is None else tenant_shares(tenants, {}), users, burstiness, requested,
+            None if tenants is None else tenant_shares(tenants, {}), users, checked_burstiness(burstiness), requested,
             checked_weights("priorities", priorities), checked_weights("slack", slack), longest(max_duration),
             types,
         )  # fmt: skip
         drawn = [
             draw(replace(draws, prefix=f"{draws.prefix}{name}/"), count, row, choices)
             for (name, row), count in zip(rows(path).items(), counts(_shares(path), jobs).values(), strict=True)
+            if count
         ]
         columns = together([each.columns for each in drawn])
         mean_size = float(np.mean(columns["accelerators"] * columns["duration"]))
         natural = numbers(path)["arrivals"]["rate"] if load is None else None
         chosen = rate_for_load(load, accelerators, mean_size, natural if rate is None else rate)
-        times = np.concatenate([each.times(jobs / chosen, origin, burstiness) for each in drawn])
+        span = checked_span(jobs, chosen, min(row["arrivals"].get("step", 600.0) for row in rows(path).values()))
+        times = np.concatenate([each.times(span, origin, burstiness) for each in drawn])
         columns["submit"] = np.floor(times)
         if "deadline" in columns:
             columns["deadline"] = columns["submit"] + columns["deadline"]
