@@ -93,6 +93,8 @@ def _first_fault(job: Job) -> str:
         if not good:
             return f"{name} is {value!r}; it must be {rule.wanted}"
     low, high = job.minimum or job.accelerators, job.maximum or job.accelerators
+    if high and not job.accelerators:
+        return "accelerators is 0; an elastic job asks for some"
     if not low <= job.accelerators <= high:
         return f"it asks for {job.accelerators:g} accelerators, which is not between {low:g} and {high:g} (elastic)"
     return ""
@@ -107,17 +109,18 @@ def checked(job: Job, placement: Placement, nodes: Allocator, wanted: float | No
         if len(placement) == 1:
             ((server, taken),) = placement
             right = type(server) is int and 0 <= server < len(nodes.jobs)
-            if right and taken == job.accelerators and not job.accelerator_types:
+            if right and taken == job.accelerators and nodes.admission.open_to(job):
                 return ((server, taken),)
         plain = tuple((index(server), float(taken)) for server, taken in placement)
     except (TypeError, ValueError):
         raise ValueError(f"placement {placement!r} is not ((server index, accelerators), ...)") from None
-    for server, _ in plain:
+    mine = dict(job.placement) if job.state is State.RUNNING else {}
+    for server, taken in plain:
         if not 0 <= server < len(nodes):
             raise ValueError(f"placed on server {server}, servers are 0 to {len(nodes) - 1}")
-        if job.accelerator_types and nodes.types[server] not in job.accelerator_types:
-            name, types = nodes.servers[server].name, " or ".join(map(repr, job.accelerator_types))
-            raise ValueError(f"server {name!r} has accelerators {nodes.types[server]!r}, it wants {types}")
+        refusal = nodes.admission.refusal(server, job)
+        if refusal and taken > mine.get(server, 0.0):  # who runs on a server that was booked since may stay
+            raise ValueError(refusal)
     if len({server for server, _ in plain}) < len(plain):
         raise ValueError(f"placement {plain!r} names a server twice")
     if len(plain) > 1 and any(taken < 1 or taken != int(taken) for _, taken in plain):

@@ -39,7 +39,7 @@ class Booking:
     drain: float = 0.0
 
 
-NOBODY = "\0nobody"
+NOBODY = "a maintenance window"
 """The tenant for whom servers are kept that drain before a maintenance."""
 
 
@@ -59,6 +59,10 @@ class Windows:
     ) -> None:
         self._clock, self._nodes, self._running = clock, nodes, running
         self._stop, self._changed = stop, changed
+        self._down_times: dict[int, int] = {}
+        """Servers that are down by plan, each with the windows that want it so."""
+        self._keepers: dict[int, list[tuple[object, str]]] = {}
+        """Who wants each server for itself: the window and its tenant; the latest has it."""
 
     def plan(self, maintenance: Sequence[Maintenance], bookings: Sequence[Booking]) -> None:
         """Put all windows on the clock; raise ``InputError`` for one that makes no sense."""
@@ -67,12 +71,12 @@ class Windows:
             self._check(window)
         for work in maintenance:
             if work.drain > 0:
-                self._at(work.start - work.drain, self._nodes.reserve, work.servers, NOBODY)
-            self._at(work.start, self._down, work.servers)
+                self._at(work.start - work.drain, self._keep, work, NOBODY)
+            self._at(work.start, self._down, work)
             self._at(work.end, self._up, work)
         for booking in bookings:
-            self._at(booking.start - booking.drain, self._nodes.reserve, booking.servers, booking.tenant)
-            self._at(booking.end, self._over, booking.servers)
+            self._at(booking.start - booking.drain, self._keep, booking, booking.tenant)
+            self._at(booking.end, self._over, booking)
 
     def _check(self, window: Maintenance | Booking) -> None:
         if not 0 <= window.start < window.end < float("inf") or not window.drain >= 0:
@@ -87,22 +91,40 @@ class Windows:
     def _at(self, time: float, function: Callable[..., None], *arguments: object) -> None:
         self._clock.at(max(0.0, time), function, *arguments, phase=Phase.FAILURES)
 
-    def _down(self, servers: tuple[int, ...]) -> None:
-        chosen = dict.fromkeys(servers)
+    def _keep(self, window: Maintenance | Booking, tenant: str) -> None:
+        self._nodes.reserve(window.servers, tenant)
+        for server in dict.fromkeys(window.servers):
+            self._keepers.setdefault(server, []).append((window, tenant))
+
+    def _release(self, window: Maintenance | Booking) -> None:
+        """End what one window keeps; another that wants the same server has it then."""
+        for server in dict.fromkeys(window.servers):
+            others = self._keepers[server] = [each for each in self._keepers[server] if each[0] is not window]
+            if others:
+                self._nodes.reserve((server,), others[-1][1])
+            else:
+                self._nodes.release_reserve((server,))
+
+    def _down(self, work: Maintenance) -> None:
+        chosen = dict.fromkeys(work.servers)
         for job in self._running():
             if any(server in chosen for server, _ in job.placement):
                 self._stop(job)
         for server in chosen:
-            self._nodes.set_up(server, False)
-            self._changed("node-down", server)
+            self._down_times[server] = self._down_times.get(server, 0) + 1
+            if self._down_times[server] == 1:
+                self._nodes.set_up(server, False)
+                self._changed("node-down", server)
 
     def _up(self, work: Maintenance) -> None:
         if work.drain > 0:
-            self._nodes.release_reserve(work.servers)
+            self._release(work)
         for server in dict.fromkeys(work.servers):
-            self._nodes.set_up(server, True)
-            self._changed("node-up", server)
+            self._down_times[server] -= 1
+            if not self._down_times[server]:
+                self._nodes.set_up(server, True)
+                self._changed("node-up", server)
 
-    def _over(self, servers: tuple[int, ...]) -> None:
-        self._nodes.release_reserve(servers)
-        self._changed("booking-over", servers[0])
+    def _over(self, booking: Booking) -> None:
+        self._release(booking)
+        self._changed("booking-over", booking.servers[0])
