@@ -35,6 +35,16 @@ def numbers(path: Path) -> dict[str, Any]:
     return fit
 
 
+def presets(classes: bool) -> dict[Path, str]:
+    """Return the files with ``classes``, or those without, and their summaries; only the text is looked at."""
+    texts = {path: path.read_text("utf-8") for path in sorted(DATA.glob("*.yaml"))}
+    return {
+        path: text.partition("\n")[0].removeprefix("summary: ").strip('"')
+        for path, text in texts.items()
+        if ("\nclasses:" in text) == classes
+    }
+
+
 def begin(start: str | None) -> datetime:
     """Return the date of second 0; raises ``InputError`` for what is no date."""
     if start is None:

@@ -16,14 +16,14 @@ import numpy as np
 
 from simulator.core.units import PerSecond, Seconds
 from simulator.workload.generate import generators, load_note, rate_for_load
-from simulator.workload.presets import DATA, begin, durations, longest, numbers, rhythm, shapes, tenant_shares
+from simulator.workload.presets import begin, durations, longest, numbers, presets, rhythm, shapes, tenant_shares
 from simulator.workload.rows import as_objects
 from simulator.workload.sampling import Draws, choose, modulated_times, pick
 from simulator.workload.trace import Columns, Trace
 from simulator.workload.walltimes import requested as estimates
 
 
-def preset(path: Path) -> Callable[..., Trace]:
+def preset(path: Path, summary: str) -> Callable[..., Trace]:
     """Return the generator that draws from the fitted numbers in a YAML file."""
 
     def make(
@@ -50,7 +50,7 @@ def preset(path: Path) -> Callable[..., Trace]:
             columns["estimate"] = estimates(requested, draws, columns["duration"], np.arange(jobs))
         return Trace(f"{path.stem}-{draws.seed}", {"submit": times} | columns, origin=origin, notes=(note,))
 
-    make.__doc__ = f"""{numbers(path)["summary"]}.
+    make.__doc__ = f"""{summary}.
 
     Arrivals follow a profile of hour and weekday and slow random swings, from ``start`` (ISO date; a Monday unless
     given). All jobs come within jobs / rate seconds: ``rate`` (jobs/s) is that of the trace unless given, or with
@@ -82,6 +82,5 @@ def _work(draws: Draws, jobs: int, fit: Mapping[str, Any], tenants: Any, bound: 
     return columns
 
 
-for _path in sorted(DATA.glob("*.yaml")):
-    if "classes" not in numbers(_path):
-        generators.register(_path.stem)(preset(_path))
+for _path, _summary in presets(classes=False).items():
+    generators.register(_path.stem)(preset(_path, _summary))

@@ -17,14 +17,14 @@ from simulator.core.errors import InputError
 from simulator.core.units import PerSecond, Seconds
 from simulator.workload.classes import Choices, checked_weights, counts, draw, together
 from simulator.workload.generate import generators, load_note, rate_for_load
-from simulator.workload.presets import DATA, begin, checked_burstiness, longest, numbers, tenant_shares
+from simulator.workload.presets import begin, checked_burstiness, longest, numbers, presets, tenant_shares
 from simulator.workload.sampling import Draws, checked_span
 from simulator.workload.trace import Trace
 
 _OWN = ("summary", "source", "classes")
 
 
-def preset(path: Path) -> Callable[..., Trace]:
+def preset(path: Path, summary: str) -> Callable[..., Trace]:
     """Return the generator that draws from the fitted numbers in a YAML file."""
 
     def make(
@@ -68,7 +68,7 @@ def preset(path: Path) -> Callable[..., Trace]:
         note = load_note(chosen, mean_size, accelerators)
         return Trace.sorted(f"{path.stem}-{draws.seed}", columns, origin=origin, notes=(note,))
 
-    make.__doc__ = f"""{numbers(path)["summary"]}.
+    make.__doc__ = f"""{summary}.
 
     Each class of jobs has its own arrivals: a profile of hour and weekday, slow random swings, and sessions of
     near-identical jobs, from ``start`` (ISO date; a Monday unless given). All jobs come within jobs / rate seconds:
@@ -98,6 +98,5 @@ def _shares(path: Path) -> dict[str, float]:
     return {name: row["share"] for name, row in rows(path).items()}
 
 
-for _path in sorted(DATA.glob("*.yaml")):
-    if "classes" in numbers(_path):
-        generators.register(_path.stem)(preset(_path))
+for _path, _summary in presets(classes=True).items():
+    generators.register(_path.stem)(preset(_path, _summary))
