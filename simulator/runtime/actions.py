@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NoReturn
-
 
 from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock
@@ -82,7 +82,7 @@ class Actions:
         view = self._view
         if job not in view.queue.members:
             self._illegal("Start", job, self._absence(job, "queued"))
-        if self._shares.total:
+        if self._shares.given:
             self._illegal("Start", job, "other jobs have shares of the time of accelerators; give it a Share too")
         if placement is None:
             placement = view.place(job)
@@ -191,8 +191,11 @@ class Actions:
         if wrong:
             self._illegal("Share", job, wrong)
         before = job.held
+        if not waits and not job.preemptible and not any(share > 0 for share in action.shares.values()):
+            self._illegal("Share", job, "it may not be stopped (preemptible: false)")
         seconds, held = self._shares.give(job, action.shares)
-        if waits and not held:
+        runs = seconds < math.inf
+        if waits and not runs:
             return
         self._gangs.share(job, seconds, held)
         now = self._clock.now
@@ -201,7 +204,7 @@ class Actions:
             self._reasons.leave(job)
             self._view.running.add(job)
             self._event((now, "start", job.id, held))
-        elif held:
+        elif runs:
             if held != before:
                 self._event((now, "resize", job.id, held - before))
         else:

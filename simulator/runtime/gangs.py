@@ -119,7 +119,7 @@ class Gangs:
         self._motion.settle(job)
 
     def share(self, job: Job, seconds: float, held: float) -> None:
-        """Let a job run as a fluid on ``held`` accelerators, taking ``seconds`` for all of it; 0 accelerators: not."""
+        """Let a job run as a fluid on ``held`` accelerators, ``seconds`` for all of it; infinite: let it wait."""
         now = self._clock.now
         if job.state is State.RUNNING:
             self._halt(job)
@@ -128,12 +128,14 @@ class Gangs:
             job.waited += now - job.since
             job.since = now
             job.start = now if job.start != job.start else job.start
-        job.service_since = job.ran
-        fraction, job.held, job.given = fraction_of(job, job.done), held, None
+        job.service_since, job.held = job.ran, held
+        if seconds == math.inf:
+            job.state = State.QUEUED
+            return
+        fraction, job.given = fraction_of(job, job.done), None
         job.work, job.done = seconds, fraction * seconds
-        job.state = State.RUNNING if held else State.QUEUED
-        if held:
-            self._begin(job, None)
+        job.state = State.RUNNING
+        self._begin(job, None)
 
     def _arrived(self, job: Job) -> None:
         """End a job that has done all its work."""
@@ -170,6 +172,8 @@ class Gangs:
         """Let a job that has its accelerators move."""
         if job.speedup is not None:
             repace(job, self._nodes)
+            if job.work == math.inf:
+                raise ValueError(f"it makes no progress on {job.given}")
         if type(job) is not BatchJob or job.communication:
             self._connect(job)
             return

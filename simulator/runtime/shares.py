@@ -20,10 +20,10 @@ class Shares:
 
     def __init__(self, nodes: Allocator) -> None:
         self._nodes = nodes
-        self._given: dict[Job, Mapping[str, float]] = {}
-        self.total = 0.0
-        """Accelerators held by shares."""
+        self.given: dict[Job, Mapping[str, float]] = {}
+        """Who runs on shares."""
         self.changed = False
+        """Whether the shares are to be judged at the end of the pass."""
 
     def fault(self, job: Job, shares: Mapping[str, float]) -> str:
         """Say what is wrong with the shares of one job; empty when nothing is."""
@@ -45,32 +45,35 @@ class Shares:
     def give(self, job: Job, shares: Mapping[str, float]) -> tuple[float, float]:
         """Return the seconds that all of a job takes at these shares, and the accelerators that it holds in the mean.
 
-        What is held is counted in thousandths, rounded down, so that sums of it are exact.
+        The seconds are infinite for a job that does not run. What is held is counted in thousandths, rounded down, so
+        that sums of it are exact.
         """
         assert isinstance(job, BatchJob)
         rate = 0.0
         for kind, share in shares.items():
             alone = job.duration if job.speedup is None else job.speedup.seconds(Given(job.accelerators, 1, kind))
-            rate += share / alone if 0 < alone < math.inf and share > 0 else 0.0
-        held = math.floor(job.accelerators * min(1.0, sum(shares.values())) * _MILLI) / _MILLI if rate > 0 else 0.0
-        self.total += held - job.held
-        if held:
-            self._given[job] = dict(shares)
-        else:
-            self._given.pop(job, None)
+            if share > 0 and alone < math.inf:
+                rate += share / alone if alone > 0 else math.inf
         self.changed = True
-        return (1.0 / rate if rate > 0 else math.inf), held
+        if not rate:
+            self.given.pop(job, None)
+            return math.inf, 0.0
+        self.given[job] = dict(shares)
+        return 1.0 / rate, math.floor(job.accelerators * min(1.0, sum(shares.values())) * _MILLI) / _MILLI
 
-    def forget(self, job: Job, held: float) -> None:
-        """A job has ended that held so much."""
-        if self._given.pop(job, None) is not None:
-            self.total -= held
+    def forget(self, job: Job) -> None:
+        """A job has ended."""
+        self.given.pop(job, None)
+
+    def recount(self) -> None:
+        """What is up has changed: judge at the end of the next pass."""
+        self.changed = bool(self.given)
 
     def settle(self) -> str:
         """At the end of a pass: say which type is given away more than once over; empty when none is."""
         self.changed = False
         used: dict[str, float] = {}
-        for job, shares in self._given.items():
+        for job, shares in self.given.items():
             for kind, share in shares.items():
                 used[kind] = used.get(kind, 0.0) + share * job.accelerators
         for kind, amount in used.items():

@@ -36,8 +36,10 @@ from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
 from simulator.workload.jobs import Job, State, Transfer
+from simulator.workload.speedup import Given
 
 _TOO_LARGE = "larger than the cluster"
+_NO_PROGRESS = "it makes no progress on any type of accelerators that it may have here"
 _NO_SERVER = "no server could ever hold it (accelerator type, cores, memory, or servers it may span)"
 
 
@@ -175,11 +177,23 @@ class Simulation:
         least = job.minimum or job.accelerators
         if least > self._largest:
             return _TOO_LARGE
+        if job.speedup is not None and not self._suited(job, least):
+            return _NO_PROGRESS
         if not (self._fussy or job.cores or job.memory or job.max_servers or job.accelerator_types) and not (
             job.partition or job.selector
         ):
             return ""  # most jobs of most traces, judged at once
         return "" if self.nodes.could_hold_for(job, least) else _NO_SERVER
+
+    def _suited(self, job: Job, least: float) -> bool:
+        """Limit a job to the types on which it makes progress; False when there are none."""
+        assert job.speedup is not None
+        here = list(dict.fromkeys(self.nodes.types.tolist()))
+        wanted = [kind for kind in here if kind in job.accelerator_types or not job.accelerator_types]
+        suited = tuple(kind for kind in wanted if job.speedup.seconds(Given(least, 1, kind)) < math.inf)
+        if len(suited) < len(here):
+            job.accelerator_types = suited
+        return bool(suited)
 
     # -- the scheduling pass ------------------------------------------------------------------------------------
 
@@ -194,7 +208,7 @@ class Simulation:
     def _asked(self) -> bool:
         """Whether there is anything to ask the scheduler about."""
         view = self.view
-        return bool(view.queue.members or (self._policy.always and view.running.members))
+        return bool(view.queue.members or (self._policy.always and view.running.members) or self._shares.changed)
 
     # -- ends ---------------------------------------------------------------------------------------------------
 
@@ -205,8 +219,8 @@ class Simulation:
         held = job.held_last
         if self._actions.lifted is not None:
             self._actions.lifted(job)
-        if self._shares.total:
-            self._shares.forget(job, held)
+        if self._shares.given:
+            self._shares.forget(job)
         self._event((job.end, "end" if job.state is State.COMPLETED else "timeout", job.id, held))
         self.journal.job(job, self.gangs.forget(job))
         self._admission.ended(job)
@@ -314,6 +328,7 @@ class Simulation:
         """A server went down or came up by plan; alone, that does not prolong the run."""
         self._event((self.clock.now, event, self.nodes.servers[server].name, float(self.nodes.total[server])))
         self.note_capacity()
+        self._shares.recount()
         self._actions.requeue()
         self.pass_soon()
 
