@@ -19,10 +19,12 @@ def room_without(job: Job, nodes: Allocator, leaving: Iterable[Job]) -> bool:
     accelerator fits if it does now, or where one that leaves holds as much.
     """
     leaving = tuple(leaving)
-    if job.accelerators >= 1 and sum(other.held for other in leaving) + nodes.free_total < job.accelerators:
-        return False
-    if len(nodes) == 1 and nodes.plain and nodes.open_to(job) and job.accelerators >= 1:
-        return True
+    whole = all(other.held == int(other.held) for other in leaving)
+    if whole and job.accelerators >= 1:
+        if sum(other.held for other in leaving) + nodes.free_total < job.accelerators:
+            return False
+        if len(nodes) == 1 and nodes.plain and nodes.open_to(job):
+            return True
     allowed = nodes.allowed(job)
     if job.accelerators < 1:
         if bool(nodes.fits_for(job).any()):
@@ -31,13 +33,19 @@ def room_without(job: Job, nodes: Allocator, leaving: Iterable[Job]) -> bool:
         return any(bool(allowed[server]) and amount >= job.accelerators for server, amount in given_back)
     room = np.where(allowed, nodes.free, 0).astype(float)
     cores, memory = nodes.free_cores.copy(), nodes.free_memory.copy()
+    shares: dict[tuple[int, int], float] = {}
     for other in leaving:
         held = sum(amount for _, amount in other.placement) or 1.0
-        for server, amount in other.placement:
+        for (server, amount), device in zip(other.placement, other.devices, strict=True):
             if allowed[server]:
-                room[server] += amount
+                if device < 0:
+                    room[server] += amount
+                else:
+                    shares[server, device] = shares.get((server, device), 0.0) + amount
                 cores[server] += other.cores * amount / held
                 memory[server] += other.memory * amount / held
+    for (server, device), amount in shares.items():
+        room[server] += nodes.device_free[server, device] / 1000 + amount >= 1 - 1e-9  # it is whole again
     for wanted, there in ((job.cores, cores), (job.memory, memory)):
         if wanted:
             room = np.minimum(room, np.floor(there * (job.accelerators / wanted) * (1 + 1e-12)))
