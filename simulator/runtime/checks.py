@@ -70,7 +70,8 @@ def fault(job: Job) -> str:
             and 0 <= job.duration < _INFINITE
             and 0 <= job.estimate < _INFINITE
             and not (job.cores or job.memory or job.communication or job.max_servers or job.begin or job.array_limit)
-            and not (job.minimum or job.maximum or job.checkpoint or job.limit < _INFINITE)
+            and not (job.minimum or job.maximum or job.checkpoint)
+            and job.limit == _INFINITE
         ):
             return ""  # most jobs of most traces, judged at once
     except TypeError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+from simulator.core.errors import PolicyError, SimulatorError
 from simulator.policies.api import Interference
 from simulator.workload.jobs import Job
 
@@ -39,9 +41,23 @@ class Neighbours:
             del self._residents[place]
         for job, share in residents.items():
             others = [(other, part) for other, part in residents.items() if other is not job]
-            pace = self._interference.pace(job, share, others)
+            pace = self._pace(job, share, others)
             if pace != job.pace:
                 self.set_pace(job, pace)
+
+    def _pace(self, job: Job, share: float, others: list[tuple[Job, float]]) -> float:
+        """Ask the model; what goes wrong there, or makes no sense, is reported as its own."""
+        name = type(self._interference).__name__
+        try:
+            pace = self._interference.pace(job, share, others)
+            good = 0 < pace < math.inf
+        except SimulatorError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PolicyError(f"interference {name} of job {job.id!r}: {type(error).__name__}: {error}") from error
+        if not good:
+            raise PolicyError(f"interference {name} of job {job.id!r}: pace is {pace!r}; it must be a number above 0")
+        return pace
 
 
 def _place(job: Job) -> Place | None:
