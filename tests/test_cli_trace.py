@@ -163,6 +163,7 @@ def test_help_and_a_file_that_is_called_like_a_command(tmp_path: Path, monkeypat
         (("submit,duration,accelerators,user", "0,1,1,a"), "generic"),
         (("ResNet-18 (batch size 64)\tpython3\tx\t-n\t1\t10\t1\t1\t-1.0\t0",), "gavel"),
         (("ResNet-18 (batch size 64)\tpython3\t-n\t1\t10\t6.0\t1",), "gavel"),
+        (('[{"status": "Pass", "vc": "v", "attempts": [], "submitted_time": "2017-10-07 01:12:09"}]',), "philly-json"),
         (("a\tb",), None),
         (("1 2 3",), None),
         (("",), None),

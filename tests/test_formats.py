@@ -652,7 +652,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=300), st.sampled_from(["philly", "openb", "slurm", "generic"]))
+@given(st.binary(max_size=300), st.sampled_from(formats.names()))
 def test_garbage_is_refused_and_nothing_else(tmp_path: Path, data: bytes, format: str) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(data)

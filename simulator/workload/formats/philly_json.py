@@ -64,7 +64,11 @@ class Attempt:
         return (self.end - self.start).total_seconds() if self.start and self.end else math.nan
 
 
-@reader("philly-json")
+def _begins(text: str) -> bool:
+    return text.lstrip().startswith("[") and '"attempts"' in text and '"submitted_time"' in text
+
+
+@reader("philly-json", begins=_begins)
 def read(
     path: str | Path, attempts: Literal["sum", "last", "first"] = "sum",
     running: Literal["set aside", "keep"] = "set aside", timezone: str | None = None,
