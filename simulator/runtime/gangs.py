@@ -173,7 +173,7 @@ class Gangs:
         if job.speedup is not None:
             repace(job, self._nodes)
             if job.work == math.inf:
-                raise ValueError(f"it makes no progress on {job.given}")
+                raise ValueError(f"it makes no progress on {_told(job)}")
         if type(job) is not BatchJob or job.communication:
             self._connect(job)
             return
@@ -256,6 +256,13 @@ class Gangs:
 
 _ROUNDING = 1e-9
 """Relative: work that is as near to done is done."""
+
+
+def _told(job: Job) -> str:
+    """What a job runs on, in words."""
+    assert job.given is not None
+    count, servers, kind = job.given
+    return f"{count:g} accelerators{f' {kind!r}' * bool(kind)} over {servers} server{'s' * (servers > 1)}"
 
 
 def _part(job: Job, taken: float) -> tuple[float, float]:
