@@ -70,6 +70,14 @@ def test_another_reference_and_other_names(tmp_path: Path) -> None:
     )
 
 
+def test_paces_that_do_not_depend_on_the_type(tmp_path: Path) -> None:
+    path = written(tmp_path, line(MODEL, 300))
+    trace = read_trace(path, "gavel", throughputs=paced(tmp_path), paces="reference")
+    assert trace.columns["duration"].tolist() == [30.0]
+    assert "speedup" not in trace.columns
+    assert refused(path, "gavel", paces="all") == "paces: 'all' is not a choice. Known: by type, reference."
+
+
 def test_the_table_that_comes_with_the_project(tmp_path: Path) -> None:
     trace = read_trace(written(tmp_path, line(MODEL, 1000)), "gavel")
     assert trace.columns["duration"][0] == pytest.approx(1000 / table("gavel").rate(MODEL, 1, "v100"))

@@ -15,13 +15,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.workload.files import check_file, text_lines
 from simulator.workload.formats import reader
+from simulator.workload.options import one_of
 from simulator.workload.rows import Rows, as_objects
 from simulator.workload.table import Table
 from simulator.workload.throughputs import Throughputs, table, tables
@@ -32,6 +33,7 @@ COLUMNS = (
     "priority_weight", "slo", "arrival",
 )  # fmt: skip
 OLD_COLUMNS = ("job_type", "command", "steps_argument", "needs_data", "total_steps", "arrival", "scale_factor")
+_PACES = ("by type", "reference")
 _SPREAD = "_unconsolidated"
 _TWICE = "the first job, written a second time (the generator of Gavel does so)"
 _UNMEASURED = "a model and number of GPUs of which no pace was measured on the reference type {reference}"
@@ -47,26 +49,29 @@ def _begins(text: str) -> bool:
 @reader("gavel", begins=_begins)
 def read(
     path: str | Path, throughputs: str | Path = "gavel", reference: str | None = None,
-    types: Mapping[str, str] | None = None,
+    types: Mapping[str, str] | None = None, paces: Literal["by type", "reference"] = "by type",
 ) -> Trace:  # fmt: skip
-    """Gavel job list in steps; options: throughputs (table or JSON file), reference (type), types (type: catalog id).
+    """Gavel jobs in steps; options: throughputs (table or JSON file), reference, types, paces (by type | reference).
 
     ``throughputs`` is a table that comes with the project, or a path relative to the folder of the trace: JSON, plain
     or gzip-compressed, of type -> "('model (batch size b)', gpus)" -> steps/s, types that end in ``_unconsolidated``
     being gangs spread over servers. ``duration`` is on ``reference`` (v100 unless said); ``speedup`` has the pace of
     every type, so that the job runs on these types only: ``types`` turns them into the ids of a topology, for example
-    ``{"v100": "nvidia/v100-sxm2-32"}``. The priority weight becomes ``priority``, the SLO ``deadline``.
+    ``{"v100": "nvidia/v100-sxm2-32"}``; with ``paces="reference"`` it runs anywhere, at the pace of the reference. The
+    priority weight becomes ``priority``, the SLO ``deadline``.
     """
-    paces = _throughputs(Path(path), throughputs, reference)
-    strange = [name for name in types or {} if name not in paces.types]
+    by_type = one_of("paces", paces, _PACES) == "by type"
+    rates = _throughputs(Path(path), throughputs, reference)
+    strange = [name for name in types or {} if name not in rates.types]
     if strange:
-        raise InputError(*(f"types: there is no type {name!r}. {did_you_mean(name, paces.types)}" for name in strange))
+        raise InputError(*(f"types: there is no type {name!r}. {did_you_mean(name, rates.types)}" for name in strange))
     check_file(Path(path))
     first = next((line for line in text_lines(Path(path)) if line.strip()), "")
     names = OLD_COLUMNS if first.count("\t") + 1 == len(OLD_COLUMNS) else COLUMNS
     lines = Table(path, "gavel", required=names, known=names, delimiter="tab", quoting=False, names=names)
-    lines.book.counts[_WORK.format(reference=paces.reference, name=paces.name)] = 1
-    return lines.trace(lambda rows: _parse(rows, names, paces, types or {}))
+    lines.book.counts[_WORK.format(reference=rates.reference, name=rates.name)] = 1
+    columns = lines.gather(lambda rows: _parse(rows, names, rates, types or {}))
+    return lines.finish({name: column for name, column in columns.items() if by_type or name != "speedup"})
 
 
 def _parse(rows: Rows, names: tuple[str, ...], paces: Throughputs, types: Mapping[str, str]) -> Columns:
