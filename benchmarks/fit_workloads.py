@@ -112,7 +112,7 @@ def groups(gangs: np.ndarray, least: int) -> list[float]:
 
 def job_class(
     submit: np.ndarray, durations: np.ndarray, gangs: np.ndarray, total: int, threshold: float,
-    common: tuple[list[float], list[float]] | None = None, origin: datetime = datetime(2024, 1, 1), least: int = 150,
+    common: tuple[list[float], list[float]] | None = None, origin: datetime = datetime(2024, 1, 1), least: int = 50,
 ) -> dict[str, Any]:  # fmt: skip
     """The row of one class; ``common`` profiles for a class that is too small to have its own."""
     session = sessions(submit, threshold)
@@ -177,12 +177,12 @@ def flat(path: Path, format: str, threshold: float, least: int, **options: Any) 
 
 def muri(path: Path) -> None:
     """Models are drawn apart from the rest, as that project gave them out."""
-    dump("jobs", flat(path, "muri", 600, 100)[1])
+    dump("jobs", flat(path, "muri", 600, 50)[1])
 
 
 def chronus(path: Path) -> None:
     """Kinds: jobs with strict, soft and no deadlines."""
-    trace, row = flat(path, "chronus", 60, 150)
+    trace, row = flat(path, "chronus", 60, 50)
     dump("jobs", row)
     slack = (trace.columns["deadline"] - trace.columns["submit"]) / trace.columns["duration"]
     print("    kinds:")
