@@ -6,40 +6,12 @@ idle until the round is over, no cost of moving. ``jobs`` are (submit s, row of 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from simulator.policies.heterogeneity.problem import problem
 from simulator.policies.heterogeneity.rounds import choose
-
-MODELS = (
-    *(f"ResNet-18 (batch size {size})" for size in (16, 32, 64, 128, 256)),
-    *(f"ResNet-50 (batch size {size})" for size in (16, 32, 64, 128)),
-    *(f"Transformer (batch size {size})" for size in (16, 32, 64, 128, 256)),
-    *(f"LM (batch size {size})" for size in (5, 10, 20, 40, 80)),
-    *(f"Recommendation (batch size {size})" for size in (512, 1024, 2048, 4096, 8192)),
-    "A3C",
-    "CycleGAN",
-)
-"""Models in the order in which the artifact draws them (``scheduler/job_table.py``)."""
-
-
-def drawn(seed: int, count: int, gap: float) -> list[tuple[float, str, float]]:
-    """Jobs of the continuous trace with one accelerator each: (submit s, model, seconds on a V100).
-
-    The order of draws is that of ``utils.generate_job`` and ``scheduler.py`` of stanford-futuredata/gavel.
-    """
-    kinds, gaps = random.Random(seed + 2), random.Random(seed + 3)
-    found, at = [], 0.0
-    for _ in range(count):
-        kinds.uniform(0, 1)  # gang size, not used
-        exponent = (3, 4) if kinds.random() >= 0.8 else (1.5, 3)
-        seconds = 60 * 10 ** kinds.uniform(*exponent)
-        found.append((float(at), kinds.choice(MODELS), seconds))
-        at -= np.log(1.0 - gaps.random()) * gap
-    return found
 
 
 def run(
