@@ -87,7 +87,9 @@ class Reasons:
         clock.count -= 1
         if not clock.count:
             del self._sizes[bisect_left(self._sizes, size)]
-            self._stuck.pop(size, None)
+            if self._stuck:
+                self._strand(now)
+                self._stuck.pop(size, None)
 
     def hold(self, job: Job, reason: str) -> None:
         """The policy says why it holds a job back, from now on; an empty reason takes that back."""
@@ -115,7 +117,7 @@ class Reasons:
                     self._begin(job)
             self._fresh.clear()
         if self._stuck:
-            self.stranded += self._free * (now - self._stranded_since)
+            self._strand(now)
         self._stranded_since = now
         if free != self._free:
             low, high = (free, self._free) if free < self._free else (self._free, free)
@@ -133,13 +135,18 @@ class Reasons:
                     self._stuck[size] = None
             self._failed.clear()
 
+    def _strand(self, now: float) -> None:
+        """Count what has been free, since the last count, beside a job without a place."""
+        self.stranded += self._free * (now - self._stranded_since)
+        self._stranded_since = now
+
     def close(self, now: float) -> None:
         """Bring what is still waiting, and what is stranded, up to ``now``, the end of the run."""
         for job in self._fresh:
             if job.state is State.QUEUED and job not in self._came:
                 self._begin(job)
         if self._stuck:
-            self.stranded += self._free * max(0.0, now - self._stranded_since)
+            self._strand(max(now, self._stranded_since))
         for job in tuple(self._came):
             self._settle(job, self._clocks[job.accelerators], now)
 
