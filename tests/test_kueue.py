@@ -307,7 +307,7 @@ def test_quotas_beyond_the_cluster_are_noted() -> None:
 def test_nobody_is_stopped_for_a_gang_that_would_not_find_room() -> None:
     """4 of b's accelerators could be had back, but 2 on each server, and the job wants one server."""
     priorities = (0, -2, 0, -1)
-    lent = [job(f"b{i}", i, 50, 2, tenant="b", priority=float(p)) for i, p in enumerate(priorities)]
+    lent = [job(f"b{i}", i, 50 - i, 2, tenant="b", priority=float(p)) for i, p in enumerate(priorities)]
     wide = job("wide", 5, 5, 4, tenant="a", max_servers=1)
     queues = {name: {"nominal": 4, "cohort": "c"} for name in "ab"}
     starts([*lent, wide], Kueue(queues, preemption="any"), servers(2, 4))
@@ -315,7 +315,7 @@ def test_nobody_is_stopped_for_a_gang_that_would_not_find_room() -> None:
     assert wide.start == 50
     assert sum(each.preemptions for each in lent) == 0
     gang = job("gang", 5, 5, 4, tenant="a")
-    fresh = [job(f"b{i}", i, 50, 2, tenant="b", priority=float(p)) for i, p in enumerate(priorities)]
+    fresh = [job(f"b{i}", i, 50 - i, 2, tenant="b", priority=float(p)) for i, p in enumerate(priorities)]
     starts([*fresh, gang], Kueue(queues, preemption="any"), servers(2, 4))
     assert gang.start == 5
     assert [each.preemptions for each in fresh] == [0, 1, 0, 1]

@@ -162,7 +162,7 @@ class Volcano:
         """Let jobs in as long as what waits inside fits into what is left of the overcommitted cluster."""
         self._settle(view)
         left = budget - sum(queue.asked for queue in self._queues.values())
-        most = self._most(view)
+        most = dict.fromkeys(self._queues, math.inf) if math.isinf(budget) else self._most(view)
         for queue in self._ranked(list(self._queues.values())):
             queue.pending.blocked.clear()
             while (job := queue.pending.head()) is not None:
