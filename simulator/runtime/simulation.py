@@ -18,6 +18,7 @@ from simulator.runtime.admission import Admission
 from simulator.runtime.collector import fewer_collections
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
+from simulator.runtime.eligibility import Eligibility
 from simulator.runtime.gangs import Gangs
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
@@ -36,11 +37,6 @@ from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
 from simulator.workload.jobs import Job, State, Transfer
-from simulator.workload.speedup import Given
-
-_TOO_LARGE = "larger than the cluster"
-_NO_PROGRESS = "it makes no progress on any type of accelerators that it may have here"
-_NO_SERVER = "no server could ever hold it (accelerator type, cores, memory, or servers it may span)"
 
 
 class Simulation:
@@ -127,8 +123,9 @@ class Simulation:
             self.clock, self.view, self.gangs, self.nodes, self.journal, self._reasons, self._shares, self._policy,
             self._turn_away,
         )  # fmt: skip
+        self._eligible = Eligibility(self.nodes, topology.accelerators)
         self._admission = Admission(
-            self.clock, iter(jobs), until, self.journal, self._never, self._actions.queue, self._turn_away,
+            self.clock, iter(jobs), until, self.journal, self._eligible, self._actions.queue, self._turn_away,
             self._arrived, self.pass_soon,
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
@@ -137,12 +134,10 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
-        self._fussy = any(server.taints for server in topology.servers)
         self.pool = pool
-        self._largest: float = topology.accelerators
         if pool is not None:
             pool.attach(self)
-            self._largest = pool.largest
+            self._eligible.largest = pool.largest
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
@@ -171,29 +166,6 @@ class Simulation:
     def _arrived(self) -> None:
         self._last_event = self.clock.now
         self.pass_soon.finish()
-
-    def _never(self, job: Job) -> str:
-        """Say why a job can never run; empty when it can."""
-        least = job.minimum or job.accelerators
-        if least > self._largest:
-            return _TOO_LARGE
-        if job.speedup is not None and not self._suited(job, least):
-            return _NO_PROGRESS
-        if not (self._fussy or job.cores or job.memory or job.max_servers or job.accelerator_types) and not (
-            job.partition or job.selector
-        ):
-            return ""  # most jobs of most traces, judged at once
-        return "" if self.nodes.could_hold_for(job, least) else _NO_SERVER
-
-    def _suited(self, job: Job, least: float) -> bool:
-        """Limit a job to the types on which it makes progress; False when there are none."""
-        assert job.speedup is not None
-        here = list(dict.fromkeys(self.nodes.types.tolist()))
-        wanted = [kind for kind in here if kind in job.accelerator_types or not job.accelerator_types]
-        suited = tuple(kind for kind in wanted if job.speedup.seconds(Given(least, 1, kind)) < math.inf)
-        if len(suited) < len(here):
-            job.accelerator_types = suited
-        return bool(suited)
 
     # -- the scheduling pass ------------------------------------------------------------------------------------
 
@@ -255,6 +227,7 @@ class Simulation:
         stuck = self._flows.notes() if self.until == math.inf else []
         self._notes += stuck
         self._note_left_over(*left)
+        self._notes += self._eligible.notes()
         self._notes += self._policy.notes()
         self._notes += self.links.remarks(math.inf if stuck else now, self._patterns.used | self._flows.used)
         tables = self.journal.tables()
