@@ -130,8 +130,15 @@ class JobSet(Protocol):
         """
         ...
 
-    def again(self, job: Job) -> None:
-        """Say that the key of a job has changed: it is sorted in anew in all orders. One that is not here is ignored."""
+    def split(self, group: Callable[[Job], Any]) -> Mapping[Any, JobSet]:
+        """Return the jobs by ``group(job)``, each group a set like this one; one that is empty may be there.
+
+        ``group`` must be one function, and its value for a job must not change while that is here.
+        """
+        ...
+
+    def again(self, job: Job | None = None) -> None:
+        """Say that a key of a job has changed (None: of all): it is sorted in anew. One that is not here is ignored."""
         ...
 
     def fitting(

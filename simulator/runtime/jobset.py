@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from simulator.runtime.shelves import Shelves
@@ -28,7 +28,7 @@ class JobSet:
     that were there when it began, less those that are gone when it gets to them.
     """
 
-    __slots__ = ("_demand", "_orders", "_shelves", "members")
+    __slots__ = ("_demand", "_orders", "_parts", "_shelves", "members")
 
     def __init__(self) -> None:
         self.members: dict[Job, None] = {}
@@ -36,6 +36,7 @@ class JobSet:
         self._demand = 0
         self._orders: dict[Callable[[Job], Any], _Order] = {}
         self._shelves: dict[tuple[Any, Any], Shelves] = {}
+        self._parts: dict[Callable[[Job], Any], dict[Any, JobSet]] = {}
 
     def __len__(self) -> int:
         return len(self.members)
@@ -84,13 +85,30 @@ class JobSet:
         shelves.refresh()
         return shelves.loop(limit, after)
 
-    def again(self, job: Job) -> None:
-        """Sort a job in anew, because a key of it has changed; one that is not here is left alone."""
-        if job not in self.members:
+    def split(self, group: Callable[[Job], Any]) -> Mapping[Any, JobSet]:
+        """Return the jobs by ``group(job)``, each group a set like this one; one that is empty may be there."""
+        parts = self._parts.get(group)
+        if parts is None:
+            parts = self._parts[group] = {}
+            for job in self.members:
+                _part(parts, group(job)).add(job)
+        return parts
+
+    def again(self, job: Job | None = None) -> None:
+        """Sort a job in anew, because a key of it has changed (None: all); one that is not here is left alone."""
+        if job is not None and job not in self.members:
             return
-        for order in (*self._orders.values(), *self._shelves.values()):
-            order.entry.pop(job, None)
-            order.fresh[job] = None
+        orders: list[_Order | Shelves] = [*self._orders.values(), *self._shelves.values()]
+        for order in orders:
+            if job is None:
+                order.entry.clear()
+                order.fresh = dict.fromkeys(self.members)
+            else:
+                order.entry.pop(job, None)
+                order.fresh[job] = None
+        for group, parts in self._parts.items():
+            for part in parts.values() if job is None else (parts[group(job)],):
+                part.again(job)
 
     def add(self, job: Job) -> None:
         """Put a job at the end."""
@@ -100,6 +118,9 @@ class JobSet:
             order.fresh[job] = None
         for shelves in self._shelves.values():
             shelves.fresh[job] = None
+        if self._parts:
+            for group, parts in self._parts.items():
+                _part(parts, group(job)).add(job)
 
     def remove(self, job: Job) -> None:
         """Take a job out."""
@@ -111,6 +132,16 @@ class JobSet:
         for shelves in self._shelves.values():
             if shelves.entry.pop(job, None) is None:
                 del shelves.fresh[job]
+        if self._parts:
+            for group, parts in self._parts.items():
+                parts[group(job)].remove(job)
+
+
+def _part(parts: dict[Any, JobSet], name: Any) -> JobSet:
+    part = parts.get(name)
+    if part is None:
+        part = parts[name] = JobSet()
+    return part
 
 
 def _keep(orders: dict[Any, Any], key: Any, order: Any) -> None:

@@ -8,28 +8,27 @@ from itertools import islice
 
 from simulator.policies.api import Action, ClusterView, Start
 from simulator.policies.backfill import backfills
-from simulator.policies.estimates import Estimates, Told, checked_depth
+from simulator.policies.estimates import Believing, Estimates
 from simulator.policies.order import Order
 from simulator.workload.jobs import Job
 
 
 @backfills.register("easy")
-class Easy:
+class Easy(Believing):
     """Later jobs may pass if, by the estimates, they do not delay the head of the queue.
 
     Source: Lifka, "The ANL/IBM SP scheduling system" (1995). The head gets a reservation at the earliest instant at
     which enough accelerators are expected to be free, counted over the whole cluster; a later job may start now if it
     ends by then, or if it takes only accelerators that the head will not need. ``depth`` limits how many waiting jobs
-    are looked at in one pass (0: all of them).
+    are looked at in one pass (0: all of them). ``estimates`` are ``user`` (what the job says), ``predicted`` (from the
+    user's last jobs) or ``exact`` (the truth).
     """
 
     name = "easy"
     greedy = False
 
-    def __init__(self, depth: int = 0) -> None:
-        self.depth = checked_depth(depth)
-        self._estimates: Estimates = Told()
-        self._length = self._estimates.of
+    def __init__(self, depth: int = 0, estimates: str | Estimates = "user") -> None:
+        super().__init__(depth, estimates)
 
     def fill(self, view: ClusterView, order: Order) -> Iterator[Action]:
         """Start jobs in order while they fit, then fill the gap before the head's reservation."""
@@ -45,7 +44,7 @@ class Easy:
         """Start jobs behind a head that does not fit now. ``waiting`` goes on behind it."""
         if view.free <= 0 and view.gangs_only:
             return
-        gap = _Gap(view, head, self._estimates)
+        gap = _Gap(view, head, self.estimates)
         every = order.fitting(view, gap.limit, head, self._length)
         for job in islice(waiting, self.depth) if self.depth else every:
             if view.free <= 0 and view.gangs_only:

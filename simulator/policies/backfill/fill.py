@@ -8,7 +8,6 @@ from itertools import islice
 
 from simulator.policies.api import Action, ClusterView, Start
 from simulator.policies.backfill import backfills
-from simulator.policies.estimates import checked_depth
 from simulator.policies.order import Limit, Order
 from simulator.workload.jobs import Job
 
@@ -24,7 +23,9 @@ class Fill:
     greedy = True
 
     def __init__(self, depth: int = 0) -> None:
-        self.depth = checked_depth(depth)
+        if depth < 0:
+            raise ValueError(f"depth is {depth}; it must be 0 (no limit) or more")
+        self.depth = depth
 
     def fill(self, view: ClusterView, order: Order) -> Iterator[Action]:
         """Start all jobs that fit, in order."""

@@ -13,6 +13,7 @@ from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
 
+
 @orders.register("las")
 class Las(Keyed):
     """Those that have run for the fewest whole quanta first; needs no estimates.
@@ -29,7 +30,7 @@ class Las(Keyed):
         self.quantum = self.interval = quantum
         self._slack = 1e-9 * quantum
         """What rounding on the clock may take from a full quantum."""
-        self._levels = Levels(self._level, self._rises)
+        self._levels = Levels(self._level)
 
     def _level_in_queue(self, job: Job) -> Any:
         """Level of a job that waits: it does not change until the job runs again."""
@@ -54,8 +55,7 @@ class Las(Keyed):
         """Forget the run before."""
         self._levels.clear()
 
-    def _level(self, job: Job, now: float) -> float:
-        return (job.ran + (now + self._slack - job.since)) // self.quantum
-
-    def _rises(self, job: Job, level: float) -> float:
-        return job.since + (level + 1.0) * self.quantum - self._slack - job.ran
+    def _level(self, job: Job, now: float) -> tuple[float, float]:
+        """Level of a running job, and when it leaves it."""
+        level = (job.ran + (now + self._slack - job.since)) // self.quantum
+        return level, job.since + (level + 1.0) * self.quantum - self._slack - job.ran
