@@ -22,12 +22,14 @@ class ContentionAware:
     """Of several sets of servers the one on whose links the gang and those who run there slow each other down least.
 
     Tried are, where no server holds the gang: the servers with the fewest hops between, each of up to eight
-    neighbourhoods that hold it (the fullest first), the fewest servers, and the emptiest. A gang is modelled as a ring
-    over its servers, in order, that sends on every link as much as its servers can put out (where accelerators have
-    links of their own, as much as the first of each server, on its rail). The slow-down of a gang is
-    the largest ratio of what is sent on one of its links to what the link carries, at least 1; that set wins for which
-    the largest slow-down of the gang and of all whose links it would share is least, ties in the order above. So it
-    keeps gangs from sharing links as CASSINI (Rajasekaran et al., NSDI 2024) does, without its shifts in time. A
+    neighbourhoods that hold it (the fullest first), the fewest servers, and the emptiest, if they do not lie in more
+    neighbourhoods than the first: a gang that leaves them loads the links of many others to come.
+
+    A gang is modelled as a ring over its servers, in order, that sends on every link as much as its servers can put out
+    (where accelerators have links of their own, as much as the first of each server, on its rail). The slow-down of a
+    gang is the largest ratio of what is sent on one of its links to what the link carries, at least 1; that set wins
+    for which the largest slow-down of the gang and of all whose links it would share is least, ties in the order above.
+    So it keeps gangs from sharing links as CASSINI (Rajasekaran et al., NSDI 2024) does, without its shifts in time. A
     ``BatchJob`` without ``communication`` sends nothing, and goes to the fewest hops.
     """
 
@@ -70,7 +72,9 @@ class ContentionAware:
         if nearest is None or not topology.has_network or not _communicates(job):
             return nearest
         self._meet(topology)
-        candidates = list(dict.fromkeys([nearest, *_others(job, nodes, room, hoods)]))
+        reach = _reach(nearest, hoods)
+        others = [each for each in _others(job, nodes, room, hoods) if _reach(each, hoods) <= reach]
+        candidates = list(dict.fromkeys([nearest, *others]))
         return min(candidates, key=lambda each: self._slow_down(each, topology)) if len(candidates) > 1 else nearest
 
     def _slow_down(self, placement: Placement, topology: Topology) -> float:
@@ -120,6 +124,11 @@ def _others(job: Job, nodes: Allocator, room: np.ndarray, hoods: Neighbourhoods)
     idle = take(job, np.lexsort((-room, -nodes.total, room < nodes.total)), room)
     if idle:
         yield idle
+
+
+def _reach(placement: Placement, hoods: Neighbourhoods) -> int:
+    """Neighbourhoods that a gang lies in."""
+    return len(np.unique(hoods.of[[server for server, _ in placement]]))
 
 
 def _communicates(job: Job) -> bool:
