@@ -10,7 +10,7 @@ import pytest
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
-from simulator.policies.gang import loosest, room_for, small, take, tightest
+from simulator.policies.gang import best, loosest, room_for, small, split, take, tightest
 from simulator.workload.jobs import BatchJob
 
 
@@ -49,6 +49,28 @@ def test_room_leaves_out_what_is_down_or_of_another_type() -> None:
     assert room_for(job(1), nodes).tolist() == [4, 4, 0]
     assert room_for(job(1, accelerator_types=("a",)), nodes).tolist() == [4, 0, 0]
     assert room_for(job(1, accelerator_types=("a", "b")), nodes).tolist() == [4, 4, 0]
+
+
+def test_room_leaves_out_who_may_not_take_the_job() -> None:
+    nodes = servers(
+        {"accelerators": 4, "taints": "spot"},
+        {"accelerators": 4, "labels": "zone=x"},
+        {"accelerators": 4, "partition": "p"},
+    )
+    nodes.reserve([2], "red")
+    assert room_for(job(1), nodes).tolist() == [0, 4, 0]
+    assert room_for(job(1, tolerations=("spot",), tenant="red"), nodes).tolist() == [4, 4, 4]
+    assert room_for(job(1, selector=(("zone", "x"),)), nodes).tolist() == [0, 4, 0]
+    assert room_for(job(1, partition="p", tenant="red"), nodes).tolist() == [0, 0, 4]
+
+
+def test_the_best_server_has_the_highest_score_and_large_gangs_are_split() -> None:
+    nodes = servers(*({"accelerators": count} for count in (4, 8, 8)))
+    assert best(job(3), nodes, lambda fits: -nodes.free[fits]) == ((0, 3),)
+    assert best(job(3), nodes, lambda fits: nodes.free[fits]) == ((1, 3),), "ties go to the first"
+    assert best(job(10), nodes, lambda fits: nodes.free[fits]) == split(job(10), nodes) == ((0, 2.0), (1, 8.0))
+    assert best(job(10, max_servers=1), nodes, lambda fits: nodes.free[fits]) is None
+    assert best(job(21), nodes, lambda fits: nodes.free[fits]) is None
 
 
 def test_take_fills_servers_in_the_order_given() -> None:

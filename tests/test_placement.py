@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
-from simulator.policies.api import placers
+from simulator.policies.api import placers, schedulers
 from simulator.policies.placement.pack import Pack
 from simulator.policies.placement.spread import Spread
 from simulator.policies.placement.topology import FewestHops
+from simulator.runtime.simulation import Simulation
 from simulator.testing import check_placer
+from simulator.testing.situations import crowd
 from simulator.workload.jobs import BatchJob, Placement
 
 
@@ -170,3 +172,23 @@ def test_pack_chooses_alike_with_and_without_the_index_of_servers() -> None:
             up = bool(rng.integers(2))
             first.set_up(down, up)
             second.set_up(down, up)
+
+
+@pytest.mark.parametrize("name", ["gpu-clustering", "hived", "rail-aware", "contention-aware", "kube"])
+def test_those_that_remember_what_runs_forget_it_when_it_ends(name: str) -> None:
+    """A run in which jobs are stopped and come back leaves nothing behind: an idle cluster looks as at the start."""
+    placer: Any = placers.get(name)()
+    topology, nodes = racks(8, 8, 8, 8)
+    wanted = [BatchJob(id=f"j{i}", submit=0.0, duration=1.0, accelerators=size, communication=0.5, array="a")
+              for i, size in enumerate((1.0, 3.0, 10.0, 5.0))]  # fmt: skip
+
+    def fresh() -> list[Placement | None]:
+        placer_now = [placer.place(each, nodes, topology) for each in wanted]
+        return [each for each in placer_now if name != "kube"]
+
+    placer.reset(np.random.default_rng(0))
+    before = fresh()
+    running = crowd(80, largest=20)
+    Simulation(topology=topology, jobs=iter(running), scheduler=schedulers.get("srtf")(), placer=placer).run()
+    assert sum(each.preemptions for each in running) > 0
+    assert fresh() == before
