@@ -46,6 +46,8 @@ class Conservative(Believing):
     def _forget(self) -> None:
         self._profile: Profile | None = None
         self._capacity = self._in_use = 0.0
+        self._overdue = 0.0
+        """Instant (s) to which reservations are put that wait for jobs that have overrun: their end tells, no clock."""
         self.plan: dict[Job, Slot] = {}
         """Reservations of the jobs that wait."""
         self._held: dict[Job, Slot] = {}
@@ -79,7 +81,7 @@ class Conservative(Believing):
         begins = self._begins
         while begins and self.plan.get(begins[0][2], _NEVER)[0] != begins[0][0]:
             heappop(begins)
-        return begins[0][0] if begins else math.inf
+        return begins[0][0] if begins and begins[0][0] > self._overdue else math.inf
 
     def fill(self, view: ClusterView, order: Order) -> Iterator[Action]:
         """Start the jobs whose reservation begins now."""
@@ -114,8 +116,9 @@ class Conservative(Believing):
         self.plan, self._held, self._ends, self._begins = {}, {}, [], []
         self._fresh.clear()
         self._ended.clear()
+        self._overdue = math.nextafter(now, math.inf)
         for job in self.estimates.soonest(view):
-            end = max(now + self.estimates.remaining(view, job), math.nextafter(now, math.inf))
+            end = max(now + self.estimates.remaining(view, job), self._overdue)
             size = job.held or job.accelerators
             self._profile.give(end, math.inf, size)
             self._hold(job, (now, end, size))

@@ -56,7 +56,7 @@ class Gittins(Keyed):
     def reset(self, rng: Any) -> None:
         """Forget the run before."""
         self._levels.clear()
-        self._view: ClusterView | None = None
+        self.wake = math.inf
         self._seen: list[float] = []
         self._next = self.learn
         self._stale = False
@@ -93,16 +93,12 @@ class Gittins(Keyed):
         """Loop over the jobs that run, the lowest index in front."""
         return self._levels.worst(view)
 
-    @property
-    def wake(self) -> float:
-        """When a running job reaches its next age, in seconds of the run."""
-        if self._view is None or not len(self._view.queue):
-            return math.inf
-        return self._levels.next_change(self._view)
+    def after_pass(self, view: ClusterView) -> None:
+        """Wake when a running job reaches its next age."""
+        self.wake = self._levels.next_change(view) if len(view.queue) else math.inf
 
     def _renew(self, view: ClusterView) -> None:
         """Sort everybody in anew when something was learned."""
-        self._view = view
         if self._stale:
             self._stale = False
             self._levels.clear()

@@ -23,7 +23,8 @@ class Multifactor(Keyed):
     ``max_age``, at most 1; ``fair_share`` x the factor of order ``fair-share``; ``job_size`` x the part of the cluster
     asked for (``favor_small``: the part not asked for); ``partition`` x what ``partitions`` gives it (0 to 1, 1 where
     nothing is said); ``qos`` x the job's ``priority`` as a part of ``top_priority``, from 0 to 1. Equals go by
-    submission. Slurm's own weights are all 0; these are those of the example in its documentation. What the
+    submission. Slurm's own weights are all 0; these are those of the example in its documentation, but for
+    ``job_size`` (1,000 there), which lets a stream of wide jobs starve narrow ones. What the
     associations, nice values and TRES weights of Slurm add is not modelled.
     """
 
@@ -31,7 +32,7 @@ class Multifactor(Keyed):
         self,
         age: float = 1000.0,
         fair_share: float = 10_000.0,
-        job_size: float = 1000.0,
+        job_size: float = 0.0,
         partition: float = 1000.0,
         qos: float = 0.0,
         max_age: Seconds = WEEK,

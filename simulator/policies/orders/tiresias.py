@@ -46,7 +46,7 @@ class Tiresias(Keyed):
     def reset(self, rng: Any) -> None:
         """Forget the run before."""
         self._levels.clear()
-        self._view: ClusterView | None = None
+        self.wake = math.inf
         self._forgotten: dict[Job, tuple[float, float]] = {}
         """Seconds of running and of waiting that a job had when it was last promoted."""
         self._promotions: list[tuple[float, int, Job]] = []
@@ -84,17 +84,14 @@ class Tiresias(Keyed):
         """Loop over the jobs that run, those with the most service in front."""
         return self._levels.worst(view)
 
-    @property
-    def wake(self) -> float:
-        """When the next waiting job is promoted, or a running one goes down, in seconds of the run."""
-        if self._view is None or not len(self._view.queue):
-            return math.inf
+    def after_pass(self, view: ClusterView) -> None:
+        """Wake when the next waiting job is promoted, or a running one goes down."""
         due = self._promotions[0][0] if self._promotions else math.inf
-        return min(due, self._levels.next_change(self._view))
+        self.wake = min(due, self._levels.next_change(view)) if len(view.queue) else math.inf
 
     def _promote(self, view: ClusterView) -> None:
         """Bring to the top the jobs that have waited for long enough."""
-        self._view, heap = view, self._promotions
+        heap = self._promotions
         while heap and heap[0][0] <= view.now:
             at, _, job = heappop(heap)
             if job.state is State.QUEUED and job.since <= at:

@@ -24,7 +24,7 @@ class MultifactorScheduler(Composed):
         self,
         age: float = 1000.0,
         fair_share: float = 10_000.0,
-        job_size: float = 1000.0,
+        job_size: float = 0.0,
         partition: float = 1000.0,
         qos: float = 0.0,
         max_age: Seconds = WEEK,
