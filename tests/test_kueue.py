@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
-from simulator.policies.quota.preemption import Claim, classical_targets, fair_targets, rules_of
+from simulator.policies.quota.fair import fair_targets, rules_of
+from simulator.policies.quota.preemption import Claim, classical_targets
 from simulator.policies.quota.reading import cohorts_of, queues_of
 from simulator.policies.quota.records import ACCELERATORS, ANY
 from simulator.policies.quota.tree import QuotaTree

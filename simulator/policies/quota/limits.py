@@ -53,21 +53,32 @@ class Limits:
             raise InputError("limits: per_job has jobs; one job is always one")
         self._used: dict[Holder, dict[str, float]] = {}
         self._running: dict[Job, Group] = {}
+        self._bounds: dict[Group, list[tuple[Holder, Mapping[str, float]]]] = {}
+        self._ever: dict[Group, bool] = {}
+        self._now: dict[Group, bool] = {}
+        """Answers that hold until something starts or stops."""
 
     def clear(self) -> None:
         """Nothing runs."""
         self._used.clear()
         self._running.clear()
+        self._now.clear()
 
     def admits(self, group: Group) -> bool:
         """Whether one more job of a group may run beside those that do."""
-        return self._within(group, self._used)
+        answer = self._now.get(group)
+        if answer is None:
+            answer = self._now[group] = self.ever_admits(group) and self._within(group, self._used)
+        return answer
 
     def ever_admits(self, group: Group) -> bool:
         """Whether a job of a group could run if nothing else did."""
-        asked = _asked(group)
-        most = self._usual.get("per_job", {})
-        return self._within(group, {}) and all(asked[name] <= amount + SLACK for name, amount in most.items())
+        answer = self._ever.get(group)
+        if answer is None:
+            asked, most = _asked(group), self._usual.get("per_job", {})
+            small = all(asked[name] <= amount + SLACK for name, amount in most.items())
+            answer = self._ever[group] = small and self._within(group, {})
+        return answer
 
     def start(self, job: Job) -> None:
         """Count a job as running."""
@@ -94,6 +105,7 @@ class Limits:
         return True
 
     def _count(self, group: Group, sign: float) -> None:
+        self._now.clear()
         asked = _asked(group)
         for holder, most in self._holders(group):
             has = self._used.setdefault(holder, {})
@@ -102,6 +114,8 @@ class Limits:
                 has[name] = 0.0 if abs(left) < SLACK else left
 
     def _holders(self, group: Group) -> list[tuple[Holder, Mapping[str, float]]]:
+        if group in self._bounds:
+            return self._bounds[group]
         user, tenant = group[0], group[1]
         found: list[tuple[Holder, Mapping[str, float]]] = []
         for kind, name in (("user", user), ("tenant", tenant)):
@@ -113,6 +127,7 @@ class Limits:
             found.append((("user", user, tenant), self._usual["per_user_of_tenant"]))
         if "total" in self._usual:
             found.append((("total",), self._usual["total"]))
+        self._bounds[group] = found
         return found
 
 

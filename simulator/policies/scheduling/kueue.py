@@ -7,7 +7,8 @@ from typing import Any
 
 from simulator.policies.api import ClusterView, schedulers
 from simulator.policies.quota.admitting import QuotaAdmission
-from simulator.policies.quota.preemption import STRATEGIES, Claim, classical_targets, fair_targets, rules_of
+from simulator.policies.quota.fair import STRATEGIES, fair_targets, rules_of
+from simulator.policies.quota.preemption import Claim, classical_targets
 from simulator.policies.quota.reading import cohorts_of, queues_of
 from simulator.policies.quota.records import STRATEGIES as QUEUEING
 from simulator.policies.quota.records import choice

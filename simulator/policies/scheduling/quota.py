@@ -71,7 +71,7 @@ class LimitedByQuota(Wrapper):
         for action in self.inner.schedule(_Within(view, self.limits)) or ():
             if isinstance(action, Start):
                 group = group_of(action.job)
-                if not (self.limits.ever_admits(group) and self.limits.admits(group)):
+                if not self.limits.admits(group):
                     continue
             yield action
             if isinstance(action, Start) and action.job.state is State.RUNNING:
@@ -101,7 +101,7 @@ class _Within(Shown):
 
     def __init__(self, view: ClusterView, limits: Limits) -> None:
         super().__init__(view)
-        self._queue = Parted(view.queue, group_of, lambda group: limits.ever_admits(group) and limits.admits(group))
+        self._queue = Parted(view.queue, group_of, limits.admits)
 
     @property
     def queue(self) -> JobSet:
