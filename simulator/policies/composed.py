@@ -44,11 +44,18 @@ class Composed:
             calls = [getattr(part, hook) for part in parts if hasattr(part, hook)]
             if calls:
                 setattr(self, hook, calls[0] if len(calls) == 1 else _Both(*calls))
+        self._after = [part.after_pass for part in parts if hasattr(part, "after_pass")]
         self._wakes = [part for part in parts if hasattr(part, "wake")]
 
     def schedule(self, view: ClusterView) -> Iterable[Action]:
         """Let jobs take over if they may, then start what the backfilling lets start."""
-        return self._with_preemption(view) if self.preempt else self.backfill.fill(view, self.order)
+        actions = self._with_preemption(view) if self.preempt else self.backfill.fill(view, self.order)
+        return self._and_after(view, actions) if self._after else actions
+
+    def _and_after(self, view: ClusterView, actions: Iterable[Action]) -> Iterator[Action]:
+        yield from actions
+        for hook in self._after:
+            hook(view)
 
     def _with_preemption(self, view: ClusterView) -> Iterator[Action]:
         yield from take_over(view, self.order, passing=self.backfill.greedy)
