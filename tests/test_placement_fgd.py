@@ -132,7 +132,7 @@ def test_without_lessons_it_counts_what_starts() -> None:
     placer, wanted = FragmentationGradientDescent(), job(0.6)
     assert placer.place(wanted, nodes, NOWHERE) == ((1, 0.6),), "as if all jobs were like this one: 0.4 would be lost"
     for _ in range(4):
-        placer.on_start(job(0.3))
+        placer.on_submit(job(0.3))
     assert placer.place(wanted, nodes, NOWHERE) == ((0, 0.6),), "what is left suits those that usually come"
     placer.reset()
     assert placer.place(wanted, nodes, NOWHERE) == ((1, 0.6),)

@@ -23,27 +23,34 @@ def _plugins(registry: Registry[Any]) -> Rows:
     return ("name", "what it does"), [(name, registry.summary(name)) for name in registry.names()]
 
 
-def _schedulers() -> Rows:
-    from simulator.policies.api import schedulers
+POLICIES = {
+    "scheduler": "api:schedulers",
+    "order": "orders:orders",
+    "backfill": "backfill:backfills",
+    "placement": "api:placers",
+    "autoscaler": "api:autoscalers",
+    "interference": "api:interferences",
+    "objective": "heterogeneity.objectives:objectives",
+    "score": "kube:scores",
+}
+"""Kinds of policies, and where in ``simulator.policies`` their registries are."""
 
-    return _plugins(schedulers)
+
+def _registry(kind: str) -> Registry[Any]:
+    from importlib import import_module
+
+    module, _, name = POLICIES[kind].partition(":")
+    found: Registry[Any] = getattr(import_module(f"simulator.policies.{module}"), name)
+    return found
 
 
-def _placements() -> Rows:
-    from simulator.policies.api import placers
-
-    return _plugins(placers)
-
-
-def _autoscalers() -> Rows:
-    from simulator.policies.api import autoscalers
-
-    return _plugins(autoscalers)
+def _of_kind(kind: str) -> Rows:
+    return _plugins(_registry(kind))
 
 
 def _policies() -> Rows:
-    kinds = (("scheduler", _schedulers), ("placement", _placements), ("autoscaler", _autoscalers))
-    return ("name", "kind", "what it does"), [(row[0], kind, row[1]) for kind, rows in kinds for row in rows()[1]]
+    rows = [(name, kind, line) for kind in POLICIES for name, line in _of_kind(kind)[1]]
+    return ("name", "kind", "what it does"), rows
 
 
 def _formats() -> Rows:
@@ -230,10 +237,15 @@ def _headline(path: Path) -> str:
 
 
 KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
-    "policies": (_policies, "schedulers, placements and autoscalers together"),
-    "schedulers": (_schedulers, "which job runs next:  scheduler: {kind: NAME}"),
-    "placements": (_placements, "where a job runs:  placement: {kind: NAME}"),
-    "autoscalers": (_autoscalers, "how many nodes a pool has:  autoscaler: {kind: NAME}"),
+    "policies": (_policies, "all the kinds of policies that follow, together"),
+    "schedulers": (partial(_of_kind, "scheduler"), "which job runs next:  scheduler: {kind: NAME}"),
+    "orders": (partial(_of_kind, "order"), "who goes first:  scheduler: {order: NAME}"),
+    "backfills": (partial(_of_kind, "backfill"), "who may pass:  scheduler: {order: NAME, backfill: NAME}"),
+    "placements": (partial(_of_kind, "placement"), "where a job runs:  placement: {kind: NAME}"),
+    "autoscalers": (partial(_of_kind, "autoscaler"), "how many nodes a pool has:  autoscaler: {kind: NAME}"),
+    "interferences": (partial(_of_kind, "interference"), "jobs on one accelerator:  interference: {kind: NAME}"),
+    "objectives": (partial(_of_kind, "objective"), "what gavel is after:  scheduler: {kind: gavel, objective: NAME}"),
+    "scores": (partial(_of_kind, "score"), "what kube goes by:  placement: {kind: kube, scores: {NAME: 1}}"),
     "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
     "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
     "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),

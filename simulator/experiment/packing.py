@@ -105,6 +105,8 @@ def pack(
 
 
 def _place(job: Job, nodes: Allocator, topology: Topology, placer: Any) -> bool:
+    if callable(getattr(placer, "on_submit", None)):
+        placer.on_submit(job)
     placement = placer.place(job, nodes, topology)
     if placement is None:
         return False

@@ -51,7 +51,7 @@ def sentences(results: Results) -> list[str]:
     """The verdict on the first measure of the summary that has a better direction, and what goes with it."""
     lead = _lead(results)
     if lead is None:
-        return ["Nothing to judge: the measures that were asked for have no value."]
+        return ["Nothing to judge: the measures that were asked for have no value, or are better neither high nor low."]
     if len(results) == 1:
         found = results.estimate(results.alternatives[0], lead.name)
         text = _interval(lead, found.interval.mean, found.interval.half_width)

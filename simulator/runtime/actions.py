@@ -42,6 +42,8 @@ class Actions:
         self._policy, self._reject = policy, reject
         self._requeued: list[Job] = []
         self._unplaced = 0
+        self.came: Callable[[Job], None] | None = None
+        """Told of every job that comes into the queue for the first time."""
         self.placed: Callable[[Job], None] | None = None
         """Told of every job that has begun to run somewhere."""
         self.lifted: Callable[[Job], None] | None = None
@@ -140,6 +142,8 @@ class Actions:
             self._view.gangs_only = False
         self._view.queue.add(job)
         self._reasons.enter(job)
+        if self.came is not None and not job.preemptions:
+            self.came(job)
         if self._policy.on_submit is not None:
             self._policy.on_submit(job)
 

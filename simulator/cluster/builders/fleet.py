@@ -20,12 +20,14 @@ _KEYS = (
 
 
 @builders.register("fleet")
-def fleet(groups: Sequence[Mapping[str, Any]]) -> Topology:
+def fleet(groups: Sequence[Mapping[str, Any]], mixed: bool = False) -> Topology:
     """Groups of equal servers, of several kinds, without a network.
 
     A group is ``{count: 9, accelerators: 4, accelerator: v100}``, or names a server of the catalog (``node:
     dgx-h100``), and may say ``name``, ``cores``, ``memory`` (bytes, or text such as 512 GiB), ``labels`` (a mapping),
     ``taints`` (a list of keys) and ``partition``. ``accelerator`` is a catalog id or any other name that jobs ask for.
+    Servers stand group by group, or ``mixed``, each group spread evenly over the list: policies that break ties by the
+    order of servers then meet all kinds, as they do where that order is random.
     """
     if not groups:
         raise InputError("groups: name at least one group of servers, as {count: 4, node: dgx-h100}")
@@ -38,8 +40,20 @@ def fleet(groups: Sequence[Mapping[str, Any]]) -> Topology:
             problems.extend(Problem(f"groups, number {number}: {p.text}", hint=p.hint) for p in error.problems)
     if problems:
         raise InputError(*problems)
+    if mixed:
+        graph = _mixed(graph, [_whole(group, "count", 1) for group in groups])
     kinds = {data["accelerator"]: None for _, data in graph.nodes(data=True) if data["accelerators"]}
     return Topology(graph, f"fleet of {len(graph)} servers, {len(kinds)} kinds of accelerators")
+
+
+def _mixed(graph: nx.MultiDiGraph[str], counts: Sequence[int]) -> nx.MultiDiGraph[str]:
+    """Return the servers in the order of their relative place in their group, ties by group."""
+    places = [((index + 0.5) / count, number) for number, count in enumerate(counts) for index in range(count)]
+    names = list(graph)
+    other: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    for position in sorted(range(len(places)), key=places.__getitem__):
+        other.add_node(names[position], **graph.nodes[names[position]])
+    return other
 
 
 def _add(graph: nx.MultiDiGraph[str], default: str, group: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ class FragmentationGradientDescent:
     the first accelerator and the first server. Source: Weng et al., "Beware of Fragmentation" (USENIX ATC 2023), as
     ``fgd_score.go`` of hkust-adsl/kubernetes-scheduler-simulator, commit 8f3d641, has it. The usual jobs are the most
     frequent shapes that make up ``popularity`` of all jobs (0.95 in its experiments): of those given to ``learn``, as
-    there, else of those started so far, counted anew whenever their number has doubled.
+    there, else of those that came so far, counted anew whenever their number has doubled.
     """
 
     def __init__(self, popularity: Ratio = 0.95) -> None:
@@ -39,24 +39,24 @@ class FragmentationGradientDescent:
         self.reset()
 
     def learn(self, jobs: Iterable[Job]) -> None:
-        """Take the usual jobs from ``jobs``; what starts is not counted any more."""
+        """Take the usual jobs from ``jobs``; what comes is not counted any more."""
         self._learned = Typical.of(jobs, self.popularity)
         self.reset()
 
     def reset(self, rng: object = None) -> None:
-        """Forget what was started: a new run begins. What was learned stays."""
+        """Forget what came: a new run begins. What was learned stays."""
         self._seen: Counter[Shape] = Counter()
-        self._started, self._count_at = 0, 1
+        self._came, self._count_at = 0, 1
         self._typical = self._learned
         self._table: _Table | None = None
 
-    def on_start(self, job: Job) -> None:
+    def on_submit(self, job: Job) -> None:
         """Count a job among the usual ones."""
         if self._learned is None:
             self._seen[Shape.of(job)] += 1
-            self._started += 1
-            if self._started >= self._count_at:
-                self._count_at = 2 * self._started
+            self._came += 1
+            if self._came >= self._count_at:
+                self._count_at = 2 * self._came
                 self._typical, self._table = Typical.counted(self._seen, self.popularity), None
 
     def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
