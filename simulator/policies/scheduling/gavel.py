@@ -76,6 +76,7 @@ class Gavel:
         self._leases = Leases(self.round, self.memory)
         self._members: tuple[Job, ...] = ()
         self._shares = np.zeros((0, 0))
+        self._there = np.zeros(0)
         self._order: tuple[int, ...] = ()
         self._given: dict[Job, dict[str, float]] = {}
         self._isolation = Isolation()
@@ -152,10 +153,11 @@ class Gavel:
                 yield Share(job, given)
 
     def _refresh(self, view: ClusterView, fleet: Fleet, jobs: list[Job]) -> bool:
-        """Solve again if other jobs are there than the last time; whether they are."""
-        members = tuple(jobs)
-        if members == self._members:
+        """Solve again if other jobs or accelerators are there than the last time; whether they are."""
+        members, there = tuple(jobs), fleet.capacity()
+        if members == self._members and np.array_equal(there, self._there):
             return False
+        self._there = there
         task = self._problem(view, fleet, jobs)
         shares = self._allocate(task)
         self._shares = shares if self.aware else spread_out(task, shares)
