@@ -333,6 +333,6 @@ def test_what_does_not_match_is_said() -> None:
 
 
 def test_the_least_mean_completion_time_runs_the_shortest_where_they_lose_least() -> None:
-    """Lengths (10, 100), (10, 20), (50, 60) s on one a and one b: 0 on a, 1 on b, and 2 waits behind 0."""
-    task = problem([[0.1, 0.01], [0.1, 0.05], [0.02, 1 / 60]], [1, 1])
+    """Lengths (10, 100), (10, 15), (50, 60) s on one a and one b: 0 on a, 1 on b, and 2 waits behind 0."""
+    task = problem([[0.1, 0.01], [0.1, 1 / 15], [0.02, 1 / 60]], [1, 1])
     assert objectives.get("mean-completion-time")(task).tolist() == [[1, 0], [0, 1], [0, 0]]
