@@ -96,14 +96,20 @@ def test_only_jobs_that_may_run_on_a_half_are_packed() -> None:
     assert [each.start for each in jobs] == [0, 60]
 
 
+def test_the_rule_may_be_a_name_a_mapping_or_a_function() -> None:
+    one, other = halves("good", "good")
+    for rule in ("table", {"kind": "table", "usual": 0.5}, lambda job, share, neighbours: 0.5):
+        assert Gandiva(interference=rule).interference.pace(one, 0.5, [(other, 0.5)]) == 0.5
+
+
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
         ({"quantum": 0}, r"^quantum is 0 s; it must be a finite number above 0"),
         ({"min_pace": 3}, r"^min_pace is 3; it must be above 0, at most 2"),
         ({"max_moves": 0}, r"^max_moves is 0; it must be 1 or more"),
-        ({"interference": "tabel"}, r"^interference: 'tabel' cannot be made: unknown interference 'tabel'\. Did you"),
-        ({"interference": 3}, r"^interference is 3; it has no method pace"),
+        ({"interference": "tabel"}, r"^interference: unknown interference 'tabel'\. Did you mean 'table'\?"),
+        ({"interference": 3}, r"^interference: 3 is none; give a name \(mig, mps"),
     ],
 )
 def test_what_is_wrong_with_gandiva_is_said(parameters: dict[str, Any], text: str) -> None:
@@ -228,7 +234,7 @@ def test_what_is_wrong_with_defragment_is_said() -> None:
         Defragmenting(max_moves=0)
     with pytest.raises(InputError, match=r"^min_gain is -1; it must be a finite number, 0 or more"):
         Defragmenting(min_gain=-1)
-    with pytest.raises(InputError, match=r"^scheduler: 'fifoo' cannot be made: unknown scheduler 'fifoo'"):
+    with pytest.raises(InputError, match=r"^scheduler: unknown scheduler 'fifoo'\. Did you mean 'fifo'\?"):
         Defragmenting("fifoo")
 
 

@@ -352,11 +352,12 @@ def test_a_job_beyond_any_limit_waits_for_good_or_is_turned_away() -> None:
 
 
 def test_the_scheduler_inside_is_named_when_it_is_wrong() -> None:
-    with pytest.raises(InputError, match=r"^scheduler: 'las' cannot be made: quantum is -1 s"):
-        LimitedByQuota(None, {"kind": "las", "quantum": -1})
+    with pytest.raises(InputError, match=r"^scheduler 'las': quantum is 0 s; it must be"):
+        LimitedByQuota(None, {"kind": "las", "quantum": 0})
+    assert LimitedByQuota(None, {"kind": "las", "quantum": "10 min"}).interval == 600.0
     with pytest.raises(InputError, match=r"^scheduler: 'kueue' has quotas of its own"):
         LimitedByQuota(None, "kueue")
-    with pytest.raises(InputError, match=r"^scheduler is \{'quantum': 3\}; it needs a kind"):
+    with pytest.raises(InputError, match=r"^scheduler: 'kind' is missing\. Known: "):
         LimitedByQuota(None, {"quantum": 3})
 
 

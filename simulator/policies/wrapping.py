@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError
 from simulator.policies.api import ClusterView, JobSet, Scheduler, schedulers
-from simulator.policies.order import as_scheduler
+from simulator.policies.order import FromFunction
+from simulator.policies.parts import make_part
 from simulator.workload.jobs import Job, Placement
+
+T = TypeVar("T")
 
 
 def made_inner(scheduler: Any) -> Scheduler:
@@ -22,18 +25,16 @@ def made_inner(scheduler: Any) -> Scheduler:
 
     Raises ``InputError`` whose text begins with ``scheduler``.
     """
-    if isinstance(scheduler, str):
-        scheduler = {"kind": scheduler}
-    if not isinstance(scheduler, Mapping):
-        return as_scheduler(scheduler)
-    parameters = {str(key).replace("-", "_"): value for key, value in scheduler.items()}
-    kind = parameters.pop("kind", None)
-    if not isinstance(kind, str):
-        raise InputError(f"scheduler is {dict(scheduler)!r}; it needs a kind, the name of a scheduler")
+    return named("scheduler", lambda: make_part(schedulers, scheduler, "schedule", FromFunction, "(view) -> actions"))
+
+
+def named(parameter: str, make: Callable[[], T]) -> T:
+    """Make a part; what is wrong with it is said with the parameter that it stands in."""
     try:
-        return schedulers.get(kind)(**parameters)
-    except (TypeError, ValueError, InputError) as error:
-        raise InputError(f"scheduler: {kind!r} cannot be made: {error}") from error
+        return make()
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith((f"{parameter} ", f"{parameter}:")) else f"{parameter}: {text}") from error
 
 
 class Wrapper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ from simulator.policies.api import (
     schedulers,
 )
 from simulator.policies.defragmentation import plan
+from simulator.policies.parts import make_part
 from simulator.policies.room import room_without
+from simulator.policies.wrapping import named
 from simulator.workload.jobs import Job, Placement
 
 HALF = 0.5
@@ -64,7 +66,10 @@ class Gandiva:
         self.quantum = self.interval = quantum
         self.pack, self.migrate = bool(pack), bool(migrate)
         self.min_pace, self.max_moves, self.restart = min_pace, max_moves, restart
-        self.interference = _made(interference)
+        self.interference: Interference = named(
+            "interference",
+            lambda: make_part(interferences, interference, "pace", _Paced, "(job, share, neighbours) -> pace"),
+        )
         self._turns: dict[Job, float] = {}
         """Jobs that run, and when their turn began (s), the earliest first."""
 
@@ -139,21 +144,15 @@ class Gandiva:
         return found
 
 
-def _made(interference: Any) -> Interference:
-    """Make the rule of a name, of a mapping with ``kind``, or take an object as it is."""
-    if isinstance(interference, str):
-        interference = {"kind": interference}
-    if isinstance(interference, Mapping):
-        parameters = {str(key): value for key, value in interference.items()}
-        kind = parameters.pop("kind", "table")
-        try:
-            return interferences.get(str(kind))(**parameters)
-        except (TypeError, ValueError, InputError) as error:
-            raise InputError(f"interference: {kind!r} cannot be made: {error}") from error
-    if not callable(getattr(interference, "pace", None)):
-        raise InputError(f"interference is {interference!r}; it has no method pace(job, share, neighbours)")
-    made: Interference = interference
-    return made
+class _Paced:
+    """A rule of interference that is a plain function."""
+
+    def __init__(self, function: Callable[..., float]) -> None:
+        self._function = function
+
+    def pace(self, job: Job, share: float, neighbours: Sequence[tuple[Job, float]]) -> float:
+        """Pace of a job beside its neighbours."""
+        return self._function(job, share, neighbours)
 
 
 def _shareable(job: Job) -> bool:
