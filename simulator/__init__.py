@@ -23,21 +23,29 @@ if TYPE_CHECKING:
     from simulator.experiment.run import compare, run
     from simulator.experiment.train_step import train_step
     from simulator.experiment.transfers import flapping, simulate_transfers
-    from simulator.policies.api import ClusterView, Preempt, Reject, Start
+    from simulator.policies.api import ClusterView, Hold, Migrate, Preempt, Reject, Resize, Share, Start
     from simulator.policies.order import by
     from simulator.scenario.spec import Scenario
     from simulator.workload.jobs import BatchJob, TrainingJob, Transfer
+    from simulator.workload.speedup import ByCount, ByType, Given
     from simulator.workload.trace import Trace
 
 __all__ = [
     "BatchJob",
+    "ByCount",
+    "ByType",
     "ClusterView",
+    "Given",
+    "Hold",
     "InputError",
+    "Migrate",
     "PolicyError",
     "Preempt",
     "Reject",
+    "Resize",
     "Results",
     "Scenario",
+    "Share",
     "SimulatorError",
     "Start",
     "Topology",
@@ -57,13 +65,20 @@ __all__ = [
 
 _HOME = {
     "BatchJob": "workload.jobs",
+    "ByCount": "workload.speedup",
+    "ByType": "workload.speedup",
     "ClusterView": "policies.api",
+    "Given": "workload.speedup",
+    "Hold": "policies.api",
     "InputError": "core.errors",
+    "Migrate": "policies.api",
     "PolicyError": "core.errors",
     "Preempt": "policies.api",
     "Reject": "policies.api",
+    "Resize": "policies.api",
     "Results": "experiment.results",
     "Scenario": "scenario.spec",
+    "Share": "policies.api",
     "SimulatorError": "core.errors",
     "Start": "policies.api",
     "Topology": "cluster.topology",

@@ -46,7 +46,7 @@ def test_version_is_that_of_the_project() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'sweeep'; it has BatchJob, ClusterView"):
+    with pytest.raises(AttributeError, match="has no attribute 'sweeep'; it has BatchJob, ByCount"):
         _ = simulator.sweeep
 
 

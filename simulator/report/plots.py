@@ -236,7 +236,9 @@ def _timeline(results: Results, title: str, ratio: tuple[str, str | None]) -> tu
     if warmup > 0:
         axes.axvspan(0.0, warmup / unit, color="#8a949e", alpha=0.15, linewidth=0)
         place = axes.get_xaxis_transform()
-        axes.text(warmup / unit, 0.98, " \N{LEFTWARDS ARROW} warm-up", transform=place, va="top", fontsize=8)
+        late = warmup > 0.7 * end
+        told, side = ("warm-up ", "right") if late else (" \N{LEFTWARDS ARROW} warm-up", "left")
+        axes.text(warmup / unit, 0.98, told, transform=place, va="top", ha=side, fontsize=8)
     axes.set_xlim(0.0, end / unit or 1.0)
     style.legend(axes, len(shown))
     return figure, axes

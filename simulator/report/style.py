@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -136,10 +137,9 @@ def legend(axes: Axes, count: int) -> None:
 
 
 def _columns(lengths: list[int], fit: int = 54) -> int:
-    """The most columns of a legend, filled one after another, that stay within ``fit`` characters."""
+    """The most columns of a legend that stay within ``fit`` characters, filled evenly as matplotlib fills them."""
     for columns in range(len(lengths), 1, -1):
-        rows = -(-len(lengths) // columns)
-        if sum(max(lengths[i : i + rows]) for i in range(0, len(lengths), rows)) <= fit:
+        if sum(part.max() for part in np.array_split(np.array(lengths), columns)) <= fit:
             return columns
     return 1
 
