@@ -43,8 +43,17 @@ class Job:
 class Pool:
     """``accelerators`` and the jobs on them."""
 
-    def __init__(self, accelerators: int, jobs: list[Job], policy: str, quantum: int = 0, restart: int = 0) -> None:
+    def __init__(
+        self,
+        accelerators: int,
+        jobs: list[Job],
+        policy: str,
+        quantum: int = 0,
+        restart: int = 0,
+        thresholds: tuple[int, ...] = (),
+    ) -> None:
         self.accelerators, self.jobs, self.policy = accelerators, jobs, policy
+        self.thresholds = thresholds
         self.quantum, self.restart = quantum, restart
         self.now = 0
         self.tick_at: int | None = None
@@ -78,6 +87,8 @@ class Pool:
                 happened = True
         if self.tick_at == self.now:
             self.tick_at, happened = None, True
+        if any(job.ran and job.ran * job.accelerators in self.thresholds for job in self.running):
+            happened = True
         while happened:
             if self.queue:
                 getattr(self, self.policy)()
@@ -158,6 +169,13 @@ class Pool:
     def las(self) -> None:
         self.preferring(lambda job: (job.ran // self.quantum, job.state == "queued", job.number))
 
+    def tiresias(self) -> None:
+        def rank(job: Job) -> tuple[float, ...]:
+            level = sum(job.ran * job.accelerators >= each for each in self.thresholds)
+            return (level, job.state == "queued", job.start if job.start >= 0 else 10**9, job.number)
+
+        self.preferring(rank)
+
     def preferring(self, rank: object) -> None:
         """Start all if all fit; else the best-ranked that fit together, stopping the worst-ranked others as needed."""
         if sum(job.accelerators for job in self.queue) <= self.free:
@@ -179,7 +197,31 @@ class Pool:
             self.begin(job)
 
 
-def simulate(accelerators: int, jobs: list[Job], policy: str, quantum: int = 0, restart: int = 0) -> list[Job]:
+def simulate(
+    accelerators: int,
+    jobs: list[Job],
+    policy: str,
+    quantum: int = 0,
+    restart: int = 0,
+    thresholds: tuple[int, ...] = (),
+) -> list[Job]:
     """Return the jobs as they ended."""
-    Pool(accelerators, jobs, policy, quantum, restart).run()
+    Pool(accelerators, jobs, policy, quantum, restart, thresholds).run()
     return jobs
+
+
+def conservative(accelerators: int, jobs: list[tuple[int, int, int]]) -> list[int]:
+    """Starts of (submit, duration, accelerators) when each in turn takes the first gap that the ones before leave.
+
+    All durations are known and at least a second, jobs come in their order, and the gaps are found second by second.
+    """
+    used: dict[int, int] = {}
+    starts = []
+    for submit, duration, size in jobs:
+        begin = submit
+        while any(used.get(second, 0) + size > accelerators for second in range(begin, begin + duration)):
+            begin += 1
+        for second in range(begin, begin + duration):
+            used[second] = used.get(second, 0) + size
+        starts.append(begin)
+    return starts
