@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ def test_more_load_brings_the_same_jobs_sooner() -> None:
         ({"type": "nvidia/x"}, "type: 'nvidia/x' has no timings of 'ncf'; there are nvidia/t4, "),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, object], text: str) -> None:
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError) as error:
         generate("pollux-like", jobs=3, **options)
     assert str(error.value).startswith(text)

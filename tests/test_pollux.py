@@ -185,7 +185,7 @@ def test_a_round_has_the_greatest_power_mean_of_speedups_over_a_fair_share(gains
     seen: list[list[float]] = []
 
     class Seen(Pollux):
-        def _factor(self, view: ClusterView, job: Job) -> float:
+        def kept(self, view: ClusterView, job: Job, restart: float) -> float:
             return 1.0
 
         def schedule(self, view: ClusterView) -> Iterator[Action]:
@@ -197,7 +197,9 @@ def test_a_round_has_the_greatest_power_mean_of_speedups_over_a_fair_share(gains
     base = [pace[fair] for pace in paces]
 
     def mean(held: Any) -> float:
-        return sum(1 / (pace.get(size, 0.0) / own + 1e-3) for pace, own, size in zip(paces, base, held, strict=True))
+        return float(
+            sum(1 / (pace.get(size, 0.0) / own + 1e-3) for pace, own, size in zip(paces, base, held, strict=True))
+        )
 
     everything = itertools.product((0.0, *sizes), repeat=len(jobs))
     best = min(mean(held) for held in everything if sum(held) <= 8)

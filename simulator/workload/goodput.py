@@ -155,7 +155,7 @@ class Model:
 
         Each with the batch that is fastest for it, taking at most 12 h, and at 50 to 80 % of perfect speedup over one
         accelerator: those who tune stop where more would be wasted, and start where fewer would take too long
-        (Qiao et al., sec. 5.1). Where there is none, one accelerator.
+        (artifact, ``applications.py``). Where there is none, one accelerator.
         """
         fastest = [self._fastest(count, type) for count in _SIZES if count <= self.usable(type)]
         alone = fastest[0][0]

@@ -73,9 +73,13 @@ class Rounds:
         for job in view.running:
             self.largest[job] = max(self.largest.get(job, 0), int(job.held))
 
-    def delay(self, job: Job, default: float) -> float:
-        """Seconds that a restart of the job costs: its own, or ``default``."""
-        return job.restart if job.restart >= 0 else default
+    def kept(self, view: ClusterView, job: Job, restart: float) -> float:
+        """What a job's speedup counts for if it moves: the part of its life that restarts leave, as Pollux has it.
+
+        (age - moves x delay) / (age + delay), 0 or more; the delay (s) is the job's own, or ``restart``.
+        """
+        age, delay = view.now - job.submit, job.restart if job.restart >= 0 else restart
+        return max(age - self.moves.get(job, 0) * delay, 0.0) / (age + delay) if age + delay > 0 else 1.0
 
     def _newcomers(self, view: ClusterView) -> Iterator[Action]:
         for job in view.queue:

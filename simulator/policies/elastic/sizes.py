@@ -44,8 +44,8 @@ class Servers:
     def steps(self) -> list[int]:
         """Sizes of gangs that fill servers without gaps: 1, 2, 4, ... within the largest, then whole servers.
 
-        Gangs of these sizes always find room when there is enough of it and others may be moved (Sia, SOSP 2023,
-        sec. 3.3), and no two that span servers ever share one.
+        Gangs of these sizes always find room when there is enough of it and others may be moved (Sia, SOSP 2023), and
+        no two that span servers ever share one.
         """
         within = [size for size in _powers(self.largest) if size < self.largest]
         return within + self._sums

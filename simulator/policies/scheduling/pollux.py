@@ -65,7 +65,7 @@ class Pollux(Rounds):
         fraction, kind = view.fraction(job), kind_of(view, job)
         share = min(max(fair, least), max(least, most))
         base = pace(job, Given(share, servers.needed(share), kind), fraction)
-        factor = self._factor(view, job)
+        factor = self.kept(view, job, self.restart)
         options: list[Option] = [(0, self._cost(0.0))]
         for size in choices(job, steps, servers, self.growth * max(self.largest.get(job, 0), least / self.growth)):
             there = size == held
@@ -76,8 +76,3 @@ class Pollux(Rounds):
 
     def _cost(self, speedup: float) -> float:
         return power(speedup + _LEAST, self.p)
-
-    def _factor(self, view: ClusterView, job: Job) -> float:
-        """What a job's speedup counts for if it moves: the part of its life that restarts leave."""
-        age, delay = view.now - job.submit, self.delay(job, self.restart)
-        return max(age - self.moves.get(job, 0) * delay, 0.0) / (age + delay) if age + delay > 0 else 1.0

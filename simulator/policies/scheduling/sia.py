@@ -18,6 +18,8 @@ from simulator.policies.elastic.sizes import Servers, choices, span
 from simulator.workload.jobs import Job, State
 from simulator.workload.speedup import Given
 
+_LEAST = 1e-4
+"""Least share of its goodput that a move leaves (artifact, ``sia.py``)."""
 _ROUND = 2
 """Decimals of powered goodputs (artifact, ``sia.py``): differences below one part in a hundred move nobody."""
 
@@ -86,17 +88,14 @@ class Sia(Rounds):
             return [Offer(Wish(held, kind), 0.0)]
         paces = self._paces(view, job, types, held, kind)
         least = min(paces.values(), default=1.0)
-        factor = self._factor(view, job)
+        old = view.now - job.submit >= (job.restart if job.restart >= 0 else self.restart)
+        moved = self.kept(view, job, self.restart) if held and old else 1.0
         offers = [Offer(Wish(0), self.penalty)]
         for wish, value in paces.items():
-            here = wish == (held, kind)
-            cost = (
-                round((value / least * (1.0 if here or not held else factor)) ** self.p, _ROUND)
-                if factor or here
-                else 1e9
-            )
-            offers.append(Offer(wish, cost))
-        return sorted(offers, key=lambda offer: offer.wish != ((held, kind) if held else (0, None)))
+            goodput = value / least * (1.0 if wish == (held, kind) else max(moved, _LEAST))
+            offers.append(Offer(wish, round(goodput**self.p, _ROUND)))
+        present = (held, kind) if held else (0, None)
+        return sorted(offers, key=lambda offer: offer.wish != present)
 
     def _paces(
         self, view: ClusterView, job: Job, types: Mapping[str, Servers], held: int, kind: str | None
@@ -115,7 +114,3 @@ class Sia(Rounds):
                 if value > 0 or here:
                     found[Wish(size, name)] = max(value, 1e-12)
         return found
-
-    def _factor(self, view: ClusterView, job: Job) -> float:
-        age, delay = view.now - job.submit, self.delay(job, self.restart)
-        return 1.0 if age < delay else max(age - self.moves.get(job, 0) * delay, 0.0) / (age + delay)
