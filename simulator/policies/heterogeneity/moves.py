@@ -29,8 +29,8 @@ class Moves:
         return job.state is State.QUEUED and job not in self._stopped
 
     def held_back(self) -> bool:
-        """Whether jobs that were chosen could not start in this pass."""
-        return any(job.state is not State.RUNNING for job in self._wanted)
+        """Whether chosen jobs were stopped in this pass, so that they can start in the next one at the earliest."""
+        return any(job in self._stopped for job in self._wanted)
 
     def carry_out(self, fleet: Fleet, jobs: Sequence[Job], kinds: Sequence[int]) -> Iterator[Action]:
         """Bring each job to its type (index), or stop it (-1); one that is there already keeps its accelerators."""
