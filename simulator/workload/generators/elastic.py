@@ -25,7 +25,7 @@ _HOURS = (0.0549, 0.0430, 0.0477, 0.0453, 0.0301, 0.0501, 0.0694, 0.0885, 0.0470
 """Share of Philly's jobs of at least 60 s and below 1000 GPU-h by hour of the day; the same 74,428 jobs that the mix of
 models is from (extract of the artifact)."""
 _RATE = 160 / (8 * HOUR) / 64
-"""Jobs/s and accelerator at load 1: 160 jobs in 8 h on 16 servers of 4 (artifact, ``workload.py``, ``simulator.py``)."""
+"""Jobs/s and accelerator at load 1: 160 jobs in 8 h on 16 servers of 4 (``workload.py``, ``simulator.py``)."""
 _MOST = 64
 _PER_SERVER = 4
 _BATCHES = ("adaptive", "tuned")
