@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from simulator.policies.api import Action, ClusterView
+from simulator.policies.api import Action, ClusterView, Preempt
 from simulator.policies.backfill import Backfill, backfills
 from simulator.policies.order import Keyed, Order
 from simulator.policies.orders import orders
@@ -53,12 +53,20 @@ class Composed:
         return self._and_after(view, actions) if self._after else actions
 
     def _and_after(self, view: ClusterView, actions: Iterable[Action]) -> Iterator[Action]:
-        yield from actions
+        stopped = False
+        for action in actions:
+            stopped = stopped or type(action) is Preempt
+            yield action
         for hook in self._after:
-            hook(view)
+            hook(view, stopped or len(view.queue) > 0)
 
     def _with_preemption(self, view: ClusterView) -> Iterator[Action]:
-        yield from take_over(view, self.order, passing=self.backfill.greedy)
+        acted = False
+        for action in take_over(view, self.order, passing=self.backfill.greedy):
+            acted = True
+            yield action
+        if acted and hasattr(self.backfill, "upset"):
+            self.backfill.upset()
         if not self.backfill.greedy and len(view.queue):
             yield from self.backfill.fill(view, self.order)
 

@@ -10,6 +10,9 @@ from typing import Any
 from simulator.policies.api import ClusterView
 from simulator.workload.jobs import Job, State
 
+SLACK = 1e-6
+"""Seconds of running that rounding on the clock may take from what a level wants, whether the job runs or waits."""
+
 
 class Levels:
     """The running jobs by level, the highest first, at equal levels the last submitted first.
@@ -61,7 +64,7 @@ class Levels:
         now = self._now
         level, at = self._level(job, now)
         if at < math.inf:
-            at = max(at - 1e-12 * (abs(at) + 1.0), math.nextafter(now, math.inf))  # rather early than late
+            at = max(at, math.nextafter(now, math.inf))
             self._due[job] = at
             heappush(self._heap, (at, job.sequence, job))
         return (level, job.sequence)

@@ -19,7 +19,8 @@ class Order:
 
     ``waiting`` is all that an order must have. One that may stop running jobs has ``rank`` as well, and does better
     with a ``worst`` of its own. Optional are the hooks and times of a scheduler: ``on_submit``, ``on_finish``,
-    ``on_tick``, ``reset``, ``interval``, ``wake``, ``notes``; and ``after_pass(view)``, called when a pass has acted.
+    ``on_tick``, ``reset``, ``interval``, ``wake``, ``notes``; and
+    ``after_pass(view, waiting)``, called when a pass has acted, with whether any job waits now.
     """
 
     name = "order"

@@ -14,7 +14,8 @@ class Backfill(Protocol):
     """Starts waiting jobs in an order, and says which of them may pass those that do not fit.
 
     ``greedy`` says that any job that fits may pass, which a preemptive order then heeds too. The hooks and times of a
-    scheduler (``on_submit``, ``on_finish``, ``reset``, ``wake``, ``notes`` ...) are optional.
+    scheduler (``on_submit``, ``on_finish``, ``reset``, ``wake``, ``notes`` ...) are optional, and so is ``upset()``,
+    called when jobs were started or stopped by somebody else in the same pass.
     """
 
     name: str

@@ -75,6 +75,10 @@ class Conservative(Believing):
         self._ended.append(job)
         self._fresh.pop(job, None)
 
+    def upset(self) -> None:
+        """Make all reservations anew at the next look: others have started or stopped jobs."""
+        self._profile = None
+
     @property
     def wake(self) -> float:
         """When the next reservation begins, in seconds of the run."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.core.units import Ratio
 from simulator.policies.api import ClusterView
-from simulator.policies.levels import Levels
+from simulator.policies.levels import SLACK, Levels
 from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
@@ -24,12 +24,13 @@ _SAMPLES = 1024
 class Gittins(Keyed):
     """Those first that, for the service they have had, are likeliest to end soon; needs a distribution, no estimates.
 
-    Service is accelerators x seconds. Of a job that has had ``a`` the index is the largest ratio, over all ``d``, of
+    Service is accelerators x seconds. Of a job that has had ``a`` the index is the largest ratio, over ``d``, of
     P(S - a <= d | S > a) to E[min(S - a, d) | S > a] (Gittins 1979; as 2D-Gittins in Gu et al., "Tiresias", NSDI
-    2019, which fixes d). ``services`` is the distribution as a table of accelerator-seconds; without it, it is learned
-    from the jobs that have finished, anew when there are ``growth`` times as many, and until the first ``learn`` have,
-    least attained service goes first. The index is that of the last of the ages ``quantum``, 2, 4, 8 ... x ``quantum``
-    (accelerator-seconds) that the job has passed, so a job changes place only then.
+    2019, which fixes d; here a + d are the ages below, and the end). ``services`` is the distribution as a table of
+    accelerator-seconds; without it, it is learned from the jobs that have finished, anew when there are ``growth``
+    times as many, and until the first ``learn`` have, least attained service goes first. The index is that of the last
+    of the ages ``quantum``, 2, 4, 8 ... x ``quantum`` (accelerator-seconds) that the job has passed, so a job changes
+    place only then.
     """
 
     def __init__(
@@ -93,9 +94,9 @@ class Gittins(Keyed):
         """Loop over the jobs that run, the lowest index in front."""
         return self._levels.worst(view)
 
-    def after_pass(self, view: ClusterView) -> None:
+    def after_pass(self, view: ClusterView, waiting: bool) -> None:
         """Wake when a running job reaches its next age."""
-        self.wake = self._levels.next_change(view) if len(view.queue) else math.inf
+        self.wake = self._levels.next_change(view) if waiting else math.inf
 
     def _renew(self, view: ClusterView) -> None:
         """Sort everybody in anew when something was learned."""
@@ -106,24 +107,26 @@ class Gittins(Keyed):
             view.running.again()
 
     def _age(self, service: float) -> int:
-        return bisect_right(self._ages, service * (1 + 1e-12)) - 1
+        return bisect_right(self._ages, service) - 1
 
     def _waiting_place(self, job: Job) -> Any:
-        return (-self._index[self._age(job.accelerators * job.ran)], job.sequence)
+        return (-self._index[self._age(job.accelerators * (job.ran + SLACK))], job.sequence)
 
     def _place(self, job: Job, now: float) -> tuple[float, float]:
         """Index of a running job, lowest last, and when it reaches its next age."""
-        served = job.accelerators * (job.ran + (now - job.since))
-        age = self._age(served)
+        ran = job.ran + (now - job.since)
+        age = self._age(job.accelerators * (ran + SLACK))
         if age + 1 == len(self._ages) or not job.accelerators:
             return -self._index[age], math.inf
-        return -self._index[age], now + (self._ages[age + 1] - served) / job.accelerators
+        return -self._index[age], now + self._ages[age + 1] / job.accelerators - ran
 
 
 def indices(services: Sequence[float], ages: Sequence[float]) -> list[float]:
-    """Gittins index at each of ``ages``, from samples of the service that jobs take; per unit of service.
+    """Gittins index at each of ``ages`` (ascending), from samples of the service that jobs take; per unit of service.
 
-    An age that no sample exceeds has index 0: nothing is known of jobs that take so much, and they go last.
+    Looks ahead to the ages that follow and to the end of all jobs: to look ahead to each single sample would take the
+    chance of the next one for a rule. An age that no sample exceeds has index 0: nothing is known of jobs that take so
+    much, and they go last.
     """
     samples = np.sort(np.asarray(services, dtype=float))
     if len(samples) > _SAMPLES:
@@ -134,7 +137,8 @@ def indices(services: Sequence[float], ages: Sequence[float]) -> list[float]:
         if not len(left):
             found.append(0.0)
             continue
-        ended = np.arange(1, len(left) + 1)
-        cost = np.cumsum(left) + left * (len(left) - ended)
+        ahead = np.array([*(later - age for later in ages if age < later < samples[-1]), left[-1]])
+        ended = np.searchsorted(left, ahead, "right")
+        cost = np.concatenate(([0.0], np.cumsum(left)))[ended] + ahead * (len(left) - ended)
         found.append(float(np.max(ended / cost)))
     return found

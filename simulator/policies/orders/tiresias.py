@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.core.units import Ratio
 from simulator.policies.api import ClusterView
-from simulator.policies.levels import Levels
+from simulator.policies.levels import SLACK, Levels
 from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
@@ -46,7 +46,7 @@ class Tiresias(Keyed):
     def reset(self, rng: Any) -> None:
         """Forget the run before."""
         self._levels.clear()
-        self.wake = math.inf
+        self._change = math.inf
         self._forgotten: dict[Job, tuple[float, float]] = {}
         """Seconds of running and of waiting that a job had when it was last promoted."""
         self._promotions: list[tuple[float, int, Job]] = []
@@ -84,10 +84,14 @@ class Tiresias(Keyed):
         """Loop over the jobs that run, those with the most service in front."""
         return self._levels.worst(view)
 
-    def after_pass(self, view: ClusterView) -> None:
-        """Wake when the next waiting job is promoted, or a running one goes down."""
-        due = self._promotions[0][0] if self._promotions else math.inf
-        self.wake = min(due, self._levels.next_change(view)) if len(view.queue) else math.inf
+    def after_pass(self, view: ClusterView, waiting: bool) -> None:
+        """Find out when the next running job goes down."""
+        self._change = self._levels.next_change(view) if waiting else math.inf
+
+    @property
+    def wake(self) -> float:
+        """When the next waiting job is promoted, or a running one goes down, in seconds of the run."""
+        return min(self._change, self._promotions[0][0] if self._promotions else math.inf)
 
     def _promote(self, view: ClusterView) -> None:
         """Bring to the top the jobs that have waited for long enough."""
@@ -103,16 +107,16 @@ class Tiresias(Keyed):
         return job.accelerators * (ran - before[0] if before else ran)
 
     def _queue(self, service: float) -> int:
-        return bisect_right(self.thresholds, service * (1 + 1e-12))
+        return bisect_right(self.thresholds, service)
 
     def _waiting_level(self, job: Job) -> Any:
         start = job.start if job.start == job.start else math.inf
-        return (self._queue(self._served(job, job.ran)), start, job.sequence)
+        return (self._queue(self._served(job, job.ran + SLACK)), start, job.sequence)
 
     def _level(self, job: Job, now: float) -> tuple[tuple[int, float], float]:
         """Queue of a running job with its start, and when it leaves that queue."""
         ran = job.ran + (now - job.since)
-        queue = self._queue(self._served(job, ran))
+        queue = self._queue(self._served(job, ran + SLACK))
         if queue == len(self.thresholds) or not job.accelerators:
             return (queue, job.start), math.inf
         left = self.thresholds[queue] - self._served(job, ran)
