@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,12 @@ from simulator.workload.jobs import BatchJob, Job
 
 def job(sequence: int, estimate: float = 0.0, priority: float = 0.0) -> BatchJob:
     made = BatchJob(
-        id=f"job-{sequence}", submit=0.0, accelerators=1.0, duration=1.0, estimate=estimate, priority=priority
+        id=f"job-{sequence}",
+        submit=0.0,
+        accelerators=float(sequence % 5),
+        duration=1.0,
+        estimate=estimate,
+        priority=priority,
     )
     made.sequence = sequence
     return made
@@ -23,6 +29,10 @@ def job(sequence: int, estimate: float = 0.0, priority: float = 0.0) -> BatchJob
 
 def short(each: Job) -> float:
     return each.estimate
+
+
+def width(each: Job) -> float:
+    return each.accelerators
 
 
 def urgent(each: Job) -> Any:
@@ -72,6 +82,50 @@ class Model(RuleBasedStateMachine):
     def sorted_order(self, key: Callable[[Job], Any]) -> None:
         assert list(self.set.by(key)) == sorted(self.jobs, key=lambda each: (key(each), each.sequence))
 
+    @rule(key=st.sampled_from(KEYS))
+    def backwards(self, key: Callable[[Job], Any]) -> None:
+        expected = sorted(self.jobs, key=lambda each: (key(each), each.sequence), reverse=True)
+        found = list(self.set.by(key, backwards=True))
+        assert found == expected or len(found) < 2
+
+    @rule(
+        key=st.sampled_from(KEYS[:4]),
+        longest=st.integers(-1, 3),
+        widest=st.integers(0, 4),
+        after=st.none() | st.integers(0, 99),
+        use_length=st.booleans(),
+    )
+    def those_that_fit(
+        self, key: Callable[[Job], Any], longest: int, widest: int, after: int | None, use_length: bool
+    ) -> None:
+        ordered = sorted(self.jobs, key=lambda each: (key(each), each.sequence))
+        start = ordered[after % len(ordered)] if after is not None and ordered else None
+        behind = ordered if start is None else ordered[ordered.index(start) + 1 :]
+
+        def limit(size: float) -> float:
+            return float(longest) if size <= widest else -math.inf
+
+        length = short if use_length else None
+        found = list(self.set.fitting(key, limit, start, length))
+        assert found == [
+            each for each in behind if each.accelerators <= widest and (each.estimate if use_length else 0.0) <= longest
+        ]
+
+    @rule(index=st.integers(0, 99), estimate=st.integers(0, 3), every=st.booleans())
+    def change(self, index: int, estimate: int, every: bool) -> None:
+        if self.jobs and not self.loops:
+            each = self.jobs[index % len(self.jobs)]
+            each.estimate = float(estimate)
+            self.set.again(None if every else each)
+
+    @rule(key=st.sampled_from(KEYS[:2]))
+    def parts(self, key: Callable[[Job], Any]) -> None:
+        found = self.set.split(width)
+        assert sum(map(len, found.values())) == len(self.jobs)
+        for size, part in found.items():
+            expected = [each for each in self.jobs if each.accelerators == size]
+            assert list(part.by(key)) == sorted(expected, key=lambda each: (key(each), each.sequence))
+
     @rule(key=st.none() | st.sampled_from(KEYS), started=st.integers(1, 3))
     def begin_loop(self, key: Callable[[Job], Any] | None, started: int) -> None:
         expected = self.jobs if key is None else sorted(self.jobs, key=lambda each: (key(each), each.sequence))
@@ -89,6 +143,7 @@ class Model(RuleBasedStateMachine):
     def same(self) -> None:
         assert list(self.set) == self.jobs
         assert len(self.set) == len(self.jobs)
+        assert self.set.accelerators == sum(each.accelerators for each in self.jobs)
         assert all(each in self.set for each in self.jobs)
         assert not any(each in self.set for each in self.gone)
 
@@ -185,3 +240,42 @@ def test_a_long_queue_does_not_pile_up_gaps() -> None:
             jobs.remove(waiting.pop(0))
     order = next(iter(jobs._orders.values()))
     assert len(order._items) <= 2 * len(order.entry) + 65
+
+
+def test_among_many_that_do_not_fit_the_one_that_does_is_found() -> None:
+    """Blocks are skipped, split and cleared: all that come and go in between leave the order as it is."""
+    jobs = JobSet()
+    made = [job(5 * number + 4, estimate=float(100 - number % 90)) for number in range(1000)]
+    for each in made:
+        jobs.add(each)
+
+    def found(longest: float) -> list[int]:
+        return [each.sequence for each in jobs.fitting(by_sequence, lambda size: longest, None, short)]
+
+    for longest in (11.0, 50.0, 99.0):
+        assert found(longest) == [each.sequence for each in made if each.estimate <= longest]
+    for each in made[::3]:
+        jobs.remove(each)
+    left = [each for number, each in enumerate(made) if number % 3]
+    assert found(12.0) == [each.sequence for each in left if each.estimate <= 12.0]
+    for each in left[:500]:
+        jobs.remove(each)
+    assert found(1000.0) == [each.sequence for each in left[500:]]
+    assert found(-math.inf) == []
+
+
+def by_sequence(each: Job) -> int:
+    return each.sequence
+
+
+def test_a_limit_may_fall_while_the_loop_goes_on() -> None:
+    jobs = JobSet()
+    for number in range(20):
+        jobs.add(job(number, estimate=float(number % 4)))
+    most = [math.inf]
+    seen = []
+    for each in jobs.fitting(by_sequence, lambda size: most[0], None, short):
+        seen.append(each.sequence)
+        if each.sequence == 6:
+            most[0] = 0.0
+    assert seen == [0, 1, 2, 3, 4, 5, 6, 8, 12, 16]
