@@ -93,11 +93,11 @@ def fit(table: pd.DataFrame, largest: int) -> tuple[list[float], float]:
 
     each = float((table.compute / table.local_bsz).median())
     low, high = [-18.0] * 6 + [-6.0, -0.7], [3.0] * 6 + [np.log(9.0), 1.5]
-    best = None
+    runs = []
     for gamma in (0.1, 1.0, 4.0):
         start = np.log([each * 5, each, 0.1, 1e-3, 0.02, 1e-3, gamma, 1.0])
-        found = least_squares(error, np.clip(start, low, high), bounds=(low, high))
-        best = found if best is None or found.cost < best.cost else best
+        runs.append(least_squares(error, np.clip(start, low, high), bounds=(low, high)))
+    best = min(runs, key=lambda run: run.cost)
     values = [*np.exp(best.x[:6]), 1 + np.exp(best.x[6]), np.exp(best.x[7])]
     if not (
         table.num_nodes > 1

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.cluster.allocation import Allocator
+from simulator.cluster.topology import Topology
 from simulator.policies.api import Action, ClusterView, schedulers
 from simulator.policies.elastic.places import clear, place, shrunk
 from simulator.policies.elastic.separable import cheapest, power
@@ -264,3 +265,32 @@ def test_goodput_beats_equal_numbers() -> None:
 def test_parameters_that_make_no_sense_are_refused(options: dict[str, float], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{text}$"):
         schedulers.get("pollux")(**options)
+
+
+@pytest.mark.parametrize("name", ["pollux", "sia", "optimus", "elastic-max-min"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_action_is_legal_whatever_jobs_demand(name: str, seed: int) -> None:
+    """Cores, memory, types, pods, pinned jobs, shares and fixed sizes among elastic ones, on servers of two types."""
+    rng = np.random.default_rng(seed)
+    each = {
+        f"node-{index}": {
+            "accelerators": 2 + 2 * (index % 3),
+            "accelerator": "ab"[index % 2],
+            "cores": 32.0,
+            "memory": 64e9,
+        }
+        for index in range(7)
+    }
+    jobs: list[Job] = []
+    for index in range(40):
+        size = float(rng.choice([0.5, 1.0, 2.0, 4.0]))
+        more: dict[str, Any] = {"cores": 2 * size, "memory": float(rng.choice([0.0, 4e9])) * size}
+        more["accelerator_types"] = ("a",) if rng.random() < 0.3 else ()
+        more["max_servers"] = int(rng.choice([0, 1])) if size > 1 else 0
+        more["preemptible"] = bool(rng.random() < 0.8)
+        bounds = {"minimum": 1.0, "maximum": 2 * size, "speedup": ByCount(300.0, LINEAR)}
+        more |= bounds if size >= 1 and rng.random() < 0.7 else {}
+        submit = float(rng.integers(0, 1500))
+        jobs.append(BatchJob(id=f"job-{index}", submit=submit, duration=300.0, accelerators=size, restart=20.0, **more))
+    replay(jobs, name, topology=Topology.from_links([], each, "mixed"))
+    assert [job.id for job in jobs if job.state is not State.COMPLETED] == []

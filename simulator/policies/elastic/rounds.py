@@ -97,6 +97,8 @@ class Rounds:
                     grow.append((job, wish))
             elif wish.size == 0:
                 yield self._moved(job, Preempt(job))
+            elif job.accelerators < 1:
+                continue
             elif not _there(job, wish, view):
                 grow.append((job, wish))
             elif wish.size < job.held:
