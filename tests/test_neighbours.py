@@ -85,6 +85,16 @@ def test_a_limit_kills_what_neighbours_have_slowed() -> None:
     assert [each.state.name for each in jobs] == ["TIMEOUT", "TIMEOUT"]
 
 
+def test_at_pace_0_a_job_stands_still_until_the_other_is_gone() -> None:
+    class Alone:
+        def pace(self, job: Job, share: float, neighbours: Sequence[tuple[Job, float]]) -> float:
+            return 0.0 if job.id == "a" and neighbours else 1.0
+
+    jobs = shares(0.5, 0.5)
+    replay(jobs, topology=1, interference=Alone())
+    assert [each.end for each in jobs] == [16.0, 8.0]
+
+
 class Says:
     """A model that gives the same answer to everybody."""
 
@@ -100,11 +110,10 @@ class Says:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (0.0, "interference Says of job 'a': pace is 0.0; it must be a number above 0"),
-        (-1.0, "interference Says of job 'a': pace is -1.0; it must be a number above 0"),
-        (math.nan, "interference Says of job 'a': pace is nan; it must be a number above 0"),
-        (math.inf, "interference Says of job 'a': pace is inf; it must be a number above 0"),
-        ("fast", "interference Says of job 'a': TypeError: '<' not supported between instances of 'int' and 'str'"),
+        (-1.0, "interference Says of job 'a': pace is -1.0; it must be a number, 0 or more"),
+        (math.nan, "interference Says of job 'a': pace is nan; it must be a number, 0 or more"),
+        (math.inf, "interference Says of job 'a': pace is inf; it must be a number, 0 or more"),
+        ("fast", "interference Says of job 'a': TypeError: '<=' not supported between instances of 'int' and 'str'"),
         (KeyError("gpt"), "interference Says of job 'a': KeyError: 'gpt'"),
     ],
 )

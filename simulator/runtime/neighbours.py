@@ -50,13 +50,15 @@ class Neighbours:
         name = type(self._interference).__name__
         try:
             pace = self._interference.pace(job, share, others)
-            good = 0 < pace < math.inf
+            good = 0 <= pace < math.inf
         except SimulatorError:
             raise
         except (Exception, SystemExit) as error:
             raise PolicyError(f"interference {name} of job {job.id!r}: {type(error).__name__}: {error}") from error
         if not good:
-            raise PolicyError(f"interference {name} of job {job.id!r}: pace is {pace!r}; it must be a number above 0")
+            raise PolicyError(
+                f"interference {name} of job {job.id!r}: pace is {pace!r}; it must be a number, 0 or more"
+            )
         return pace
 
 

@@ -158,6 +158,7 @@ class Simulation:
         if callable(reset):
             reset(stream(self._seed, "placement", self._replication))
         self.gangs.device = getattr(self._placer, "device", None)
+        self._actions.came = getattr(self._placer, "on_submit", None)
         self._actions.placed = getattr(self._placer, "on_start", None)
         self._actions.lifted = getattr(self._placer, "on_end", None)
 
@@ -239,6 +240,7 @@ class Simulation:
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
         facts |= {"holds": dict(self._reasons.holds), "stranded": self._reasons.stranded}
         facts |= self.meter.facts(now)
+        view.close()
         return Record(tables, facts)
 
     def _leave_unfinished(self, job: Job) -> None:

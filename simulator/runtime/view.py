@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
@@ -63,6 +64,11 @@ class View:
         """Share of the job's work that is done."""
         return fraction_of(job, progress(job, self._clock.now))
 
+    def close(self) -> None:
+        """The run is over: a policy that has kept the view and looks at it is told so."""
+        over: Any = _Over()
+        self.queue = self.running = self.nodes = self.topology = self._clock = over
+
     def _remaining_of_fraction(self, job: Job) -> float:
         """Seconds of a job that is counted in fractions: at its present pace, or as estimated while it waits.
 
@@ -97,6 +103,17 @@ class View:
         if found is None:
             self.failed(wanted)
         return found
+
+
+class _Over:
+    """Stands for what a view showed while its run lasted."""
+
+    __slots__ = ()
+
+    def _tell(self, *arguments: object) -> Any:
+        raise PolicyError("this view is of a run that is over; take the one that schedule is given, and keep none")
+
+    __getattr__ = __iter__ = __len__ = __contains__ = _tell
 
 
 def resized(job: Job, accelerators: float) -> Job:

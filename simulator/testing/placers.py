@@ -63,6 +63,23 @@ class PlacerContract:
                         "comparison is off by one, or a server that is partly used is passed over"
                     )
 
+    def test_chooses_accelerators_that_are_there(self) -> None:
+        """``device``, if there is one, names an accelerator of the server, or -1 for any; asking changes nothing."""
+        for topology in clusters():
+            for each, nodes in placements(topology):
+                placer = _begun(self._placer())
+                placement = placer.place(each, nodes, topology)
+                if not placement or not 0 < each.accelerators < 1:
+                    continue
+                server, before = placement[0][0], _state(nodes)
+                device = _chosen(placer, each, server, nodes)
+                whole = hasattr(device, "__index__") and not isinstance(device, bool)
+                assert whole and -1 <= device < nodes.total[server], (  # noqa: PT018
+                    f"device is {device!r} on a server of {nodes.total[server]} accelerators; it must be -1 for any, "
+                    "or the number of one, from 0"
+                )
+                assert before == _state(nodes), "device changed the servers; the engine takes what it names"
+
     def test_fills_an_empty_cluster(self) -> None:
         """A job as large as the cluster finds its place in it."""
         for topology in clusters():
@@ -120,7 +137,8 @@ def _placed(placer: Placer, each: BatchJob, nodes: Allocator, topology: Topology
     except ValueError as error:
         raise AssertionError(
             f"{_shown(each)} is placed on {placement!r}: {error}. Most likely nodes.free is not looked at, or not "
-            "nodes.up, cores, memory or types; policies.gang.room_for counts them all"
+            "nodes.up, cores, memory, types, labels, taints or bookings; nodes.fits_for(job) and "
+            "policies.gang.room_for count them all"
         ) from error
     for part_taken in taken:
         nodes.give(*part_taken)

@@ -27,6 +27,12 @@ _LIKELY = {
     "is unfinished, not": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
     "no job of this run": "it keeps jobs of an earlier run; forget them in reset(rng), or keep none at all",
     "preempted in this pass": "it starts a job that it has just stopped; that one is in view.queue at the next pass",
+    "of a run that is over": "it keeps the view of an earlier run; use the one that schedule is given, and keep none",
+    "may not be stopped": "it stops or moves whatever runs; leave a job alone whose preemptible is False",
+    "the job is not elastic": "it resizes every job; one may be resized whose minimum or maximum is above 0",
+    "accelerators; it runs on": "it does not keep to job.minimum and job.maximum",
+    "makes no progress on": "it places a job on a type, or over servers, where its speedup says it stands still; "
+    "leave the placement to view.place",
     "is not an action": "schedule must yield Start(job), Preempt(job) or another action, not jobs or names",
     "starts in one pass": "it loops until a job has started; one that has no place now stays queued, so go on",
 }
@@ -58,17 +64,24 @@ def replay(
     return run(jobs, scheduler, topology, placer, **options)[1]
 
 
-def run(
+def prepared(
     jobs: Iterable[Job], scheduler: Any, topology: Topology | int = 8, placer: Any = "pack", **options: Any
-) -> tuple[Simulation, Record]:
-    """Do as ``replay``, and return the simulation too."""
-    simulation = Simulation(
+) -> Simulation:
+    """Make a run of a policy that has yet to begin; arguments as of ``replay``."""
+    return Simulation(
         topology=pool(topology) if isinstance(topology, int) else topology,
         scheduler=made_scheduler(scheduler),
         placer=made(placer, placers),
         jobs=sorted(jobs, key=lambda job: job.submit),
         **options,
     )
+
+
+def run(
+    jobs: Iterable[Job], scheduler: Any, topology: Topology | int = 8, placer: Any = "pack", **options: Any
+) -> tuple[Simulation, Record]:
+    """Do as ``replay``, and return the simulation too."""
+    simulation = prepared(jobs, scheduler, topology, placer, **options)
     record = simulation.run()
     record.facts["invariants"] = check(record)
     return simulation, record

@@ -12,6 +12,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
 from simulator.policies.api import PoolObservation
 from simulator.workload.jobs import BatchJob
+from simulator.workload.speedup import ByCount, ByType
 
 
 def job(name: str, submit: float, duration: float, accelerators: float, **more: Any) -> BatchJob:
@@ -31,6 +32,63 @@ def crowd(count: int, largest: int, seed: int = 1, shuffled: bool = False) -> li
     names = stream(seed, "names").permutation(count).tolist() if shuffled else range(count)
     rows = zip(names, submit.tolist(), length.tolist(), size.tolist(), strict=True)
     return [job(f"job-{name}", *row, estimate=1.5 * row[1]) for name, *row in rows]
+
+
+def elastic(count: int, seed: int = 2) -> list[BatchJob]:
+    """Jobs of which two in three run on 1 to 6 accelerators, faster on more, with restarts and checkpoints."""
+    jobs = crowd(count, largest=4, seed=seed)
+    for number, each in enumerate(jobs):
+        if number % 3:
+            each.minimum, each.maximum = 1.0, 6.0
+            each.restart, each.checkpoint = 2.0, 5.0
+            whole = each.duration * each.accelerators**0.8
+            each.speedup = ByCount(whole, {float(size): size**0.8 for size in range(1, 7)})
+    return jobs
+
+
+def choosy(count: int, seed: int = 3) -> list[BatchJob]:
+    """Jobs for ``kinds()``: on any type, on one, or at a pace that depends on it; some want cores or one server."""
+    jobs = crowd(count, largest=4, seed=seed)
+    for number, each in enumerate(jobs):
+        if number % 4 == 1:
+            each.accelerator_types = ("old",) if number % 8 == 1 else ("new", "old")
+        elif number % 4 == 2:
+            each.speedup = ByType(each.duration, {"new": 1.0, "old": 0.4})
+        elif number % 4 == 3:
+            each.cores, each.max_servers, each.partition = 2.0 * each.accelerators, 1, "main"
+        each.tolerations = ("spot",) if number % 2 else ()
+    return jobs
+
+
+def kinds() -> Topology:
+    """Servers of two types with cores, one of them tainted, all in one partition."""
+    fields = {"accelerators": 4, "cores": 16.0, "partition": "main"}
+    new, old = ({**fields, "accelerator": kind} for kind in ("new", "old"))
+    return Topology.from_links([], {"a": new, "b": new, "c": old, "d": {**old, "taints": ["spot"]}}, "two kinds")
+
+
+def burdened(count: int, seed: int = 4) -> list[BatchJob]:
+    """Jobs of several tenants with priorities, deadlines, limits, begin times, arrays and dependencies on earlier ones.
+
+    Some may not be stopped, and some of the limits are too short.
+    """
+    jobs = crowd(count, largest=4, seed=seed)
+    for number, each in enumerate(jobs):
+        each.tenant, each.user = ("red", "blue", "")[number % 3], f"user-{number % 4}"
+        each.priority = float(number % 5)
+        each.preemptible = number % 3 != 1
+        each.model = ("resnet", "bert", "")[number % 3]
+        if number % 4 == 0:
+            each.deadline = each.submit + 4 * each.duration
+        if number % 5 == 2:
+            each.limit = each.duration * (0.5 if number % 2 else 2.0)
+        if number % 6 == 3:
+            each.begin = each.submit + 15.0
+        if number % 7 == 4:
+            each.after = (jobs[number - 3].id,)
+        if number % 4 == 1:
+            each.array, each.array_limit = "sweep", 2
+    return jobs
 
 
 def servers(count: int, accelerators: int, **fields: Any) -> Topology:
