@@ -29,6 +29,7 @@ from simulator.runtime.neighbours import Neighbours
 from simulator.runtime.patterns import PlacedPatterns
 from simulator.runtime.progress import progress
 from simulator.runtime.reasons import Reasons
+from simulator.runtime.remarks import left_over
 from simulator.runtime.router import Router
 from simulator.runtime.shares import Shares
 from simulator.runtime.slots import Slots
@@ -88,14 +89,11 @@ class Simulation:
         progress: Progress | None = None,
     ) -> None:
         self.clock = Clock()
-        self.topology, self.scheduler = topology, scheduler
-        self.until, self.warmup = until, warmup
+        self.topology, self.scheduler, self.until, self.warmup = topology, scheduler, until, warmup
         self._facts: dict[str, object] = {"seed": seed, "replication": replication, "set_aside": dict(set_aside or {})}
-        self._seed, self._replication = seed, replication
-        self._notes = list(notes)
+        self._seed, self._replication, self._notes = seed, replication, list(notes)
         self.journal = Journal(self.clock, progress)
-        self._last_event = 0.0
-        self._event = self.journal.event
+        self._last_event, self._event = 0.0, self.journal.event
         self.nodes = Allocator(topology.servers)
         self.linklog = LinkLog(self.clock, topology, record_interval) if record_links else None
         self.fabric = fabric(self.clock, topology.capacity, self.linklog)
@@ -215,7 +213,7 @@ class Simulation:
         stopped = self.until < math.inf or len(view.running) > 0
         now = self.clock.now if stopped else max(self._last_event, self._flows.last_end)
         self._reasons.close(now)
-        left = len(view.queue), len(view.running), len(self._admission.held)
+        left = left_over(self._rejected, len(view.queue), len(view.running), len(self._admission.held))
         for job in (*view.running, *view.queue):
             if job.state is State.RUNNING:
                 self.gangs.settle(job)
@@ -226,10 +224,7 @@ class Simulation:
             self._leave_unfinished(job)
         self._flows.close()
         stuck = self._flows.notes() if self.until == math.inf else []
-        self._notes += stuck
-        self._note_left_over(*left)
-        self._notes += self._eligible.notes()
-        self._notes += self._policy.notes()
+        self._notes += [*stuck, *left, *self._eligible.notes(), *self._policy.notes()]
         self._notes += self.links.remarks(math.inf if stuck else now, self._patterns.used | self._flows.used)
         tables = self.journal.tables()
         if self.linklog is not None:
@@ -247,16 +242,6 @@ class Simulation:
         job.state = State.UNFINISHED
         self.journal.job(job, self.gangs.forget(job))
 
-    def _note_left_over(self, waiting: int, running: int, held: int) -> None:
-        for reason, count in self._rejected.items():
-            self._notes.append(f"{count:,} rejected: {reason}.")
-        if waiting or running:
-            self._notes.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
-        if held:
-            self._notes.append(
-                f"{held:,} jobs were held to the end: their begin lies after it, or jobs they wait for did not end."
-            )
-
     # -- the rest -----------------------------------------------------------------------------------------------
 
     def note_event(self, event: str, subject: str, amount: float) -> None:
@@ -267,10 +252,7 @@ class Simulation:
     def note_capacity(self) -> None:
         """Write down how many accelerators are up, and how many are paid for, from now on."""
         capacity = float(self.nodes.capacity)
-        if self.pool is not None:
-            paid = self.pool.provisioned
-        else:
-            paid = float(self.topology.accelerators)
+        paid = float(self.topology.accelerators) if self.pool is None else self.pool.provisioned
         self.journal.level(capacity, paid)
 
     def over(self) -> bool:
