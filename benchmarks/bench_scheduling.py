@@ -23,7 +23,7 @@ CLUSTERS: dict[str, tuple[str, dict[str, Any]]] = {
     "small": ("pool", {"accelerators": 512}),
     "pool": ("pool", {"accelerators": 2048}),
     "large": ("pool", {"accelerators": 10_000}),
-    "servers": ("servers", {"count": 1250, "accelerators": 8}),
+    "servers": ("servers", {"nodes": 1250, "node": "nvidia/dgx-h100"}),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,9 +19,12 @@ class Profile:
     Breakpoints are kept sorted, so a search or a change costs their number, in numpy. Times in seconds.
     """
 
-    def __init__(self, now: float, free: float) -> None:
-        self._times = np.array([now, math.inf])
-        self._free = np.array([free])
+    def __init__(self, now: float, free: float, ends: Sequence[float] = (), sizes: Sequence[float] = ()) -> None:
+        """Begin with ``free`` accelerators, to which ``sizes`` come back at ``ends`` (s, after ``now``)."""
+        times, which = np.unique(np.asarray(ends, dtype=float), return_inverse=True)
+        back = np.bincount(which, np.asarray(sizes, dtype=float), len(times))
+        self._times = np.concatenate(([now], times, [math.inf]))
+        self._free = np.cumsum(np.concatenate(([free], back)))
 
     def free_at(self, time: float) -> float:
         """Accelerators free at ``time``, and until the next breakpoint."""

@@ -89,6 +89,9 @@ class Conservative(Believing):
 
     def fill(self, view: ClusterView, order: Order) -> Iterator[Action]:
         """Start the jobs whose reservation begins now."""
+        if not self.plan and view.queue.accelerators <= view.free:
+            yield from self._start_all(view, order)
+            return
         if self.depth or not self._holds(view):
             jobs = order.waiting(view)
             self._make(view, islice(jobs, self.depth) if self.depth else jobs)
@@ -97,6 +100,16 @@ class Conservative(Believing):
                 self._move_up(view, order)
             self._reserve_fresh(view, order)
         yield from self._start(view)
+
+    def _start_all(self, view: ClusterView, order: Order) -> Iterator[Action]:
+        """Start all that wait, where all fit at once and nothing is promised: there is nothing to plan."""
+        self._profile = None
+        self._fresh.clear()
+        self._ended.clear()
+        for job in order.waiting(view):
+            placement = view.place(job)
+            if placement is not None:
+                yield Start(job, placement)
 
     def _holds(self, view: ClusterView) -> bool:
         """Whether the profile is still what it says."""
@@ -116,16 +129,19 @@ class Conservative(Believing):
         """Make all reservations anew, in order."""
         now = view.now
         self._capacity, self._in_use = view.nodes.capacity, view.nodes.used
-        self._profile = Profile(now, self._capacity - self._in_use)
         self.plan, self._held, self._ends, self._begins = {}, {}, [], []
         self._fresh.clear()
         self._ended.clear()
         self._overdue = math.nextafter(now, math.inf)
+        ends: list[float] = []
+        sizes: list[float] = []
         for job in self.estimates.soonest(view):
             end = max(now + self.estimates.remaining(view, job), self._overdue)
             size = job.held or job.accelerators
-            self._profile.give(end, math.inf, size)
+            ends.append(end)
+            sizes.append(size)
             self._hold(job, (now, end, size))
+        self._profile = Profile(now, self._capacity - self._in_use, ends, sizes)
         for job in jobs:
             self._reserve(job, now)
 
