@@ -331,6 +331,24 @@ class Shuffling:
         yield from ageing(view)
 
 
+class Memorising:
+    """Looks again only when another number of accelerators is free."""
+
+    def __init__(self) -> None:
+        self.in_vain = -1.0
+
+    def reset(self, rng: np.random.Generator) -> None:
+        self.in_vain = -1.0
+
+    def schedule(self, view: ClusterView) -> Iterator[Action]:
+        if view.free == self.in_vain:
+            return
+        for job in view.queue:
+            if view.place(job) is not None:
+                yield Start(job)
+        self.in_vain = view.free if len(view.queue) else -1.0
+
+
 def growing(view: ClusterView) -> Iterator[Action]:
     yield from ageing(view)
     for job in view.running:
@@ -410,6 +428,11 @@ class Seeded:
             Shuffling(),
             "heeds_limits",
             "Most likely it stops or moves whatever runs; leave a job alone whose preemptible",
+        ),
+        (
+            Memorising,
+            "goes_on_when_servers",
+            "Most likely it remembers that a job found no place, and looks again only",
         ),
         (growing, "bears_elastic", "Most likely it resizes every job; one may be resized whose minimum or maximum"),
         (stretching, "bears_elastic", "Most likely it does not keep to job.minimum and job.maximum"),

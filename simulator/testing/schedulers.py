@@ -12,6 +12,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
 from simulator.metrics.recorder import Record
 from simulator.runtime.host import Host
+from simulator.runtime.windows import Booking, Maintenance
 from simulator.testing.running import made_scheduler, prepared, run, run_all, told
 from simulator.testing.situations import burdened, choosy, crowd, elastic, job, kinds, servers
 from simulator.workload.jobs import BatchJob, State
@@ -143,6 +144,19 @@ class SchedulerContract:
             f"jobs {left[:3]} of {len(left)} came to no end, though each has a limit, a dependency or an array that "
             "lets it. Most likely it waits for a job that the view does not show: one that has been killed at its "
             "limit, or is held"
+        )
+
+    def test_goes_on_when_servers_come_back(self) -> None:
+        """Jobs that are stopped by a maintenance, or kept out by a booking, run when it is over."""
+        jobs = crowd(12, largest=4, seed=7)
+        last = job("last", 300.0, 5.0, 4.0, max_servers=1)
+        windows = [Maintenance(40.0, 90.0, (0,), drain=10.0), Maintenance(290.0, 400.0, (1,))]
+        bookings = [Booking(100.0, 140.0, (1,), "red"), Booking(250.0, 350.0, (0,), "red", drain=5.0)]
+        _play(self.make(), [*jobs, last], servers(2, 4), maintenance=windows, bookings=bookings)
+        left = self._left([*jobs, last])
+        assert not left, (
+            f"jobs {left[:3]} were never finished after servers had come back. Most likely it remembers that a job "
+            "found no place, and looks again only when a job comes or ends, or when view.free has changed"
         )
 
     def test_keeps_no_view(self) -> None:

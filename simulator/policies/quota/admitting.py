@@ -79,7 +79,7 @@ class QuotaAdmission:
         self._told: dict[Job, None] = {}
         """Jobs of which it has been said that their quota holds them back."""
         self._given_back: dict[str, None] = {}
-        self._servers: tuple[bytes, bytes] = (b"", b"")
+        self._servers: tuple[bytes, ...] = (b"", b"")
         self._notes: list[str] = []
         self._asked = False
 
@@ -307,7 +307,7 @@ def _flavour(claim: Claim) -> str:
     return next((flavour for flavour, _ in claim.request), ANY)
 
 
-def _state(view: ClusterView) -> tuple[bytes, bytes]:
-    """What servers have free; it changes whenever anything comes or goes."""
+def _state(view: ClusterView) -> tuple[bytes, ...]:
+    """What servers have free and for whom; it changes whenever anything comes or goes."""
     nodes: Any = view.nodes
-    return nodes.free.tobytes() + nodes.up.tobytes(), nodes.largest_share.tobytes()
+    return nodes.free.tobytes() + nodes.up.tobytes(), nodes.largest_share.tobytes(), nodes.reserved.tobytes()
