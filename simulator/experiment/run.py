@@ -17,6 +17,7 @@ from simulator.experiment.results import Results
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.scenario.build import build
+from simulator.scenario.composition import PARTS
 from simulator.scenario.schema import MAX_REPLICATIONS, MAX_WORKERS
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
@@ -70,9 +71,9 @@ def compare(
 ) -> Results:
     """Run ``scenario`` once for each of ``alternatives``, on the same random numbers.
 
-    An alternative is a scheduler (a name, ``{"kind": ...}``, a function of the view, an object, a class, ``by(key)``),
-    or a mapping of key paths to values, as ``{"topology.link": "ethernet-100g-tcp"}``. The scenario's own comparison is
-    left aside; the first alternative is the baseline.
+    An alternative is a scheduler (a name, ``{"kind": ...}``, its parts as ``{"order": ..., "backfill": ...}``, a
+    function of the view, an object, a class, ``by(key)``), or a mapping of key paths to values, as ``{"topology.link":
+    "ethernet-100g-tcp"}``. The scenario's own comparison is left aside; the first alternative is the baseline.
     """
     if not alternatives:
         raise InputError("nothing to compare: give at least one alternative")
@@ -84,11 +85,16 @@ def compare(
     chosen = next(iter(_scenario(scenario, allow_code).alternatives().values()))
     made = chosen.variants(
         {
-            name: what if isinstance(what, Mapping) and "kind" not in what else {"scheduler": what}
+            name: {"scheduler": what} if not isinstance(what, Mapping) or _names_scheduler(what) else what
             for name, what in alternatives.items()
         }
     )
     return _execute(chosen, made, seed, replications, workers, progress)
+
+
+def _names_scheduler(what: Mapping[str, Any]) -> bool:
+    """Whether an alternative is a scheduler, by its kind or its parts, and not a set of overrides."""
+    return "kind" in what or any(part in what for part in PARTS)
 
 
 def _scenario(source: Source, allow_code: bool) -> Scenario:
