@@ -63,7 +63,7 @@ class Fleet:
         nodes = self._view.nodes
         open_to = np.ones(len(nodes), dtype=bool)
         if not nodes.admission.open_to(job):
-            open_to = nodes.admission.mask(job)
+            open_to = nodes.admission.lasting(job)
         row = np.array([self._on(job, kind, open_to) for kind in range(len(self.types))])
         if not self._aware:
             row = np.where(row > 0, 1 / max(job.estimate, _SHORTEST), 0.0)
