@@ -150,8 +150,8 @@ class SchedulerContract:
         """Jobs that are stopped by a maintenance, or kept out by a booking, run when it is over."""
         jobs = crowd(12, largest=4, seed=7)
         last = job("last", 300.0, 5.0, 4.0, max_servers=1)
-        windows = [Maintenance(40.0, 90.0, (0,), drain=10.0), Maintenance(290.0, 400.0, (1,))]
-        bookings = [Booking(100.0, 140.0, (1,), "red"), Booking(250.0, 350.0, (0,), "red", drain=5.0)]
+        windows = [Maintenance(40.0, 90.0, (0,), drain=10.0), Maintenance(150.0, 170.0, (1,))]
+        bookings = [Booking(100.0, 140.0, (1,), "red"), Booking(250.0, 350.0, (0, 1), "red", drain=5.0)]
         _play(self.make(), [*jobs, last], servers(2, 4), maintenance=windows, bookings=bookings)
         left = self._left([*jobs, last])
         assert not left, (
