@@ -132,6 +132,9 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
+        self._take_pool(pool)
+
+    def _take_pool(self, pool: NodePool | None) -> None:
         self.pool = pool
         if pool is not None:
             pool.attach(self)

@@ -22,6 +22,8 @@ from simulator.scenario.nodes import Node
 from simulator.scenario.validation import Strict, at, complaint, show
 
 _CODE = re.compile(r".+\.py:\w+")
+_PARTS = ("order", "backfill", "scheduler")
+"""Parameters of policies that are policies, or parts of them, themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +129,31 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
 
 
 def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dict[str, Any]:
-    """Take paths relative to the file that they stand in; a path that is no file is an error at its key."""
+    """Take paths relative to the file that they stand in, and load code that stands for parts of a policy.
+
+    A path that is no file, and code that may not run, are errors at their keys.
+    """
     placed = dict(given)
     for name, value in given.items():
-        if isinstance(value, Path):
+        if section.given and name in _PARTS:
+            placed[name] = _part(section, name, value, context)
+        elif isinstance(value, Path):
             placed[name] = Path(context.base(section.name, name)) / value
             if not is_file(placed[name]):
                 raise at(name, no_file(placed[name], str(value)), str(value))
     return placed
+
+
+def _part(section: Section, name: str, value: Any, context: Context) -> Any:
+    """Return a part of a policy, with the code that it names loaded."""
+    try:
+        if isinstance(value, str) and _CODE.fullmatch(value):
+            return _load(section, value, context, name)
+        if isinstance(value, Mapping) and isinstance(value.get("kind"), str) and _CODE.fullmatch(value["kind"]):
+            return {**value, "kind": _load(section, value["kind"], context, name)}
+    except PydanticCustomError as error:
+        raise at(name, error, value) from None
+    return value
 
 
 def no_file(path: Path, written: str) -> PydanticCustomError:
@@ -194,13 +213,13 @@ def _given_object(section: Section, thing: Any) -> tuple[str, Any, bool]:
     raise complaint(f"{show(thing)} is not a {section.name}", _choices(section))
 
 
-def _load(section: Section, reference: str, context: Context) -> Any:
+def _load(section: Section, reference: str, context: Context, key: str | None = None) -> Any:
     if not context.allow_code:
         raise complaint(
             f"{reference!r} is code, and a scenario file may not run code by itself",
             "read that file first; then pass --allow-code, or allow_code=True from Python",
         )
-    base = context.base(section.name, section.key)
+    base = context.base(section.name, section.key if key is None else key)
     if (base, reference) not in context.loaded:
         try:
             context.loaded[base, reference] = load_from_file(reference, Path(base or os.getcwd()))
