@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
-from simulator.workload.formats import format_options, formats, generic, looks_like, openb, philly, read_trace, slurm
+from simulator.workload.formats import (
+    format_options,
+    formats,
+    generic,
+    guess_format,
+    looks_like,
+    openb,
+    philly,
+    read_trace,
+    slurm,
+)
 from simulator.workload.rows import as_objects
 from simulator.workload.trace import ServerRow, SetAside, Trace
 
@@ -50,7 +60,7 @@ def refused(path: Path, format: str, **options: Any) -> str:
 
 def test_the_formats() -> None:
     assert set(formats.names()) >= {"generic", "openb", "philly", "slurm"}
-    assert format_options("openb") == ["nodes", "pending"]
+    assert format_options("openb") == ["nodes", "pending", "run"]
     assert formats.summary("philly") == "Microsoft Philly job extract: timestamp,duration,num_gpus,gpu_time,cluster."
 
 
@@ -58,7 +68,7 @@ def test_unknown_format_and_option(write: Write) -> None:
     path = write(PHILLY)
     assert refused(path, "phily").startswith("unknown format 'phily'. Did you mean 'philly'? Known: ")
     assert refused(path, "openb", node="x") == (
-        "format 'openb' has no option 'node'. Did you mean 'nodes'? Known: nodes, pending."
+        "format 'openb' has no option 'node'. Did you mean 'nodes'? Known: nodes, pending, run."
     )
 
 
@@ -282,6 +292,30 @@ def test_openb_pending_pods_can_be_kept(write: Write) -> None:
     assert refused(path, "openb", pending="kept") == (
         "pending: 'kept' is not a choice. Did you mean 'keep'? Known: keep, set aside."
     )
+
+
+def test_openb_lists_without_times_are_packing_lists(write: Write) -> None:
+    path = write(
+        "name,cpu_milli,memory_mib,num_gpu,gpu_milli", "a,12000,16384,1,460", "b,8000,1024,0,0", "c,1,1,8,1000"
+    )
+    assert guess_format(path) == "openb"
+    trace = read_trace(path, "openb", run="2 h")
+    assert [(job.id, job.submit, job.duration, job.accelerators) for job in trace.jobs()] == [
+        ("a", 0.0, 7200.0, 0.46), ("b", 0.0, 7200.0, 0.0), ("c", 0.0, 7200.0, 8.0),
+    ]  # fmt: skip
+    assert "pods of a list without times, taken to come at once and to run 2 h: 3" in trace.notes
+    assert [job.accelerator_types for job in trace.jobs()] == [(), (), ()]
+    assert refused(path, "openb", run=0) == "run: 0 is not a time above 0"
+    half = write("name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase", "a,1,1,1,460,,LS,Running")
+    assert refused(half, "openb") == (
+        "FILE:1: no column 'creation_time'; a list has all eleven columns, or the five that say what pods ask for"
+    )
+
+
+def test_openb_gpu_specs_are_the_types_that_will_do(write: Write) -> None:
+    rows = ("a,1,1,1,460,V100M16|V100M32|V100M32,LS,Running,0,9,0", "b,1,1,1,460,T4,LS,Running,0,9,0")
+    jobs = read_trace(write(OPENB, *rows), "openb").jobs()
+    assert [job.accelerator_types for job in jobs] == [("V100M16", "V100M32"), ("T4",)]
 
 
 def test_openb_refuses_what_makes_no_sense(write: Write) -> None:
