@@ -35,12 +35,16 @@ def crowd(count: int, largest: int, seed: int = 1, shuffled: bool = False) -> li
 
 
 def elastic(count: int, seed: int = 2) -> list[BatchJob]:
-    """Jobs of which two in three run on 1 to 6 accelerators, faster on more, with restarts and checkpoints."""
+    """Jobs of which two in three run on 1 to 6 accelerators, faster on more, with restarts and checkpoints.
+
+    Some of these may be neither stopped nor resized once they run.
+    """
     jobs = crowd(count, largest=4, seed=seed)
     for number, each in enumerate(jobs):
         if number % 3:
             each.minimum, each.maximum = 1.0, 6.0
             each.restart, each.checkpoint = 2.0, 5.0
+            each.preemptible = number % 5 != 0
             whole = each.duration * each.accelerators**0.8
             each.speedup = ByCount(whole, {float(size): size**0.8 for size in range(1, 7)})
     return jobs
