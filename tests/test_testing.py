@@ -331,6 +331,16 @@ class Shuffling:
         yield from ageing(view)
 
 
+class Restless:
+    """Wants to be asked a moment later, as long as somebody waits."""
+
+    wake = 0.0
+
+    def schedule(self, view: ClusterView) -> Iterator[Action]:
+        yield from ageing(view)
+        self.wake = view.now + 1e-3 if len(view.queue) else float("inf")
+
+
 class Memorising:
     """Looks again only when another number of accelerators is free."""
 

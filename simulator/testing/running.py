@@ -11,7 +11,7 @@ from simulator.cluster.topology import Topology
 from simulator.core.errors import SimulatorError
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
-from simulator.policies.api import Scheduler, placers, schedulers
+from simulator.policies.api import Action, ClusterView, Scheduler, placers, schedulers
 from simulator.policies.order import as_scheduler
 from simulator.runtime.simulation import Simulation
 from simulator.workload.jobs import Job
@@ -107,6 +107,32 @@ def told(action: Callable[[], T]) -> T:
         text = str(error)
         likely = next((f". Most likely {advice}" for sign, advice in _LIKELY.items() if sign in text), "")
         raise AssertionError(text + likely) from error
+
+
+_MOST_PASSES = 20_000
+"""Times that the scheduler may be asked in one of these small runs."""
+
+
+class Counted:
+    """A scheduler that must not be asked without end."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._passes = 0
+        self.name = str(getattr(scheduler, "name", "") or type(scheduler).__name__)
+
+    def schedule(self, view: ClusterView) -> Iterable[Action]:
+        """Ask the scheduler."""
+        self._passes += 1
+        if self._passes > _MOST_PASSES:
+            raise AssertionError(
+                f"it was asked {self._passes:,} times for a few dozen jobs. Most likely wake is a moment after now "
+                "while a job has no place; nothing changes until something happens, so name a later time or infinity"
+            )
+        return self._scheduler.schedule(view)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scheduler, name)
 
 
 def run_all(contract: object) -> None:

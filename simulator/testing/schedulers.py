@@ -13,7 +13,7 @@ from simulator.core.rng import stream
 from simulator.metrics.recorder import Record
 from simulator.runtime.host import Host
 from simulator.runtime.windows import Booking, Maintenance
-from simulator.testing.running import made_scheduler, prepared, run, run_all, told
+from simulator.testing.running import Counted, made_scheduler, prepared, run, run_all, told
 from simulator.testing.situations import burdened, choosy, crowd, elastic, job, kinds, servers
 from simulator.workload.jobs import BatchJob, State
 
@@ -107,6 +107,7 @@ class SchedulerContract:
         """A job for one server waits while enough are free, but not together; the others go on."""
         jobs = [job("x", 0.0, 50.0, 3.0), job("y", 0.0, 40.0, 3.0)]
         jobs += [job("pod", 1.0, 5.0, 2.0, max_servers=1), job("gang", 2.0, 5.0, 2.0)]
+        jobs += [job("point", 3.0, 0.0, 2.0, max_servers=1), job("wide", 4.0, 5.0, 3.0)]
         _play(self.make(), jobs, servers(2, 4))
         assert not self._left(jobs), f"jobs {self._left(jobs)} were never finished"
 
@@ -209,7 +210,8 @@ class SchedulerContract:
 
 
 def _play(policy: Any, jobs: Sequence[BatchJob], topology: Topology | int, **options: Any) -> Record:
-    return told(lambda: run(jobs, policy, topology, **options)[1])
+    counted = Counted(made_scheduler(policy))
+    return told(lambda: run(jobs, counted, topology, **options)[1])
 
 
 def _same(first: Record, second: Record) -> bool:

@@ -202,7 +202,8 @@ class Conservative(Believing):
                 continue
             placement = view.place(job)
             if placement is None:
-                self._profile = None  # free, but not together: it is first in line at the next pass
+                self._profile = None  # free, but not together: it is first in line at the next pass, when something
+                self._overdue = math.inf  # has happened; to wake for those behind it would only move them on
                 continue
             del self.plan[job]
             self._hold(job, slot)
