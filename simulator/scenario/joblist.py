@@ -38,13 +38,23 @@ def listed_jobs(
     types = _types(scenario, name, work, topology)
     recipes = _recipes(scenario, name, work, topology)
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
+    arrays = {keys.id or f"{name}-{number}": keys.array for number, keys in numbered if keys.array}
 
     def fresh() -> Iterator[Job]:
         for number, keys in numbered:
-            yield from _jobs(name, number, keys, types, recipes.get(number))
+            after = tuple(each for id in keys.after for each in _members(id, arrays))
+            yield from _jobs(name, number, keys, types, recipes.get(number), after)
 
     sizes = [keys.accelerators for _, keys in numbered for _ in range(keys.array or 1)]
     return np.array(sizes, dtype=float), fresh
+
+
+def _members(id: str, arrays: Mapping[str, int]) -> Iterator[str]:
+    """Yield the ids of all jobs of an array, or the id of a job."""
+    if id not in arrays:
+        yield id
+    for index in range(arrays.get(id, 0)):
+        yield f"{id}[{index}]"
 
 
 def _recipes(scenario: Scenario, name: str, work: JobsWork, topology: Topology) -> dict[int, _Planned]:
@@ -114,20 +124,26 @@ def _jobs(
     keys: BatchKeys | TrainingKeys,
     types: Mapping[str, str],
     planned: _Planned | None,
+    after: tuple[str, ...],
 ) -> Iterator[Job]:
     """Yield the job, or the jobs of the array, that one item of the list stands for."""
     name = keys.id or f"{workload}-{number}"
     if keys.array is None:
-        yield _job(workload, name, keys, types, planned)
+        yield _job(workload, name, keys, types, planned, after)
         return
     for index in range(keys.array):
-        job = _job(workload, f"{name}[{index}]", keys, types, planned)
+        job = _job(workload, f"{name}[{index}]", keys, types, planned, after)
         job.array = name
         yield job
 
 
 def _job(
-    workload: str, name: str, keys: BatchKeys | TrainingKeys, types: Mapping[str, str], planned: _Planned | None
+    workload: str,
+    name: str,
+    keys: BatchKeys | TrainingKeys,
+    types: Mapping[str, str],
+    planned: _Planned | None,
+    after: tuple[str, ...],
 ) -> Job:
     given = keys.model_dump(include=set(JobKeys.model_fields) - _OWN)
     given |= {key: value for key, value in _OPTIONAL.items() if given[key] is None}
@@ -135,7 +151,7 @@ def _job(
         "id": name,
         "workload": workload,
         "accelerator_types": tuple(types[wanted] for wanted in keys.accelerator_types),
-        "after": tuple(keys.after),
+        "after": after,
         "selector": tuple(sorted(keys.selector.items())),
         "tolerations": tuple(keys.tolerations),
     }

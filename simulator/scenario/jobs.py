@@ -54,7 +54,9 @@ class JobKeys(Strict):
     begin: Time = Field(0.0, description="earliest start, after the start of the run")
     deadline: Time | None = Field(None, description="when it should have ended, after the start of the run")
     limit: Annotated[Time, Field(gt=0)] | None = Field(None, description="running time after which it is killed")
-    after: list[Name] = Field(default_factory=list, description="ids of jobs of this workload to complete before")
+    after: list[Name] = Field(
+        default_factory=list, description="ids of jobs, or arrays, of this workload to complete before"
+    )
     array: Annotated[Whole, Field(ge=1, le=100_000)] | None = Field(
         None, description="so many jobs alike, called ID[0], ID[1], ..."
     )
@@ -71,6 +73,8 @@ class JobKeys(Strict):
     def _bounds_in_order(self) -> JobKeys:
         low = self.accelerators if self.minimum is None else self.minimum
         high = self.accelerators if self.maximum is None else self.maximum
+        if self.minimum == 0 and self.accelerators:
+            raise at("minimum", complaint("a job cannot run on 0 accelerators: minimum must be above 0"))
         if not low <= self.accelerators <= high:
             key = "minimum" if low > self.accelerators else "maximum"
             text = f"{self.accelerators:g} accelerators are not between minimum ({low:g}) and maximum ({high:g})"

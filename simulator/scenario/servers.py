@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from simulator.cluster.topology import Topology
-from simulator.core.errors import InputError, did_you_mean
+from simulator.core.errors import InputError, Problem, did_you_mean, nearest
 from simulator.runtime.windows import Booking, Maintenance
+from simulator.scenario.nodes import Path
 from simulator.scenario.serverkeys import ServerKeys
 from simulator.scenario.spec import Scenario
+from simulator.scenario.workloads import GeneratedWork, JobsWork, TraceWork, Work
+from simulator.workload.trace import Trace
 
 
 def partitioned(scenario: Scenario, topology: Topology) -> Topology:
@@ -23,6 +28,39 @@ def partitioned(scenario: Scenario, topology: Topology) -> Topology:
             for server in select(keys, topology):
                 chosen.setdefault(server, []).append(name)
     return topology.with_partitions({server: ",".join(names) for server, names in chosen.items()})
+
+
+def named_partitions(scenario: Scenario, topology: Topology) -> list[str]:
+    """Return a sentence on each workload that names a partition where the cluster has none.
+
+    Raises ``InputError``, with the place of each, for partitions that are not among those of the cluster.
+    """
+    here = list(dict.fromkeys(part.strip() for server in topology.servers for part in server.partition.split(",")))
+    known = [name for name in here if name]
+    notes: list[str] = []
+    problems: list[Problem] = []
+    for name, work in scenario.workload.items():
+        named = list(_partitions(name, work))
+        if named and not known:
+            which = ", ".join(repr(each) for each in dict.fromkeys(each for _, each in named))
+            notes.append(f"Workload {name} names partition {which}, and the cluster has none: its jobs run anywhere.")
+        for path, partition in named if known else ():
+            if partition not in known:
+                text = f"there is no partition {partition!r}"
+                problems.append(scenario.root.problem(path, text, did_you_mean(partition, known)))
+    if problems:
+        raise InputError(*problems)
+    return notes
+
+
+def _partitions(name: str, work: Work) -> Iterator[tuple[Path, str]]:
+    """Yield the partitions that a workload names, and where."""
+    if isinstance(work, JobsWork):
+        for index, job in enumerate(work.jobs):
+            if job.partition:
+                yield ("workload", name, "jobs", index, "partition"), job.partition
+    elif isinstance(work, TraceWork | GeneratedWork) and work.keys.partition is not None:
+        yield ("workload", name, "partition"), work.keys.partition
 
 
 def maintenance(scenario: Scenario, topology: Topology) -> list[Maintenance]:
@@ -42,6 +80,22 @@ def bookings(scenario: Scenario, topology: Topology) -> list[Booking]:
             chosen = select(keys.servers, topology)
             found.append(Booking(keys.from_, keys.until, chosen, keys.tenant, keys.drain))
     return found
+
+
+def booked_for_nobody(scenario: Scenario, traces: Iterable[Trace]) -> list[str]:
+    """Return a sentence on each tenant with a booking of which no workload has a job."""
+    listed = [work for work in scenario.workload.values() if isinstance(work, JobsWork)]
+    tenants = {job.tenant: None for work in listed for job in work.jobs}
+    for trace in traces:
+        if "tenant" in trace.columns:
+            tenants.update(dict.fromkeys(map(str, np.unique(trace.columns["tenant"].astype(str)))))
+    lost = dict.fromkeys(keys.tenant for keys in scenario.keys.bookings if keys.tenant not in tenants)
+    return [f"No job is of tenant {name!r}, for whom servers are booked.{_near(name, tenants)}" for name in lost]
+
+
+def _near(name: str, tenants: Iterable[str]) -> str:
+    close = nearest(name, list(tenants))
+    return f" Is it {close!r}?" if close else ""
 
 
 def select(keys: ServerKeys, topology: Topology) -> tuple[int, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -203,6 +204,7 @@ def _jobs(name: str, value: Mapping[str, Any], context: Context) -> JobsWork:
     try:
         jobs = each(enumerate(keys.jobs), _job)
         _distinct([job.id for job in jobs])
+        each(enumerate(jobs), partial(_follows, _ids(name, jobs)))
     except ValidationError as error:
         raise under("jobs", error) from None
     return JobsWork(keys, tuple(jobs))
@@ -215,10 +217,40 @@ def _distinct(ids: list[str | None]) -> None:
             raise at(index, complaint(f"the id {id!r} is taken: item {first[id]} has it already"), id)
 
 
+def _ids(workload: str, jobs: Sequence[BatchKeys | TrainingKeys]) -> dict[str, int | None]:
+    """Return the ids of the jobs of a list, and how many each stands for where it is an array."""
+    return {job.id or f"{workload}-{number}": job.array for number, job in enumerate(jobs, 1)}
+
+
+def _follows(ids: Mapping[str, int | None], index: int, job: BatchKeys | TrainingKeys) -> None:
+    """Check that the jobs that one waits for are there, and that it does not wait for too many of them."""
+
+    def known(place: int, id: str) -> int:
+        array, _, member = id.removesuffix("]").rpartition("[")
+        size = ids.get(array) if id.endswith("]") and member.isdecimal() else None
+        if id not in ids and (size is None or int(member) >= size):
+            hint = f"the array {array!r} has {array}[0] to {array}[{size - 1}]" if size else did_you_mean(id, list(ids))
+            raise complaint(f"there is no job {id!r} in this workload", hint)
+        return ids.get(id) or 1
+
+    try:
+        count = sum(each(enumerate(job.after), known))
+    except ValidationError as error:
+        raise under("after", error) from None
+    if count * (job.array or 1) > _MOST_DEPENDENCIES:
+        text = f"{job.array or 1:,} jobs that wait for {count:,} each are more than {_MOST_DEPENDENCIES:,} dependencies"
+        raise at("after", complaint(text, "let one job of no length wait for them, and the others for that one"))
+
+
+_MOST_DEPENDENCIES = 1_000_000
+"""What one item of a list may ask for: an array that waits for another is the product of both."""
+
+
 def _job(index: int, value: Any) -> BatchKeys | TrainingKeys:
     if not isinstance(value, Mapping):
         raise complaint(f"{show(value)} is not a job", "write {accelerators: 8, duration: 2 h}")
-    kind = value.get("kind", "training" if "iterations" in value or "model" in value else "batch")
+    trains = "iterations" in value or "layout" in value or ("model" in value and "duration" not in value)
+    kind = value.get("kind", "training" if trains else "batch")
     if kind == "training":
         return TrainingKeys.model_validate(value)
     if kind == "batch":
