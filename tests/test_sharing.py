@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
 from simulator.policies.api import interferences
-from simulator.policies.sharing.geometry import geometry
+from simulator.policies.slices import geometry
 from simulator.policies.sharing.mig import Mig
 from simulator.policies.sharing.mps import Mps
 from simulator.policies.sharing.table import InterferenceTable, measured

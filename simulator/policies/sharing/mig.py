@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.policies.api import interferences
-from simulator.policies.sharing.geometry import ROUNDING, geometry
+from simulator.policies.slices import ROUNDING, geometry
 from simulator.workload.jobs import Job
 
 

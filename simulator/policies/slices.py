@@ -15,7 +15,7 @@ from simulator.core.errors import InputError, did_you_mean
 
 ROUNDING = 0.0005
 """Shares of an accelerator are counted in thousandths, so 3/7 is 0.429."""
-DATA = Path(__file__).parent / "data" / "mig.yaml"
+DATA = Path(__file__).parent / "sharing" / "data" / "mig.yaml"
 
 
 @dataclass(frozen=True, slots=True)
