@@ -13,6 +13,7 @@ from simulator.cli.check import check
 from simulator.cli.collective import collective
 from simulator.cli.listing import list_
 from simulator.cli.new import new
+from simulator.cli.pack import pack
 from simulator.cli.report import report
 from simulator.cli.run import run
 from simulator.cli.schema import schema
@@ -69,5 +70,5 @@ def main() -> None:
     """
 
 
-for _command in (check, run, show, list_, trace, report, collective, train_step, validate, schema, new):
+for _command in (check, run, show, list_, trace, report, collective, train_step, pack, validate, schema, new):
     main.add_command(_command)

@@ -66,7 +66,7 @@ def show(
     from simulator.workload.summary import load, summary
 
     count = _accelerators(topology, accelerators)
-    reader = reader or _guess(file)
+    reader = reader or guess(file)
     found = read(file, reader, options)
     facts = summary(found)
     offered = None if count is None else load(found, count)
@@ -101,7 +101,7 @@ def convert(
         raise InputError(f"--to: format {writer!r} can only be read. {did_you_mean(writer, writers())}")
     if Path(out).exists() and not force:
         raise InputError(Problem("is there already", file=out, hint="name another file, or say --force to replace it"))
-    found = read(file, reader or _guess(file), options)
+    found = read(file, reader or guess(file), options)
     losses = converted(found, out, writer)
     if as_json:
         lost = [{"what": loss.what, "values": loss.values, "how": loss.how} for loss in losses]
@@ -120,7 +120,8 @@ def read(file: str, reader: str, options: Sequence[str] = ()) -> Trace:
     return read_trace(file, reader, **_options(options))
 
 
-def _guess(file: str) -> str:
+def guess(file: str) -> str:
+    """Return the format that a file looks to be of; ``InputError`` if it looks like none."""
     from simulator.core.errors import InputError, Problem
     from simulator.workload.formats import formats, guess_format
 

@@ -10,7 +10,8 @@ accelerators. Random numbers are of numpy here and of Go there, so single seeds 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Server, Topology
+from simulator.core.errors import InputError
 from simulator.core.rng import stream
 from simulator.policies.api import Placer, placers
 from simulator.workload.jobs import Job
@@ -55,9 +57,12 @@ def inflate(jobs: Iterable[Job], accelerators: float, ratio: float = 1.3, seed: 
     """Shuffle jobs and add copies of random ones until they ask for ``ratio`` times ``accelerators``.
 
     Where they ask for more already, random ones are taken out. Jobs that are added are called ``NAME-tuned-NUMBER``.
+    Raises ``InputError`` where no job asks for any.
     """
     rng = stream(seed, "inflate")
     given = list(jobs)
+    if given and not any(map(_milli, given)):
+        raise InputError("no job asks for an accelerator, so there is nothing to fill the servers with")
     order = [given[index] for index in rng.permutation(len(given))]
     asked, target = sum(map(_milli, order)), ratio * accelerators * 1000
     while asked > target:
@@ -102,6 +107,68 @@ def pack(
         held[index] = nodes.used
     capacity = float(nodes.total.sum())
     return Packing(np.cumsum([_milli(job) for job in jobs]) / 1000 / capacity, held / capacity, failed)
+
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Several runs of one placement, each with jobs and servers in another order."""
+
+    runs: tuple[Packing, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean share of the accelerators that is held at the end."""
+        return statistics.fmean(run.final for run in self.runs)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of that share over the runs; NaN of a single one."""
+        return statistics.stdev(run.final for run in self.runs) if len(self.runs) > 1 else float("nan")
+
+    @property
+    def passed_over(self) -> float:
+        """Mean number of jobs that did not fit."""
+        return statistics.fmean(run.passed_over for run in self.runs)
+
+    def curve(self, step: int = 5) -> dict[int, float]:
+        """Mean share that is held at each ``step`` percent asked for, without those that no run came by."""
+        found: dict[int, list[float]] = {}
+        for run in self.runs:
+            for percent, held in run.curve(step).items():
+                if held == held:
+                    found.setdefault(percent, []).append(held)
+        return {percent: statistics.fmean(found[percent]) for percent in sorted(found)}
+
+
+Comparison = dict[str, Repeated]
+
+
+def compare(
+    jobs: Sequence[Job],
+    servers: Sequence[Server],
+    names: Sequence[str] = PUBLISHED,
+    ratio: float = 1.3,
+    seeds: Sequence[int] = range(42, 45),
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Comparison:
+    """Pack ``jobs``, inflated to ``ratio``, by each placement of ``names``, once for each of ``seeds``.
+
+    The runs of one seed have the same jobs in the same order. ``progress`` is told (done, of how many, name). Raises
+    ``InputError`` for an unknown placement, and where no job asks for an accelerator.
+    """
+    for name in names:
+        placers.get(name)
+    capacity = sum(server.accelerators for server in servers)
+    runs: dict[str, list[Packing]] = {name: [] for name in names}
+    done, total = 0, len(names) * len(seeds)
+    for seed in seeds:
+        load = inflate(jobs, capacity, ratio, seed)
+        for name in names:
+            runs[name].append(pack(load, servers, name, seed, jobs))
+            done += 1
+            if progress is not None:
+                progress(done, total, name)
+    return {name: Repeated(tuple(several)) for name, several in runs.items()}
 
 
 def _place(job: Job, nodes: Allocator, topology: Topology, placer: Any) -> bool:
