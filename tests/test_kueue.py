@@ -401,3 +401,19 @@ def test_what_is_wrong_with_virtual_clusters_is_said() -> None:
 )
 def test_they_keep_the_promises_of_schedulers(policy: Any) -> None:
     check_scheduler(policy)
+
+
+def told(tenants: list[str], **more: Any) -> list[str]:
+    jobs = [job(str(i), float(i), 5.0, 2.0, tenant=tenant) for i, tenant in enumerate(tenants)]
+    record = replay(jobs, Kueue({"vision": 4, "language": 4}, **more), topology=8, restart=1.0)
+    notes: list[str] = record.facts["notes"]
+    return notes
+
+
+def test_jobs_of_tenants_without_a_quota_and_quotas_without_jobs_are_noted() -> None:
+    assert told(["vision", "language"] * 9) == []
+    assert told(["vision", "langauge", "", "vision", "langauge"]) == [
+        "3 of 5 jobs are of tenants without a quota (langauge, no name): they ran on what the others left.",
+        "No job came of 1 tenants with a quota (language). 'language' may be 'langauge'.",
+    ]
+    assert "No job came of 1 tenants with a quota (vision)." in told(["language", "x"], unknown="reject")

@@ -317,7 +317,9 @@ def test_a_job_beyond_its_users_limit_lets_others_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "inner", ["fifo", "easy-backfill", "srtf", {"kind": "las", "quantum": 20.0}], ids=lambda inner: str(inner)
+    "inner",
+    ["fifo", "easy-backfill", "srtf", {"kind": "las", "quantum": 20.0}, {"order": "las", "backfill": "fill"}],
+    ids=lambda inner: str(inner),
 )
 def test_no_inner_scheduler_gets_beyond_a_limit(inner: Any) -> None:
     jobs = [

@@ -792,3 +792,22 @@ def test_the_reference_names_every_key() -> None:
     documented = re.findall(r"`([a-z_]+)`", text) + re.findall(r"[{ ]([a-z_]+)[,}]", text)
     missing = [f"{model.__name__}.{key}" for model in MODELS for key in keys(model) if key not in documented]
     assert missing == []
+
+
+def test_the_json_schema_knows_schedulers_put_together() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(Scenario.json_schema())
+    good = {"order": {"kind": "las", "quantum": "5 min"}, "backfill": "easy", "preempt": True, "placement": "fgd"}
+    data = Scenario.load("quickstart").data
+    assert list(validator.iter_errors({**data, "scheduler": good})) == []
+    for bad in ({"order": "lass"}, {"order": "las", "preempt": "yes"}, {"order": "las", "fill": "easy"}, {}):
+        assert list(validator.iter_errors({**data, "scheduler": bad}))
+
+
+def test_parts_beside_a_kind_that_takes_none_are_told() -> None:
+    with pytest.raises(
+        InputError, match=r"scheduler.order: 'fifo' takes no 'order'\n.*\n *a scheduler that is put tog"
+    ):
+        Scenario.load(GOOD, "scheduler={kind: fifo, order: las}")
+    for fine in ("{kind: virtual-clusters, order: shortest}", "{kind: composed, order: las}"):
+        assert Scenario.load(GOOD, f"scheduler={fine}")

@@ -18,13 +18,17 @@ from simulator.policies.parts import make_part
 from simulator.workload.jobs import Job, Placement
 
 T = TypeVar("T")
+_PARTS = ("order", "backfill", "preempt")
 
 
 def made_inner(scheduler: Any) -> Scheduler:
-    """Make the scheduler inside another: a name, a mapping with ``kind`` and parameters, or what ``compare`` takes.
+    """Make the scheduler inside another: a name, a mapping with ``kind`` and parameters or with ``order``,
+    ``backfill`` and ``preempt``, or what ``compare`` takes.
 
     Raises ``InputError`` whose text begins with ``scheduler``.
     """
+    if isinstance(scheduler, Mapping) and "kind" not in scheduler and any(part in scheduler for part in _PARTS):
+        scheduler = {"kind": "composed", **scheduler}
     return named("scheduler", lambda: make_part(schedulers, scheduler, "schedule", FromFunction, "(view) -> actions"))
 
 
@@ -34,7 +38,9 @@ def named(parameter: str, make: Callable[[], T]) -> T:
         return make()
     except InputError as error:
         text = str(error)
-        raise InputError(text if text.startswith((f"{parameter} ", f"{parameter}:")) else f"{parameter}: {text}") from error
+        raise InputError(
+            text if text.startswith((f"{parameter} ", f"{parameter}:")) else f"{parameter}: {text}"
+        ) from error
 
 
 class Wrapper:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simulator.scenario.nodes import Node
+from simulator.scenario.plugins import PARTS
 
 COMPOSED = "composed"
-PARTS = ("order", "backfill", "preempt")
 
 
 def composed(root: Node) -> Node:

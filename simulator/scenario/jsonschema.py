@@ -38,6 +38,7 @@ def json_schema() -> Schema:
     properties["topology"] = {"anyOf": [{"type": "string"}, _keys({"file": {"type": "string"}}), *_plugins("topology")]}
     for name in ("scheduler", "placement"):
         properties[name] = _named(name)
+    properties["scheduler"]["anyOf"].append(_composition(properties["placement"]))
     properties["autoscaler"] = {"anyOf": [{"type": "null"}, *_named("autoscaler", _PoolKeys)["anyOf"]]}
     properties["workload"] = {"type": "object", "additionalProperties": {"anyOf": _works()}}
     _money(schema)
@@ -71,6 +72,28 @@ def _code(section: str) -> Schema:
     """Code of the user: any parameters."""
     key = {"type": "string", "pattern": r"\.py:\w+$"}
     return {"type": "object", "properties": {SECTIONS[section].key: key}, "required": [SECTIONS[section].key]}
+
+
+def _composition(placement: Schema) -> Schema:
+    """A scheduler that is put together from parts."""
+    from simulator.policies.backfill import backfills
+    from simulator.policies.orders import orders
+
+    def part(names: list[str]) -> Schema:
+        code = {"type": "string", "pattern": r"\.py:\w+$"}
+        kind = {"anyOf": [{"enum": names}, code]}
+        parameters = {"type": "object", "properties": {"kind": kind}, "required": ["kind"]}
+        return {"anyOf": [*kind["anyOf"], parameters]}
+
+    properties = {
+        "order": part(orders.names()),
+        "backfill": part(backfills.names()),
+        "preempt": {"type": "boolean"},
+        "placement": placement,
+        "name": {"type": "string"},
+    }
+    found = {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
+    return {"title": "parts", "description": "An order, a way of backfilling, preemption or not.", **found}
 
 
 def _plugins(section: str, base: type[Strict] = Strict) -> list[Schema]:

@@ -20,6 +20,7 @@ from simulator.scenario.arguments import chosen, model_of, parameters
 from simulator.scenario.loader import in_the_way, is_file, nearby
 from simulator.scenario.nodes import Node
 from simulator.scenario.validation import Strict, at, complaint, show
+from simulator.scenario.validation import keys as keys_of
 
 _CODE = re.compile(r".+\.py:\w+")
 _PARTS = ("order", "backfill", "scheduler")
@@ -65,6 +66,8 @@ class Section:
         return policies.get(self.name, builders)
 
 
+PARTS = ("order", "backfill", "preempt")
+"""Keys of a scheduler that is put together, as ``{order: las, backfill: easy, preempt: true}``."""
 SECTIONS = {
     section.name: section
     for section in (
@@ -121,7 +124,12 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
         kind, thing, ready = _find(section, named, context)
     except PydanticCustomError as error:
         raise (at(section.key, error, named) if isinstance(value, Mapping) else error) from None
-    keys = _parameters(section, thing, ready, base).model_validate(mapping)
+    known = _parameters(section, thing, ready, base)
+    stray = [key for key in PARTS if section.name == "scheduler" and key in mapping and key not in keys_of(known)]
+    if stray and known.model_config.get("extra") == "forbid":
+        hint = "a scheduler that is put together from order, backfill and preempt has no kind: leave it out"
+        raise at(stray[0], complaint(f"{kind!r} takes no {stray[0]!r}", hint, at_key=True))
+    keys = known.model_validate(mapping)
     result = Plugin(section.name, kind, _placed(chosen(keys), section, context), thing, ready)
     if section.given:
         _try(result)

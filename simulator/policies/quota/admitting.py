@@ -15,7 +15,7 @@ from simulator.core.errors import InputError, did_you_mean
 from simulator.policies.api import Action, ClusterView, Hold, Preempt, Reject, Start
 from simulator.policies.quota.lines import Key, Line, Shape, by_priority, shape_of
 from simulator.policies.quota.preemption import Claim
-from simulator.policies.quota.reading import oversubscription
+from simulator.policies.quota.reading import oversubscription, strangers
 from simulator.policies.quota.records import (
     ACCELERATORS,
     ANY,
@@ -80,6 +80,8 @@ class QuotaAdmission:
         """Jobs of which it has been said that their quota holds them back."""
         self._given_back: dict[str, None] = {}
         self._servers: tuple[bytes, ...] = (b"", b"")
+        self._came: dict[str, int] = {}
+        """Jobs that came, by tenant."""
         self._notes: list[str] = []
         self._asked = False
 
@@ -92,6 +94,8 @@ class QuotaAdmission:
     def on_submit(self, job: Job) -> None:
         """Put a job into the line of its tenant."""
         self._release(job)
+        if not job.preemptions:
+            self._came[job.tenant] = self._came.get(job.tenant, 0) + 1
         line = self._lines.get(job.tenant)
         if line is not None:
             if not self._could_ever(line.name, job):
@@ -113,7 +117,7 @@ class QuotaAdmission:
 
     def notes(self) -> list[str]:
         """What a reader of the results must know."""
-        return list(self._notes)
+        return [*self._notes, *strangers(self._came, list(self._lines), self.unknown == "best-effort")]
 
     # -- the pass -----------------------------------------------------------------------------------------------
 

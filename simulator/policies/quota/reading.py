@@ -15,10 +15,10 @@ A queue is a number (its nominal quota of accelerators of any type) or a mapping
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from simulator.core.errors import InputError, did_you_mean
+from simulator.core.errors import InputError, did_you_mean, nearest
 from simulator.policies.quota.records import (
     ACCELERATORS,
     ANY,
@@ -140,6 +140,29 @@ def oversubscription(queues: Collection[ClusterQueue], cohorts: Collection[Cohor
     shown = ", ".join(f"{name} {amount:g}" for name, amount in parts if amount)
     excess = f"The quotas add up to {total:g} accelerators, the cluster has {capacity:g} ({shown})"
     return [f"{excess}: jobs may wait for room within their quota."]
+
+
+def strangers(came: Mapping[str, int], quotas: Sequence[str], guests: bool) -> list[str]:
+    """Say it when jobs came whose tenants have no quota, and when nobody came who has one: often a misspelt name.
+
+    ``came`` counts jobs by tenant; ``guests`` says whether those without a quota ran on what the others left.
+    """
+    strange = {name: count for name, count in came.items() if name not in quotas}
+    absent = [name for name in quotas if name not in came]
+    notes = []
+    if strange and guests:
+        share = f"{sum(strange.values()):,} of {sum(came.values()):,} jobs"
+        notes.append(f"{share} are of tenants without a quota ({_some(strange)}): they ran on what the others left.")
+    if absent and came:
+        close = {name: near for name in absent if (near := nearest(name, list(strange)))}
+        hint = "".join(f" {name!r} may be {near!r}." for name, near in list(close.items())[:3])
+        notes.append(f"No job came of {len(absent):,} tenants with a quota ({_some(absent)}).{hint}")
+    return notes
+
+
+def _some(names: Iterable[str], most: int = 5) -> str:
+    shown = [name or "no name" for name in names]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
 
 
 def _threshold(value: Any) -> float:
