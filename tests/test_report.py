@@ -124,6 +124,29 @@ def test_with_many_alternatives_they_become_the_rows():
     assert page.summary_table(many).heads[:2] == ("alternative", "jct.mean")
 
 
+@pytest.mark.parametrize(
+    ("columns", "parts"), [(0, [0]), (1, [1]), (6, [6]), (7, [3, 4]), (9, [4, 5]), (13, [4, 4, 5])]
+)
+def test_a_table_with_many_measures_is_cut_into_parts_that_fit(columns, parts):
+    heads = ("alternative", *(f"m{i}" for i in range(columns)))
+    rows = tuple(tuple(text.Cell(f"{row}{head}") for head in heads) for row in "ab")
+    grid = text.Grid(heads, rows, ("foot",))
+    cut = page.in_parts(grid)
+    assert [len(part.heads) - 1 for part in cut] == parts
+    assert all(part.heads[0] == "alternative" and part.foot == ("foot",) for part in cut)
+    for index in range(2):
+        assert [cell for part in cut for cell in part.rows[index][1:]] == list(grid.rows[index][1:])
+        assert all(part.rows[index][0] == grid.rows[index][0] for part in cut)
+
+
+def test_every_measure_of_many_alternatives_is_on_the_page():
+    names = ["jct.mean", "jct.p50", "jct.p95", "wait.mean", "wait.p50", "utilization", "preemptions"]
+    many = results(1, {f"a{i}": {} for i in range(7)}, jobs=10, measures=names)
+    summary = many.to_html().partition("<h2>Summary</h2>")[2].partition("</section>")[0]
+    assert summary.count("<table>") == 2
+    assert [summary.count(f"<code>{name}</code>") for name in names[:4]] == [1] * 4
+
+
 def test_a_notebook_gets_a_table(three):
     source = three._repr_html_()
     assert not Parser(source).stack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from simulator.experiment.results import Results
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 WIDEST = 5
 """Alternatives that fit side by side; with more of them they become the rows of the summary."""
+COLUMNS = 6
+"""Measures that fit side by side; of more the summary is several tables, one below the other."""
 
 
 def render(results: Results) -> str:
@@ -38,7 +41,7 @@ def render(results: Results) -> str:
             verdict=verdict.sentences(results),
             limits=verdict.limits(results),
             outcomes=results.expectations(),
-            summary=summary_table(results),
+            summaries=in_parts(summary_table(results)),
             differences=_by_alternative(results),
             grounds=text.difference_grid(results).foot if len(results) > 1 else (),
             figures=figures,
@@ -61,6 +64,17 @@ def summary_table(results: Results) -> Grid:
     """The summary with measures as rows, or with alternatives as rows when there are many."""
     grid = text.summary_grid(results)
     return grid if len(results) > WIDEST else text.transposed(grid)
+
+
+def in_parts(grid: Grid, most: int = COLUMNS) -> list[Grid]:
+    """Cut a grid with more than ``most`` columns of values into several of about as many, each with the names."""
+    width = len(grid.heads) - 1
+    parts = max(1, -(-width // most))
+    edges = [1 + width * part // parts for part in range(parts + 1)]
+    return [
+        Grid((grid.heads[0], *grid.heads[a:b]), tuple((row[0], *row[a:b]) for row in grid.rows), grid.foot)
+        for a, b in pairwise(edges)
+    ]
 
 
 def _about(results: Results) -> str:
