@@ -80,7 +80,7 @@ class Gangs:
         self._take(job, placement)
         job.waited += now - job.since
         job.since = now
-        job.state = State.RUNNING
+        job.state = _RUNNING
         if job.start != job.start:
             job.start = now
         else:
@@ -93,7 +93,7 @@ class Gangs:
         self._release(job)
         if job.checkpoint:
             lose_since_checkpoint(job)
-        job.state = State.QUEUED
+        job.state = _QUEUED
         job.preemptions += 1
 
     def lift(self, job: Job) -> Placement:
@@ -141,10 +141,12 @@ class Gangs:
         """End a job that has done all its work."""
         self._halt(job)
         self._release(job)
-        pattern = self._patterns.get(job)
-        job.work = job.done = pattern.work if pattern else job.work  # not by the detours of links that were down
+        if self._patterns:
+            pattern = self._patterns.get(job)
+            job.work = pattern.work if pattern else job.work  # not by the detours of links that were down
+        job.done = job.work
         job.end = self._clock.now
-        job.state = State.COMPLETED
+        job.state = _COMPLETED
         self.ended(job)
 
     def _out_of_time(self, job: Job) -> None:
@@ -160,7 +162,7 @@ class Gangs:
 
     def forget(self, job: Job) -> float | None:
         """Drop what is kept about a job; return the share of its work that was exposed communication, if it has any."""
-        pattern = self._patterns.pop(job, None)
+        pattern = self._patterns.pop(job, None) if self._patterns else None
         return pattern.share if pattern else None
 
     def reroute(self) -> None:
@@ -179,19 +181,24 @@ class Gangs:
             return
         if job.speedup is None:
             job.work = job.duration
-        self._begin(job, None)
+        if job.limit < _NEVER:
+            self._limit(job)
+        self._motion.begin(job, None)
         if self._neighbours is not None:
             self._neighbours.came(job)
 
     def _begin(self, job: Job, pattern: Pattern | None) -> None:
-        if job.limit < math.inf:
-            self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
+        if job.limit < _NEVER:
+            self._limit(job)
         self._motion.begin(job, pattern)
+
+    def _limit(self, job: Job) -> None:
+        self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
 
     def _halt(self, job: Job) -> None:
         """Let a running job stand still, with its counters up to now."""
         self._motion.end(job)
-        if job.limit < math.inf:
+        if job.limit < _NEVER:
             self._limits.clear(job)
         if self._neighbours is not None:
             self._neighbours.went(job)
@@ -205,7 +212,8 @@ class Gangs:
 
     def _take(self, job: Job, placement: Placement) -> None:
         self._take_from_servers(job, placement)
-        self._slots.take(job)
+        if self._slots.numbered:
+            self._slots.take(job)
         if job.maximum or job.minimum:
             job.held = sum([taken for _, taken in placement])
             job.service_since = job.ran
@@ -237,15 +245,17 @@ class Gangs:
         if job.service_since >= 0:
             self._count(job)
         job.held_last, job.held = job.held, 0.0
-        if not job.placement:
+        placement = job.placement
+        if not placement:
             return
-        self._slots.give(job)
-        if len(job.placement) == 1:
-            server, taken = job.placement[0]
+        if self._slots.numbered:
+            self._slots.give(job)
+        if len(placement) == 1:
+            server, taken = placement[0]
             cores, memory = (job.cores, job.memory) if taken == job.accelerators else _part(job, taken)
             self._nodes.give(server, taken, cores, memory, job.devices[0])
             return
-        for (server, taken), device in zip(job.placement, job.devices, strict=True):
+        for (server, taken), device in zip(placement, job.devices, strict=True):
             self._nodes.give(server, taken, *_part(job, taken), device)
 
     def _count(self, job: Job) -> None:
@@ -254,6 +264,9 @@ class Gangs:
         job.service_since = job.ran
 
 
+_QUEUED, _RUNNING, _COMPLETED = State.QUEUED, State.RUNNING, State.COMPLETED
+"""To look up a member of an enumeration costs more than a call."""
+_NEVER = math.inf
 _ROUNDING = 1e-9
 """Relative: work that is as near to done is done."""
 

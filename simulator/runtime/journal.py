@@ -19,6 +19,8 @@ _PACK_EVERY = 2048
 """Ended jobs after which the recorded rows are packed and progress is reported."""
 _MILLI = 1000
 """Accelerators are summed in thousandths, at least one, as ``Allocator`` hands them out, so that sums are exact."""
+_COMPLETED = State.COMPLETED
+_NAMES = tuple(state.name for state in State)
 _MOVES = {
     "submit": (1, 0, 0), "start": (-1, 1, 1), "preempt": (1, -1, -1), "end": (0, -1, -1), "timeout": (0, -1, -1),
     "reject": (-1, 0, 0), "resize": (0, 0, 1),
@@ -49,7 +51,7 @@ class Journal:
 
         None for a job that does not communicate.
         """
-        completed = job.state is State.COMPLETED
+        completed = job.state is _COMPLETED
         jct = job.end - job.submit if completed else math.nan
         busy = job.ran - job.overhead - job.lost
         compute = busy if share is None else min(busy, job.done * (1.0 - share))
@@ -67,14 +69,14 @@ class Journal:
                 jct / job.work if completed and job.work > 0 else math.nan,
                 job.accelerators,
                 len(job.placement),
-                job.state.name,
+                _NAMES[job.state],
                 job.preemptions,
                 job.work if job.start == job.start else math.nan,
                 compute,
                 busy - compute,
                 job.overhead,
                 job.lost,
-                _service(job),
+                job.accelerators * job.ran if job.service_since < 0 else _service(job),
                 job.moves,
                 *job.waits,
                 job.user,
@@ -101,9 +103,7 @@ class Journal:
 
 
 def _service(job: Job) -> float:
-    """Accelerator-seconds that a job held."""
-    if job.service_since < 0:
-        return job.accelerators * job.ran
+    """Accelerator-seconds that a job held which was not always held whole."""
     return job.service + job.held * (job.ran - job.service_since)
 
 

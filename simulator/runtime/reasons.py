@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right, insort
 from simulator.core.clock import Clock
 from simulator.workload.jobs import Job, State
 
+_QUEUED = State.QUEUED
 CAPACITY, FRAGMENTATION, ORDER = 0, 1, 2
 Shown = tuple[float, float, float]
 
@@ -53,6 +54,8 @@ class Reasons:
         self._clocks: dict[float, _SizeClock] = {}
         self._came: dict[Job, Shown] = {}
         self._fresh: list[Job] = []
+        self.enter = self._fresh.append
+        """A job comes into the queue; most leave it in the very pass that follows, and are no work."""
         self._held_back: dict[Job, tuple[float, str]] = {}
         self._free = 0.0
         self._failed: dict[float, None] = {}
@@ -61,10 +64,6 @@ class Reasons:
         self.stranded = 0.0
         """Accelerator-seconds that were free while a job that asks for no more had no place."""
         self._stranded_since = 0.0
-
-    def enter(self, job: Job) -> None:
-        """A job comes into the queue; most leave it in the very pass that follows, and are no work."""
-        self._fresh.append(job)
 
     def _begin(self, job: Job) -> None:
         now, size = self._clock.now, job.accelerators
@@ -113,13 +112,15 @@ class Reasons:
         now, sizes = self._clock.now, self._sizes
         if self._fresh:
             for job in self._fresh:
-                if job.state is State.QUEUED and job not in self._came:
+                if job.state is _QUEUED and job not in self._came:
                     self._begin(job)
             self._fresh.clear()
         if self._stuck:
             self._strand(now)
         self._stranded_since = now
-        if free != self._free:
+        if not sizes:
+            self._free = free
+        elif free != self._free:
             low, high = (free, self._free) if free < self._free else (self._free, free)
             for size in sizes[bisect_right(sizes, low) : bisect_right(sizes, high)]:
                 self._clocks[size].turn(now, CAPACITY if size > free else ORDER)

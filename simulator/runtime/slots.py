@@ -21,14 +21,15 @@ class Slots:
     """
 
     def __init__(self, topology: Topology) -> None:
-        self._numbered = topology.wired
+        self.numbered = topology.wired
+        """Whether there is anything to hand out."""
         self._next: dict[int, int] = {}
         self._back: dict[int, list[int]] = {}
         self._held: dict[Job, tuple[Member, ...]] = {}
 
     def take(self, job: Job) -> None:
         """Give a job that was placed its accelerators."""
-        if self._numbered:
+        if self.numbered:
             self._held[job] = tuple((server, self._lowest(server)) for server, _ in _wanted(job))
 
     def give(self, job: Job) -> None:
