@@ -57,7 +57,8 @@ def test_a_begin_after_the_horizon_is_told_at_the_end() -> None:
     record = replay([late], until=50.0)
     assert rows(record, "state", "wait", "wait_held")["late"] == ("UNFINISHED", 50.0, 50.0)
     assert record.facts["notes"] == [
-        "1 jobs were held to the end: their begin lies after it, or jobs they wait for did not end."
+        "1 jobs were held to the end: their begin lies after it, jobs they wait for did not end, or they can never run "
+        "here."
     ]
 
 
@@ -160,7 +161,8 @@ def test_ids_that_never_come_are_reported_at_the_end() -> None:
     record = replay([job("runs", 0.0, 5.0, 1.0), waits])
     assert rows(record, "state", "wait", "wait_held")["waits"] == ("UNFINISHED", 4.0, 4.0)
     assert record.facts["notes"] == [
-        "1 jobs were held to the end: their begin lies after it, or jobs they wait for did not end."
+        "1 jobs were held to the end: their begin lies after it, jobs they wait for did not end, or they can never run "
+        "here."
     ]
 
 
@@ -243,3 +245,14 @@ def test_jobs_must_come_sorted() -> None:
     run = Simulation(topology=pool(1), scheduler=schedulers.get("fifo")(), placer=placers.get("pack")(), jobs=jobs)
     with pytest.raises(InputError, match=r"^job 'a' is submitted at 1 s, before its predecessor at 2 s: sort the jobs"):
         run.run()
+
+
+def test_jobs_that_can_never_run_stay_to_the_end_where_their_workload_is_kept() -> None:
+    jobs = [job("huge", 1.0, 5.0, 99.0, workload="w"), job("a", 2.0, 5.0, 4.0, workload="w"), job("b", 3.0, 1.0, 99.0)]
+    record = replay(jobs, topology=4, kept=["w"])
+    table = record.tables["jobs"]
+    found = {
+        name: (state, held) for name, state, held in zip(table["id"], table["state"], table["wait_held"], strict=True)
+    }
+    assert found == {"huge": ("UNFINISHED", 6.0), "a": ("COMPLETED", 0.0), "b": ("REJECTED", 0.0)}
+    assert "1 rejected: larger than the cluster." in record.facts["notes"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from simulator.core.clock import Clock, Phase
 from simulator.core.errors import InputError
@@ -13,7 +13,8 @@ from simulator.workload.jobs import Job, State
 
 NEVER = "a job that it waits for did not complete"
 CYCLE = "its dependencies form a cycle"
-_GOOD = State.COMPLETED
+_GOOD, _QUEUED = State.COMPLETED, State.QUEUED
+_ARRIVALS = int(Phase.ARRIVALS)
 
 Key = tuple[str, str]
 """Workload and id of a job, or workload and name of an array."""
@@ -40,11 +41,14 @@ class Admission:
         released: Callable[[], None],
     ) -> None:
         self._clock, self._jobs, self._until, self._journal = clock, jobs, until, journal
+        self._event = journal.event
         self._judge, self._queue, self._refuse = judge, queue, refuse
         self._arrived, self._released = arrived, released
         self._next: Job | None = None
         self.count = 0
         """Jobs that came so far."""
+        self.kept: Collection[str] = ()
+        """Workloads whose jobs are held to the end when they can never run, instead of being refused."""
         self.held: dict[Job, dict[str, None]] = {}
         """Held jobs, and the ids of jobs that each still waits for."""
         self._followers: dict[Key, dict[Job, None]] = {}
@@ -70,7 +74,7 @@ class Admission:
             return
         if not self._clock.now <= job.submit < math.inf:
             raise InputError(self._mistimed(job))
-        self._clock.at(job.submit, self._arrive, phase=Phase.ARRIVALS)
+        self._clock.at(job.submit, self._arrive, phase=_ARRIVALS)
 
     def _mistimed(self, job: Job) -> str:
         if not 0 <= job.submit < math.inf:
@@ -100,15 +104,23 @@ class Admission:
         job.since = now
         if job.accelerators < 1:
             job.accelerators = in_thousandths(job.accelerators)
-        self._journal.event((now, "submit", job.id, job.accelerators))
+        self._event((now, "submit", job.id, job.accelerators))
         never = self._judge(job)
         if never:
-            self._refuse(job, never)
+            self._unfit(job, never)
         elif job.begin > now or job.after or job.array_limit:
             self._hold(job)
         else:
-            job.state = State.QUEUED
+            job.state = _QUEUED
             self._queue(job)
+
+    def _unfit(self, job: Job, reason: str) -> None:
+        """Refuse a job that can never run, or hold it to the end where its workload is kept."""
+        if job.workload in self.kept:
+            job.state = State.HELD
+            self.held[job] = {reason: None}
+        else:
+            self._refuse(job, reason)
 
     # -- held jobs ----------------------------------------------------------------------------------------------
 

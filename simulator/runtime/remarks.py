@@ -12,6 +12,7 @@ def left_over(rejected: Mapping[str, int], waiting: int, running: int, held: int
         told.append(f"{running} jobs were still running and {waiting} still waiting at the end of the run.")
     if held:
         told.append(
-            f"{held:,} jobs were held to the end: their begin lies after it, or jobs they wait for did not end."
+            f"{held:,} jobs were held to the end: their begin lies after it, jobs they wait for did not end, or they "
+            "can never run here."
         )
     return told

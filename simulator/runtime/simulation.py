@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from simulator.cluster.allocation import Allocator
@@ -39,6 +39,8 @@ from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
 from simulator.workload.jobs import Job, State, Transfer
 
+_COMPLETED = State.COMPLETED
+
 
 class Simulation:
     """One run: a cluster, its work, its policies.
@@ -53,7 +55,8 @@ class Simulation:
     those of ``Router``, ``collectives`` the algorithm of all-reduces; ``record_links`` is for ``LinkLog``.
 
     ``maintenance`` and ``bookings`` are windows in which servers are down or kept for a tenant; ``interference`` says
-    how jobs on one accelerator slow each other.
+    how jobs on one accelerator slow each other. Jobs that can never run are turned away; those of the workloads in
+    ``kept`` are held to the end.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Simulation:
         maintenance: Sequence[Maintenance] = (),
         bookings: Sequence[Booking] = (),
         interference: Interference | None = None,
+        kept: Collection[str] = (),
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -128,6 +132,7 @@ class Simulation:
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
         self._windows = Windows(self.clock, self.nodes, lambda: tuple(self.view.running), self._stop, self._note_server)
+        self._admission.kept = kept
         self._planned = (maintenance, bookings)
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
@@ -195,7 +200,7 @@ class Simulation:
             self._actions.lifted(job)
         if self._shares.given:
             self._shares.forget(job)
-        self._event((job.end, "end" if job.state is State.COMPLETED else "timeout", job.id, held))
+        self._event((job.end, "end" if job.state is _COMPLETED else "timeout", job.id, held))
         self.journal.job(job, self.gangs.forget(job))
         self._admission.ended(job)
         if self._policy.on_finish is not None:

@@ -100,6 +100,7 @@ def build(
         record_interval=scenario.network.record_interval,
         maintenance=maintenance(scenario, made.topology),
         bookings=bookings(scenario, made.topology),
+        kept=[name for name, work in scenario.workload.items() if _keeps(getattr(work, "keys", None))],
         interference=None if scenario.keys.interference is None else scenario.keys.interference.make(),
         restart=run.restart,
         until=math.inf if run.until is None else run.until,
@@ -245,6 +246,11 @@ def _check_route(topology: Topology, transfer: Transfer) -> None:
         topology.path(transfer.src, transfer.dst)
     else:
         topology.check_route(transfer.route, transfer.src, transfer.dst)
+
+
+def _keeps(keys: object) -> bool:
+    """Whether jobs of a workload that can never run stay to the end."""
+    return isinstance(keys, Common) and keys.oversize == "keep"
 
 
 def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterable[str]:

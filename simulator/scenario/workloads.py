@@ -47,8 +47,9 @@ Moment = Annotated[str, BeforeValidator(text), AfterValidator(_moment)]
 class Common(Strict):
     """Keys that every source of jobs has."""
 
-    oversize: Literal["reject", "error"] = Field(
-        "reject", description="a job larger than the cluster is rejected and reported, or stops everything"
+    oversize: Literal["reject", "keep", "error"] = Field(
+        "reject",
+        description="a job that can never run here is rejected and counted, waits to the end, or stops everything",
     )
 
 
