@@ -43,6 +43,7 @@ class Allocator:
         self.jobs = [0] * len(servers)
         # scalar access through a memoryview costs half of what it costs through the array
         self._free, self._up = memoryview(self.free), memoryview(self.up)  # type: ignore[arg-type]
+        self._total = memoryview(self.total)  # type: ignore[arg-type]
         self.types = np.array([server.accelerator for server in servers], dtype=object)
         self.free_total = int(self.total.sum())
         """Whole accelerators that are free on the servers that are up."""
@@ -200,14 +201,14 @@ class Allocator:
             self._used_milli -= whole * MILLI
             if self._up[server]:
                 self.free_total += whole
-            if self._levels is not None and self._free[server] <= self.total.item(server):
+            if self._levels is not None and self._free[server] <= self._total[server]:
                 self._levels.moved(server)
             if self._device_free is not None:
                 self._show_devices(server)
         if cores or memory:
             self._move(server, cores, memory)
         self.jobs[server] -= 1
-        if self._free[server] > self.total.item(server):
+        if self._free[server] > self._total[server]:
             raise InvariantError(f"server {self.servers[server].name!r} got back more accelerators than it has")
 
     def set_up(self, server: int, up: bool) -> None:

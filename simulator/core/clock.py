@@ -13,7 +13,6 @@ from typing import Any
 
 import simpy
 from simpy.core import StopSimulation
-from simpy.events import Event
 
 from simulator.core.errors import InvariantError
 
@@ -32,53 +31,46 @@ class Phase(IntEnum):
     STOP = 6
 
 
-def _fire(event: _Call) -> None:
-    event.function(*event.arguments)
-
-
 def _stop() -> None:
     raise StopSimulation(None)
 
 
-class _Call(Event):
-    """A SimPy event that calls one function; lighter than a Timeout and scheduled at an absolute time."""
+class _Call:
+    """What SimPy needs of an event, and a function to call: lighter than a Timeout, and at an absolute time."""
 
-    __slots__ = ("arguments", "function")
+    __slots__ = ("arguments", "callbacks", "function")
+    _ok = True
 
-    def __init__(self, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        self.callbacks = _CALLBACKS  # type: ignore[assignment]  # shared: SimPy only iterates over it
-        self._ok = True
-        self._value = None
+    def __init__(self, callbacks: _Callbacks, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self.callbacks = callbacks  # those of the clock: SimPy only iterates over them
         self.function = function
         self.arguments = arguments
 
 
-_CALLBACKS = (_fire,)
-
-
-class _Environment(simpy.Environment):
-    """SimPy's environment with scheduling at absolute times."""
-
-    def schedule_at(self, time: float, phase: int, event: Event) -> None:
-        heappush(self._queue, (time, phase, next(self._eid), event))  # type: ignore[misc]
+_Callbacks = tuple[Callable[[_Call], None]]
+_NEVER = float("inf")
 
 
 class Clock:
     """Simulated time in seconds, starting at 0."""
 
     def __init__(self) -> None:
-        self._environment = _Environment(0.0)
+        self._environment = simpy.Environment(0.0)
+        self._queue: list[tuple[float, int, int, _Call]] = self._environment._queue  # type: ignore[assignment]
+        self._numbers = self._environment._eid
+        self._callbacks = (self._fire,)
+        self.now = 0.0
+        """Seconds since the start of the run; an attribute, as everybody asks all the time."""
 
-    @property
-    def now(self) -> float:
-        """Seconds since the start of the run."""
-        return self._environment._now  # the public property costs a second call on the hottest path
+    def _fire(self, event: _Call) -> None:
+        self.now = self._environment._now
+        event.function(*event.arguments)
 
     def at(self, time: float, function: Callable[..., None], *arguments: Any, phase: int = Phase.ENDS) -> None:
         """Call ``function(*arguments)`` at ``time`` (s); what lies in the past or is not a number is a bug of ours."""
-        if not self._environment._now <= time < float("inf"):
+        if not self.now <= time < _NEVER:
             raise InvariantError(f"cannot schedule {function} at {time} s: the clock shows {self.now} s")
-        self._environment.schedule_at(time, phase, _Call(function, arguments))
+        heappush(self._queue, (time, phase, next(self._numbers), _Call(self._callbacks, function, arguments)))
 
     def after(self, delay: float, function: Callable[..., None], *arguments: Any, phase: int = Phase.ENDS) -> None:
         """Call ``function(*arguments)`` in ``delay`` seconds."""
@@ -91,8 +83,8 @@ class Clock:
         """
         if not until >= self.now:
             raise InvariantError(f"cannot run until {until} s: the clock shows {self.now} s")
-        if until < float("inf"):
-            self._environment.schedule_at(until, Phase.STOP, _Call(_stop, ()))
+        if until < _NEVER:
+            self.at(until, _stop, phase=Phase.STOP)
         self._environment.run()
 
 
@@ -106,24 +98,26 @@ class Soon:
     (None, None, None)
     """
 
-    __slots__ = ("_call", "_environment", "_function", "_phase", "_waiting")
+    __slots__ = ("_call", "_clock", "_function", "_phase", "_queue", "_waiting")
 
     def __init__(self, clock: Clock, function: Callable[[], None], phase: int) -> None:
-        self._environment, self._function, self._phase = clock._environment, function, phase
-        self._call = _Call(self._run, ())
+        self._clock, self._queue = clock, clock._queue
+        self._function, self._phase = function, int(phase)
+        self._call = _Call(clock._callbacks, self._run, ())
         self._waiting = False
 
     def __call__(self) -> None:
         """Ask for the call."""
         if not self._waiting:
             self._waiting = True
-            self._call.callbacks = _CALLBACKS  # type: ignore[assignment]  # SimPy took them off when it last fired
-            self._environment.schedule_at(self._environment._now, self._phase, self._call)
+            clock = self._clock
+            self._call.callbacks = clock._callbacks  # SimPy took them off when it last fired
+            heappush(self._queue, (clock.now, self._phase, next(clock._numbers), self._call))
 
     def finish(self) -> None:
         """Ask for the call as the last thing that an event does: made at once when nothing else is due now."""
-        queue = self._environment._queue
-        if not self._waiting and (not queue or queue[0][0] > self._environment._now):
+        queue = self._queue
+        if not self._waiting and (not queue or queue[0][0] > self._clock.now):
             self._function()
         else:
             self()

@@ -50,17 +50,6 @@ class Timer:
             self._function()
 
 
-class _Entry(Generic[Owner]):
-    """The deadline of one owner, when it was set, and which push on the heap stands for it."""
-
-    __slots__ = ("deadline", "order", "owner", "push", "pushed")
-
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-        self.deadline = self.pushed = _NEVER
-        self.order = self.push = 0
-
-
 class Deadlines(Generic[Owner]):
     """A deadline for each of many owners behind one wake-up of the clock.
 
@@ -68,9 +57,12 @@ class Deadlines(Generic[Owner]):
     """
 
     def __init__(self, clock: Clock, due: Callable[[Owner], None], phase: int = Phase.ENDS) -> None:
-        self._clock, self._due, self._phase = clock, due, phase
-        self._entries: dict[Owner, _Entry[Owner]] = {}
-        self._heap: list[tuple[float, int, _Entry[Owner]]] = []
+        self._clock, self._due, self._phase = clock, due, int(phase)
+        self._wanted: dict[Owner, _Item[Owner]] = {}
+        """The deadline of each owner, and when it was set."""
+        self._pushed: dict[Owner, _Item[Owner]] = {}
+        """What stands for it on the heap: the same, or an earlier one that was put off since."""
+        self._heap: list[_Item[Owner]] = []
         self._sets = 0
         self._armed = _NEVER
 
@@ -81,29 +73,26 @@ class Deadlines(Generic[Owner]):
         """
         if deadline != deadline:
             raise InvariantError(f"the deadline of {owner!r} is not a number")
-        entry = self._entries.get(owner)
-        if entry is None:
-            entry = self._entries[owner] = _Entry(owner)
         self._sets += 1
-        entry.deadline, entry.order = deadline, self._sets
-        if deadline < entry.pushed:
-            self._push(entry)
+        item = self._wanted[owner] = (deadline, self._sets, owner)
+        before = self._pushed.get(owner)
+        if deadline < (_NEVER if before is None else before[0]):
+            self._push(item)
             if deadline < self._armed:
                 self._arm(deadline)
 
     def clear(self, owner: Owner) -> None:
         """Take the deadline of ``owner`` away."""
-        entry = self._entries.pop(owner, None)
-        if entry is not None:
-            entry.push = 0
+        self._wanted.pop(owner, None)
+        self._pushed.pop(owner, None)
 
-    def _push(self, entry: _Entry[Owner]) -> None:
-        entry.push, entry.pushed = entry.order, entry.deadline
-        heap = self._heap
-        if len(heap) > 2 * len(self._entries) + _SLACK:
-            heap[:] = [item for item in heap if item[1] == item[2].push]
+    def _push(self, item: _Item[Owner]) -> None:
+        self._pushed[item[2]] = item
+        heap, pushed = self._heap, self._pushed
+        if len(heap) > 2 * len(pushed) + _SLACK:
+            heap[:] = [each for each in heap if pushed.get(each[2]) is each]
             heapify(heap)
-        heappush(heap, (entry.deadline, entry.order, entry))
+        heappush(heap, item)
 
     def _arm(self, time: float) -> None:
         self._clock.at(time, self._ring, time, phase=self._phase)
@@ -112,20 +101,27 @@ class Deadlines(Generic[Owner]):
     def _ring(self, armed: float) -> None:
         if armed != self._armed:
             return
-        heap = self._heap
-        while heap and heap[0][0] <= armed:
-            _, push, entry = heappop(heap)
-            if push == entry.push:
-                self._reach(entry, armed)
+        heap, pushed = self._heap, self._pushed
+        while heap:
+            item = heap[0]
+            owner = item[2]
+            if pushed.get(owner) is not item:  # it was cleared, or is due earlier
+                heappop(heap)
+                continue
+            if item[0] > armed:
+                break
+            heappop(heap)
+            del pushed[owner]
+            wanted = self._wanted[owner]
+            if wanted is item:
+                del self._wanted[owner]
+                self._due(owner)
+            elif wanted[0] < _NEVER:
+                self._push(wanted)
         self._armed = _NEVER
         if heap:
             self._arm(heap[0][0])
 
-    def _reach(self, entry: _Entry[Owner], now: float) -> None:
-        if entry.deadline <= now and entry.order == entry.push:
-            del self._entries[entry.owner]
-            self._due(entry.owner)
-        elif entry.deadline < _NEVER:
-            self._push(entry)
-        else:
-            entry.push, entry.pushed = 0, _NEVER
+
+_Item = tuple[float, int, Owner]
+"""Deadline (s), number of the setting, owner: sorted by the first two, which never tie."""

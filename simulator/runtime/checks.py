@@ -11,6 +11,7 @@ from simulator.cluster.allocation import Allocator
 from simulator.workload.jobs import BatchJob, Job, Placement, State, TrainingJob
 
 _INFINITE = math.inf
+_PENDING = State.PENDING
 
 
 class _Rule(NamedTuple):
@@ -64,7 +65,7 @@ def fault(job: Job) -> str:
     try:
         if (
             type(job) is BatchJob
-            and job.state is State.PENDING
+            and job.state is _PENDING
             and job.accelerators >= 0
             and job.accelerators % 1 == 0
             and 0 <= job.duration < _INFINITE

@@ -34,17 +34,29 @@ class Fluid:
         if pattern is not None and pattern.bursts and self._crowd is not None:
             job.speed = 0.0  # until the fabric gives a rate, at the end of this instant
             self._join(job, pattern)
-        self._retime(job)
+            self._retime(job)
+        elif job.speed == 1.0:  # alone, as most jobs are
+            self._ends.set(job, max(job.since + job.restarting + (job.work - job.done), job.since))
+        else:
+            self._retime(job)
 
     def end(self, job: Job) -> None:
         """Stop moving a job."""
         self.settle(job)
         self._ends.clear(job)
-        self._leave(job)
+        if self._members:
+            self._leave(job)
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
-        job.done += elapse(job, self._clock.now) * job.speed
+        if job.restarting > 0:
+            job.done += elapse(job, self._clock.now) * job.speed
+            return
+        now = self._clock.now
+        elapsed = now - job.since
+        job.since = now
+        job.ran += elapsed
+        job.done += elapsed * job.speed
 
     def set_pace(self, job: Job, pace: float) -> None:
         """Let a moving job that does not communicate go on at ``pace``."""

@@ -28,14 +28,17 @@ class JobSet:
     that were there when it began, less those that are gone when it gets to them.
     """
 
-    __slots__ = ("_demand", "_orders", "_parts", "_shelves", "members")
+    __slots__ = ("_kept", "_orders", "_parts", "_shares", "_shelves", "_whole", "members")
 
     def __init__(self) -> None:
         self.members: dict[Job, None] = {}
         """The jobs, in the order they came."""
-        self._demand = 0
+        self._whole = 0.0
+        self._shares = 0
         self._orders: dict[Callable[[Job], Any], _Order] = {}
         self._shelves: dict[tuple[Any, Any], Shelves] = {}
+        self._kept: tuple[_Order | Shelves, ...] = ()
+        """All orders and shelves: who is told of jobs that come and go."""
         self._parts: dict[Callable[[Job], Any], dict[Any, JobSet]] = {}
 
     def __len__(self) -> int:
@@ -50,7 +53,7 @@ class JobSet:
     @property
     def accelerators(self) -> float:
         """Accelerators that the jobs ask for, all together."""
-        return self._demand / _MILLI
+        return (self._whole * _MILLI + self._shares) / _MILLI
 
     def _present(self, jobs: tuple[Job, ...]) -> Iterator[Job]:
         members = self.members
@@ -60,12 +63,16 @@ class JobSet:
 
     def by(self, key: Callable[[Job], Any], backwards: bool = False) -> Iterator[Job]:
         """Loop in the order of ``key(job)``, ties in the order of submission; ``backwards`` from the end of it."""
-        if len(self.members) < 2:
-            return iter(self)
-        order = self._orders.pop(key, None) or _Order(key, self.members)
-        _keep(self._orders, key, order)
+        members = self.members
+        if len(members) < 2:
+            return self._present(tuple(members))
+        order = self._orders.pop(key, None)
+        if order is None:
+            order = _Order(key, members)
+            self._keep(self._orders, order)
+        self._orders[key] = order  # the last now
         order.refresh()
-        return order.back(self.members) if backwards else order.loop(self.members)
+        return order.back(members) if backwards else order.loop(members)
 
     def fitting(
         self,
@@ -80,10 +87,21 @@ class JobSet:
         leaves all jobs of that size out. ``limit`` may fall while the loop goes on, and must not rise. ``after`` begins
         behind a job. Key and length must not change for a job while it is here; without ``length`` it is 0.
         """
-        shelves = self._shelves.pop((key, length), None) or Shelves(key, length, self.members)
-        _keep(self._shelves, (key, length), shelves)
-        shelves.refresh()
+        shelves = self._shelves.pop((key, length), None)
+        if shelves is None:
+            shelves = Shelves(key, length, self.members)
+            self._keep(self._shelves, shelves)
+        self._shelves[key, length] = shelves
+        if shelves.fresh:
+            shelves.refresh()
         return shelves.loop(limit, after)
+
+    def _keep(self, orders: dict[Any, Any], order: _Order | Shelves) -> None:
+        """Keep one more order up to date, instead of the one unused for longest when there are too many."""
+        if len(orders) >= _KEEP:
+            oldest = orders.pop(next(iter(orders)))
+            self._kept = tuple(each for each in self._kept if each is not oldest)
+        self._kept += (order,)
 
     def split(self, group: Callable[[Job], Any]) -> Mapping[Any, JobSet]:
         """Return the jobs by ``group(job)``, each group a set like this one; one that is empty may be there."""
@@ -98,8 +116,7 @@ class JobSet:
         """Sort a job in anew, because a key of it has changed (None: all); one that is not here is left alone."""
         if job is not None and job not in self.members:
             return
-        orders: list[_Order | Shelves] = [*self._orders.values(), *self._shelves.values()]
-        for order in orders:
+        for order in self._kept:
             if job is None:
                 order.entry.clear()
                 order.fresh = dict.fromkeys(self.members)
@@ -113,11 +130,12 @@ class JobSet:
     def add(self, job: Job) -> None:
         """Put a job at the end."""
         self.members[job] = None
-        self._demand += round(job.accelerators * _MILLI)
-        for order in self._orders.values():
+        if job.accelerators >= 1:
+            self._whole += job.accelerators
+        else:
+            self._shares += round(job.accelerators * _MILLI)
+        for order in self._kept:
             order.fresh[job] = None
-        for shelves in self._shelves.values():
-            shelves.fresh[job] = None
         if self._parts:
             for group, parts in self._parts.items():
                 _part(parts, group(job)).add(job)
@@ -125,13 +143,13 @@ class JobSet:
     def remove(self, job: Job) -> None:
         """Take a job out."""
         del self.members[job]
-        self._demand -= round(job.accelerators * _MILLI)
-        for order in self._orders.values():
+        if job.accelerators >= 1:
+            self._whole -= job.accelerators
+        else:
+            self._shares -= round(job.accelerators * _MILLI)
+        for order in self._kept:
             if order.entry.pop(job, None) is None:
                 del order.fresh[job]
-        for shelves in self._shelves.values():
-            if shelves.entry.pop(job, None) is None:
-                del shelves.fresh[job]
         if self._parts:
             for group, parts in self._parts.items():
                 parts[group(job)].remove(job)
@@ -142,13 +160,6 @@ def _part(parts: dict[Any, JobSet], name: Any) -> JobSet:
     if part is None:
         part = parts[name] = JobSet()
     return part
-
-
-def _keep(orders: dict[Any, Any], key: Any, order: Any) -> None:
-    """Note that an order was used last; forget the one unused for longest when there are too many."""
-    orders[key] = order
-    if len(orders) > _KEEP:
-        del orders[next(iter(orders))]
 
 
 class _Order:

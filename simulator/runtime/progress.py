@@ -9,6 +9,8 @@ from simulator.runtime.pattern import Pattern
 from simulator.workload.jobs import Job, State
 from simulator.workload.speedup import Given
 
+_RUNNING = State.RUNNING
+
 
 def elapse(job: Job, now: float) -> float:
     """Bring a running job's clock (``since``, ``ran``) up to ``now`` (s); return what its restart leaves for work.
@@ -35,7 +37,7 @@ def rework(job: Job, before: Pattern, after: Pattern) -> None:
 
 def progress(job: Job, now: float) -> float:
     """Seconds of work, as if alone, that a job has done until ``now``."""
-    if job.state is not State.RUNNING:
+    if job.state is not _RUNNING:
         return job.done
     return job.done + max(0.0, now - job.since - job.restarting) * job.speed
 

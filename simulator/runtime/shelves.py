@@ -51,6 +51,10 @@ class Shelf:
         if position is not None and blocks:
             at = max(0, bisect_right(self._firsts, position) - 1)
             start = bisect_right(blocks[at], position)
+        elif blocks:
+            first = blocks[0][0]
+            if first[3] <= longest and live.get(first[4]) is first:
+                return first  # mostly nothing else is asked for
         while at < len(blocks):
             if self._shortest[at] <= longest:
                 block = blocks[at]

@@ -16,6 +16,8 @@ from simulator.runtime.jobset import JobSet
 from simulator.runtime.progress import fraction_of, progress
 from simulator.workload.jobs import Job, Placement, State
 
+_RUNNING = State.RUNNING
+
 
 class View:
     """Read-only, cheap, live: see ``policies.api.ClusterView`` for what each name means."""
@@ -49,7 +51,7 @@ class View:
         """Seconds of running that the job is expected to need from now on."""
         if job.speedup is not None:
             return self._remaining_of_fraction(job)
-        if job.state is not State.RUNNING:
+        if job.state is not _RUNNING:
             return max(0.0, job.estimate - job.done)
         now = self._clock.now
         if job.restarting:
@@ -58,7 +60,7 @@ class View:
 
     def attained(self, job: Job) -> float:
         """Seconds that the job has run so far."""
-        return job.ran + (self._clock.now - job.since if job.state is State.RUNNING else 0.0)
+        return job.ran + (self._clock.now - job.since if job.state is _RUNNING else 0.0)
 
     def fraction(self, job: Job) -> float:
         """Share of the job's work that is done."""

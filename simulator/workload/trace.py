@@ -15,6 +15,7 @@ from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, format_quantity, parse
 from simulator.workload.dependencies import known_dependencies
 from simulator.workload.jobs import BatchJob
+from simulator.workload.making import maker
 
 Columns = dict[str, np.ndarray]
 
@@ -163,6 +164,7 @@ class Trace:
 
     def _jobs(self, workload: str, over: Mapping[str, Any]) -> Iterator[BatchJob]:
         more = [name for name in DEFAULTS if name in over or name in self.columns]
+        make = maker(("id", "row", "workload", *REQUIRED, *more))
         prefix = workload or "job"
         for low in range(0, len(self), _CHUNK):
             part = slice(low, low + _CHUNK)
@@ -170,13 +172,7 @@ class Trace:
             ids = self.columns["id"][part].tolist() if "id" in self.columns else [f"{prefix}-{row}" for row in rows]
             needed = [self._values(name, part, over) for name in REQUIRED]
             others = [self._values(name, part, over) for name in more]
-            for id, row, submit, duration, accelerators, *values in zip(ids, rows, *needed, *others, strict=False):
-                job = BatchJob(
-                    id=id, row=row, submit=submit, duration=duration, accelerators=accelerators, workload=workload
-                )
-                for name, value in zip(more, values, strict=True):
-                    setattr(job, name, value)
-                yield job
+            yield from map(make, ids, rows, repeat(workload), *needed, *others)
 
     def _values(self, name: str, part: slice, over: Mapping[str, Any]) -> Iterable[Any]:
         if name in over:
