@@ -315,3 +315,35 @@ def test_limits_tell_where_the_time_went():
     assert verdict.limits(idle)[1:] == ["Nothing is scarce: jobs spend nearly all of their time computing."]
     gangs = results(1, {"run": {"accelerators": 8, "largest": 8}}, jobs=400)
     assert "Jobs wait although accelerators are free" in verdict.limits(gangs)[1]
+
+
+def test_a_winner_that_leaves_jobs_behind_is_told_apart():
+    cut = results(1, {"all": {"accelerators": 5}, "some": {"accelerators": 5, "until": 20_000.0}}, jobs=400)
+    counts = verdict.completions(cut)
+    assert counts["all"] == (400, 400)
+    done, among = counts["some"]
+    assert done < 0.9 * among < 400
+    told = verdict.sentences(cut)
+    assert told[0].startswith("some has the lowest mean JCT")
+    assert told[1].startswith(f"But some completed only {done} of its {among} jobs, all 400 of 400: what never")
+    foot = f"completed jobs: all 400 of 400, some {done} of {among}. What did not complete counts in no jct"
+    assert any(line.startswith(foot) for line in text.summary_grid(cut).foot)
+    assert foot in cut._repr_html_()
+
+
+def test_where_the_same_jobs_completed_nothing_is_said_of_it(three):
+    assert verdict.completions(three) == {}
+    assert not any("completed" in line for line in [*verdict.sentences(three), *text.summary_grid(three).foot])
+
+
+def test_limits_tell_what_jobs_waited_for():
+    made = results(1, {"run": {"accelerators": 8, "largest": 8}}, jobs=400)
+    jobs = made.records["run", 0].tables["jobs"]
+    jobs["wait_capacity"] = 0.0 * jobs["wait"]
+    jobs["wait_policy"], jobs["wait_held"] = 0.75 * jobs["wait"], 0.25 * jobs["wait"]
+    said = verdict.limits(made)
+    assert said[1].endswith("of those that are up are allocated.")
+    assert said[2] == (
+        "Of the waiting, 75 % for a quota, or what else the policy gave as its reason; "
+        "25 % for the job's begin, its dependencies, or a place in its array."
+    )

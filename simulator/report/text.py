@@ -154,6 +154,10 @@ def _footnotes(results: Results, names: Sequence[str]) -> list[str]:
     lines = _grounds({name: results.estimate(results.alternatives[0], name).basis for name in names})
     if any(0 < len(verdict.best(results, name)) < len(results) for name in names):
         lines.append(f"{STAR} the best, and whatever the runs do not tell apart from it.")
+    counts = verdict.completions(results)
+    if counts:
+        told = ", ".join(f"{clean(name)} {done:,} of {jobs:,}" for name, (done, jobs) in counts.items())
+        lines.append(f"completed jobs: {told}. What did not complete counts in no jct and slowdown.")
     return lines
 
 

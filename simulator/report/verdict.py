@@ -10,15 +10,25 @@ from simulator.experiment.estimates import NO_DIFFERENCE, NO_INTERVAL, NO_VALUE,
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
-from simulator.metrics.measure import Measure
+from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.window import Window
 
 PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts"}
 """Columns that a completed job's JCT is the sum of, and what a sentence calls them."""
+WAITS = {
+    "wait_capacity": "because too few accelerators were free",
+    "wait_fragmentation": "because what was free lay scattered or was of another kind",
+    "wait_order": "while the policy let others go first",
+    "wait_policy": "for a quota, or what else the policy gave as its reason",
+    "wait_held": "for the job's begin, its dependencies, or a place in its array",
+}
+"""Columns that the time in the queue is the sum of, and what a sentence says of them."""
 NOTABLE = 0.1
 """Share of the mean JCT from which on a part is said to hold jobs back."""
 EQUAL = 0.001
 """Relative difference below which two runs without an interval are called practically equal."""
+UNEVEN = 0.01
+"""Difference in the share of completed jobs from which on completion times are said not to compare."""
 SCARCE = 0.9
 """Share of the accelerators allocated while jobs queue from which on accelerators are said to be scarce."""
 
@@ -60,6 +70,7 @@ def sentences(results: Results) -> list[str]:
     winner = ranking[0]
     return [
         *_headline(results, lead, ranking),
+        *_flattered(results, winner),
         *_elsewhere(
             results, lead, winner, results.alternatives[0] if winner != results.alternatives[0] else ranking[1]
         ),
@@ -75,7 +86,19 @@ def limits(results: Results) -> list[str]:
     if not shares:
         return []
     told = ", ".join(f"{percent(share)} {PARTS[part]}" for part, share in shares.items() if share >= 0.005)
-    return [f"Where the mean JCT of {name} goes: {told}.", *_diagnosis(shares, _held_while_queueing(windows))]
+    why = _waiting(windows) if shares["wait"] >= NOTABLE else []
+    return [f"Where the mean JCT of {name} goes: {told}.", *_diagnosis(shares, _held_while_queueing(windows), why)]
+
+
+def completions(results: Results) -> dict[str, tuple[int, int]]:
+    """Jobs that completed and jobs in all, by alternative; empty when the same share completed everywhere."""
+    counts = {
+        name: (sum(int(each.jobs["completed"].sum()) for each in windows), sum(len(each.jobs) for each in windows))
+        for name in results
+        for windows in [list(results.windows(name).values())]
+    }
+    shares = {ratio(done, jobs) for done, jobs in counts.values() if jobs}
+    return counts if len(shares) > 1 else {}
 
 
 def breakdown(windows: list[Window], seconds: bool = False) -> dict[str, float]:
@@ -145,6 +168,23 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
     return said
 
 
+def _flattered(results: Results, winner: str) -> list[str]:
+    """Say it when the winner completed fewer of its jobs than another, whose hard jobs count."""
+    counts = completions(results)
+    if not counts:
+        return []
+    share = {name: ratio(done, jobs) for name, (done, jobs) in counts.items()}
+    fullest = max(share, key=lambda name: share[name])
+    if share[fullest] - share[winner] < UNEVEN:
+        return []
+    done, jobs = counts[winner]
+    others, among = counts[fullest]
+    return [
+        f"But {winner} completed only {done:,} of its {jobs:,} jobs, {fullest} {others:,} of {among:,}: what never "
+        f"completes counts in no completion time, so the comparison flatters {winner}."
+    ]
+
+
 def _how_much(found: Difference) -> str:
     direction = "lower" if found.interval.mean < 0 else "higher"
     if math.isnan(found.relative):
@@ -192,10 +232,19 @@ def _held_while_queueing(windows: list[Window]) -> float:
             queued = window.column("series", "queued") > 0
             held += float((window.column("series", "allocated") * steps)[queued].sum())
             up += float((window.column("series", "capacity") * steps)[queued].sum())
-    return measures.ratio(held, up)
+    return ratio(held, up)
 
 
-def _diagnosis(shares: dict[str, float], held: float) -> list[str]:
+def _waiting(windows: list[Window]) -> list[str]:
+    """Say what completed jobs waited for, the largest part first."""
+    parts = {name: sum(float(each.jobs[name][each.jobs["completed"]].sum()) for each in windows) for name in WAITS}
+    whole = math.fsum(parts.values())
+    ranked = sorted(parts, key=lambda name: -parts[name])
+    told = [f"{percent(parts[name] / whole)} {WAITS[name]}" for name in ranked if parts[name] >= 0.05 * whole > 0]
+    return [f"Of the waiting, {'; '.join(told)}."] if told else []
+
+
+def _diagnosis(shares: dict[str, float], held: float, why: list[str]) -> list[str]:
     said = []
     if shares["wait"] >= NOTABLE and not math.isnan(held):
         if held >= SCARCE:
@@ -205,8 +254,14 @@ def _diagnosis(shares: dict[str, float], held: float) -> list[str]:
         else:
             said.append(
                 f"Jobs wait although accelerators are free: while any job waits, {percent(held)} of those that are up "
-                "are allocated. The sizes of the gangs, fragmentation or the order of the queue keep the rest idle."
+                "are allocated."
+                + (
+                    ""
+                    if why
+                    else " The sizes of the gangs, fragmentation or the order of the queue keep the rest idle."
+                )
             )
+        said += why
     if shares["network"] >= NOTABLE:
         said.append("The network is a limit: jobs spend that share of their time in communication that nothing hides.")
     if shares["overhead"] >= NOTABLE:
