@@ -95,6 +95,8 @@ class Rounds:
             if job.state is State.QUEUED:
                 if wish.size:
                     grow.append((job, wish))
+            elif not job.preemptible:
+                continue
             elif wish.size == 0:
                 yield self._moved(job, Preempt(job))
             elif job.accelerators < 1:
