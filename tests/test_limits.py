@@ -119,3 +119,8 @@ def test_who_runs_its_limit_is_killed_and_who_needs_less_completes(drawn: Any, p
         assert each.state is (State.COMPLETED if each.duration <= each.limit else State.TIMEOUT)
         assert each.ran == min(each.duration, each.limit)
         assert each.end - each.submit == pytest.approx(each.waited + each.ran)
+
+
+def test_a_deadline_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match="deadline is nan; it must be a number, 0 or more, or infinite"):
+        replay([job("a", 0.0, 1.0, 1.0, deadline=math.nan)], topology=1)

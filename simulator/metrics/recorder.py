@@ -28,14 +28,14 @@ JOBS = (
     Column("end", "float64", "s", "end of its last run; empty when it did not end within the run"),
     Column("wait", "float64", "s", "seconds in the queue, over all its stays"),
     Column("jct", "float64", "s", "job completion time: end - submit"),
-    Column("slowdown", "float64", "", "jct over the seconds the job takes alone on what it was given"),
+    Column("slowdown", "float64", "", "jct over the seconds the job takes alone on what it was given last"),
     Column("accelerators", "float64", "", "accelerators of its gang"),
     Column("servers", "int64", "", "servers that its last run was spread over"),
     Column(
         "state", "str", "", "COMPLETED, REJECTED, FAILED, TIMEOUT (killed at its limit), or UNFINISHED at the horizon"
     ),
     Column("preemptions", "int64", "", "times it was stopped to make room"),
-    Column("work", "float64", "s", "seconds it takes alone on what it was given"),
+    Column("work", "float64", "s", "seconds it takes alone on what it was given last"),
     Column("compute", "float64", "s", "seconds of running on work other than the network"),
     Column("network", "float64", "s", "seconds of running on exposed communication"),
     Column("overhead", "float64", "s", "seconds of running lost to restarts"),

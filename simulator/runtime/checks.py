@@ -28,7 +28,7 @@ _GANG = _Rule(
 )
 _COMMON = {
     "accelerators": _GANG, "cores": _NUMBER, "memory": _NUMBER, "max_servers": _NUMBER, "begin": _NUMBER,
-    "limit": _SPAN, "checkpoint": _SPAN, "minimum": _GANG, "maximum": _GANG, "array_limit": _NUMBER,
+    "limit": _SPAN, "deadline": _SPAN, "checkpoint": _SPAN, "minimum": _GANG, "maximum": _GANG, "array_limit": _NUMBER,
 }  # fmt: skip
 _KINDS: tuple[tuple[type[Job], dict[str, _Rule]], ...] = (
     (BatchJob, {"duration": _NUMBER, "communication": _SHARE} | _COMMON | {"estimate": _NUMBER}),
@@ -72,7 +72,7 @@ def fault(job: Job) -> str:
             and 0 <= job.estimate < _INFINITE
             and not (job.cores or job.memory or job.communication or job.max_servers or job.begin or job.array_limit)
             and not (job.minimum or job.maximum or job.checkpoint)
-            and job.limit == _INFINITE
+            and job.limit == job.deadline == _INFINITE
         ):
             return ""  # most jobs of most traces, judged at once
     except TypeError:
