@@ -54,6 +54,6 @@ def test_several_runs_are_averaged() -> None:
     ],
 )
 def test_wrong_groups_are_told(by: str, measures: str, text: str) -> None:
-    with pytest.raises(InputError, match="by: |measures of") as error:
+    with pytest.raises(InputError, match=r"by: |measures of") as error:
         results().by(by, measures)
     assert text in str(error.value)

@@ -52,7 +52,8 @@ def by_hand(**facts) -> Record:
         ("f", "w", "x", "y", 8.0, 0.0, 2.0), ("g", "w", "x", "y", 8.0, 30.0, 34.0),
         ("h", "w", "x", "y", 8.0, 95.0, NAN),
     ]  # fmt: skip
-    known = {"end": 100.0, "warmup": 0.0, "cost": {"capex": 30.0, "electricity": 6.0}, "energy": 7.2e6, "stranded": 34.0}
+    known = {"end": 100.0, "warmup": 0.0, "cost": {"capex": 30.0, "electricity": 6.0}, "energy": 7.2e6}
+    known["stranded"] = 34.0
     known |= facts
     return Record(
         {"jobs": table("jobs", jobs), "series": table("series", series), "flows": table("flows", flows)}, known

@@ -39,7 +39,7 @@ def by_hand(typical: Typical, cores: int, devices: list[int], kind: str) -> int:
     lost = 0
     for shape, count in zip(typical.shapes, typical.counts, strict=True):
         usable = [left for left in devices if left >= shape.share]
-        holds = shape.count > 0 and len(usable) >= shape.count and cores >= shape.cores
+        holds = shape.number > 0 and len(usable) >= shape.number and cores >= shape.cores
         holds = holds and (not shape.types or kind in shape.types)
         lost += count * (sum(devices) - (sum(usable) if holds else 0))
     return lost
@@ -55,7 +55,7 @@ def score_by_hand(typical: Typical, cores: int, devices: list[int], kind: str, w
                 after = [have - wanted.share * (number == device) for number, have in enumerate(devices)]
                 options.append((device, after))
     else:
-        after, needed = list(devices), wanted.count
+        after, needed = list(devices), wanted.number
         for device, left in enumerate(devices):
             if left == 1000 and needed:
                 after[device], needed = 0, needed - 1
@@ -121,7 +121,7 @@ def test_the_best_server_and_accelerator_are_found_while_things_come_and_go() ->
 def test_the_usual_are_the_most_frequent_that_make_up_the_share() -> None:
     jobs = [job(0.5)] * 60 + [job(1.0)] * 30 + [job(2.0)] * 6 + [job(4.0)] * 4
     typical = Typical.of(jobs, 0.95)
-    assert [(shape.share, shape.count) for shape in typical.shapes] == [(500, 1), (1000, 1), (1000, 2)]
+    assert [(shape.share, shape.number) for shape in typical.shapes] == [(500, 1), (1000, 1), (1000, 2)]
     assert (typical.counts, typical.weight) == ((60, 30, 6), 96)
     assert Typical.of([], 0.95).shapes == ()
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
 from simulator.policies.api import interferences
-from simulator.policies.slices import geometry
 from simulator.policies.sharing.mig import Mig
 from simulator.policies.sharing.mps import Mps
 from simulator.policies.sharing.table import InterferenceTable, measured
 from simulator.policies.sharing.time_slicing import TimeSlicing
+from simulator.policies.slices import geometry
 from simulator.testing import replay
 from simulator.testing.situations import servers
 from simulator.workload.jobs import BatchJob

@@ -17,7 +17,7 @@ from simulator.experiment.results import Results
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.scenario.build import build
-from simulator.scenario.composition import PARTS
+from simulator.scenario.plugins import PARTS
 from simulator.scenario.schema import MAX_REPLICATIONS, MAX_WORKERS
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache

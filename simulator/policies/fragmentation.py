@@ -19,11 +19,11 @@ from simulator.workload.jobs import Job
 
 
 class Shape(NamedTuple):
-    """What a job asks for on one server: thousandths of cores, and the same share of each of ``count`` accelerators."""
+    """What a job asks for on one server: thousandths of cores, and one share of each of ``number`` accelerators."""
 
     cores: int
     share: int
-    count: int
+    number: int
     types: tuple[str, ...] = ()
 
     @classmethod
@@ -55,7 +55,7 @@ class Typical:
         arrays = {
             "shares": np.unique(share),
             "_share": np.searchsorted(np.unique(share), share),
-            "_number": np.array([shape.count for shape in self.shapes], dtype=np.int64),
+            "_number": np.array([shape.number for shape in self.shapes], dtype=np.int64),
             "_cores": np.array([shape.cores for shape in self.shapes], dtype=np.int64),
             "_weight": np.array(self.counts, dtype=np.int64),
         }
@@ -100,5 +100,5 @@ class Typical:
         holds = (
             (numbers[:, self._share] >= self._number) & (cores[:, None] >= self._cores) & welcome & (self._number > 0)
         )
-        used: np.ndarray = (usable[:, self._share] * holds) @ self._weight
-        return total * self.weight - used
+        used = (usable[:, self._share] * holds) @ self._weight
+        return np.asarray(total * self.weight - used)

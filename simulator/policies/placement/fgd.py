@@ -122,9 +122,9 @@ class _Table:
 
     def _whole(self, shape: Shape, servers: np.ndarray, score: np.ndarray, device: np.ndarray) -> None:
         full = self._devices[servers] == MILLI
-        fits = (self._cores[servers] >= shape.cores) & (full.sum(axis=1) >= shape.count)
+        fits = (self._cores[servers] >= shape.cores) & (full.sum(axis=1) >= shape.number)
         servers, full = servers[fits], full[fits]
-        after = self._devices[servers] - MILLI * (full & (full.cumsum(axis=1) <= shape.count))
+        after = self._devices[servers] - MILLI * (full & (full.cumsum(axis=1) <= shape.number))
         score[servers] = self._fall(servers, self._cores[servers] - shape.cores, after)
 
     def _share(self, shape: Shape, servers: np.ndarray, score: np.ndarray, device: np.ndarray) -> None:
