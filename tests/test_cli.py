@@ -96,7 +96,8 @@ def test_help_names_every_command_and_where_to_start() -> None:
 def test_every_command_says_what_it_does_and_can_debug() -> None:
     for name, command in main.commands.items():
         assert command.help, name
-        assert "--debug" in {option for parameter in command.params for option in parameter.opts}, name
+        for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+            assert "--debug" in {option for parameter in each.params for option in parameter.opts}, name
 
 
 def test_every_option_has_a_help_text() -> None:
@@ -310,7 +311,9 @@ def test_bad_files_are_refused_with_a_message(command: str, text: str, message: 
         (["run", "tiny.yaml", "--set", "topology.acelerators=8"], "Did you mean 'accelerators'?"),
         (["run", "tiny.yaml", "--until", "4 fortnights"], "unknown unit 'fortnights' for a time"),
         (["run", "tiny.yaml", "--out", "tiny.yaml"], "tiny.yaml: is a file, not a directory"),
-        (["list", "accelerator"], "'accelerator' is not one of"),
+        (["list", "polices"], "there is no list 'polices'. Did you mean 'policies'?"),
+        (["report", "nowhere", "--measure", "jct.mean"], "--measure is of the table of --by"),
+        (["report", "nowhere", "--by", "tenant", "--out", "x"], "say one of them"),
         (["show", "tiny.yaml", "--format", "philli"], "unknown format 'philli'. Did you mean 'philly'?"),
         (["show", "nothing.csv", "--format", "philly"], "nothing.csv: there is no such file"),
         (["show", "tiny.yaml", "--format", "philly"], "tiny.yaml"),
@@ -496,7 +499,7 @@ def test_every_list_has_rows_that_say_something(kind: str) -> None:
     text = fine("list", kind).splitlines()
     assert len(text) == len(rows) + 1
     names = [next(iter(row.values())) for row in rows]
-    assert len(set(names)) == len(names) == len(rows)
+    assert len({(row.get("kind", ""), name) for row, name in zip(rows, names, strict=True)}) == len(names) == len(rows)
     assert all(line.startswith(name) and len(line) > len(name) for name, line in zip(names, text[1:], strict=True))
 
 
@@ -530,6 +533,10 @@ def test_the_catalog_is_as_large_as_promised() -> None:
 
 def test_list_without_a_kind_names_the_kinds() -> None:
     assert [line.split()[0] for line in fine("list").splitlines()[1:]] == list(KINDS)
+
+
+def test_a_list_is_known_by_one_of_its_things() -> None:
+    assert fine("list", "accelerator") == fine("list", "accelerators")
 
 
 def test_report_writes_the_page_again() -> None:

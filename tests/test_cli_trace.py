@@ -205,6 +205,7 @@ def test_a_conversion_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     )
     assert out.read_text() == "mine\n"
     assert len(list(tmp_path.iterdir())) == 2
+    assert "is the trace itself" in run("convert", path, path, "--to", "swf", "--force", code=2).output
     assert "there is no folder" in run("convert", path, tmp_path / "no/out.csv", "--to", "swf", code=2).output
 
 

@@ -291,8 +291,19 @@ def _si_records(kind: str) -> list[dict[str, Any]]:
     return [asdict(record) for record in catalog.records(kind)]
 
 
+def _kind(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Take the name of a list, or of one of its things: ``scheduler`` for ``schedulers``."""
+    from simulator.core.errors import did_you_mean
+
+    if value is None or value in KINDS:
+        return value
+    if f"{value}s" in KINDS:
+        return f"{value}s"
+    raise click.BadParameter(f"there is no list {value!r}. {did_you_mean(value, list(KINDS))}")
+
+
 @click.command("list")
-@click.argument("kind", required=False, type=click.Choice(list(KINDS)))
+@click.argument("kind", required=False, metavar="[KIND]", callback=_kind)
 @json_option
 @debug_option
 def list_(kind: str | None, as_json: bool) -> None:

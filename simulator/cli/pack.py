@@ -48,7 +48,9 @@ def pack(
     options: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Fill the servers NODES with the jobs PODS, without time, and show what each placement gets in.
+    """Fill servers with jobs that stay, by each placement.
+
+    NODES are the servers, PODS the jobs, without time; the table shows what each placement gets in.
 
     Jobs come in random order, with copies of random ones until so many accelerators are asked for, or less some where
     they ask for more; none leaves, and those that do not fit are passed over.

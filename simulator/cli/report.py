@@ -29,10 +29,17 @@ _MEASURES = ("jct.mean", "jct.p99", "wait.mean", "bounded_slowdown.mean")
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="Measure of that table; may be repeated.")
 @debug_option
 def report(directory: Path, out: Path | None, by: str | None, measures: tuple[str, ...]) -> None:
-    """Write the page of the results in DIR again, or print a table of groups of its jobs."""
+    """Write the page of results again, or print them by tenant.
+
+    DIR is a folder of results that run or Results.save wrote.
+    """
     from simulator.experiment.results import Results
     from simulator.experiment.store import PAGE
 
+    if by is None and measures:
+        raise click.UsageError("--measure is of the table of --by: say --by tenant, for example.")
+    if by is not None and out is not None:
+        raise click.UsageError("--by prints a table, --out writes the page: say one of them.")
     if by is not None:
         click.echo(_groups(Results.load(directory), by, measures or _MEASURES))
         return

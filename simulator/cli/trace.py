@@ -99,6 +99,8 @@ def convert(
     formats.get(writer)
     if writer not in writers():
         raise InputError(f"--to: format {writer!r} can only be read. {did_you_mean(writer, writers())}")
+    if Path(out).exists() and Path(file).exists() and Path(out).samefile(file):
+        raise InputError(Problem("is the trace itself", file=out, hint="name another file"))
     if Path(out).exists() and not force:
         raise InputError(Problem("is there already", file=out, hint="name another file, or say --force to replace it"))
     found = read(file, reader or guess(file), options)
