@@ -46,6 +46,7 @@ def sequence(order: Any, waiting: list[BatchJob], accelerators: int = 4) -> list
         ("widest", ["d", "a", "b", "c"]),
         ("narrowest", ["c", "b", "a", "d"]),
         ("smallest-area", ["c", "b", "d", "a"]),
+        ("srsf", ["c", "b", "d", "a"]),
         ("priority", ["c", "d", "a", "b"]),
         ("edf", ["b", "d", "a", "c"]),
         ("least-laxity", ["d", "b", "a", "c"]),
