@@ -25,6 +25,18 @@ def row(**fields: object) -> str:
     return " ".join(str(cell) for cell in (cells | fields).values())
 
 
+def test_the_size_is_what_was_given_or_what_was_asked_for(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        row(job=1, processors=12, requested_processors=8),
+        row(job=2, processors=6, requested_processors=-1),
+        row(job=3, processors=-1, requested_processors=3),
+    )
+    assert read_trace(path, "swf").columns["accelerators"].tolist() == [12.0, 6.0, 3.0]
+    assert read_trace(path, "swf", size="requested").columns["accelerators"].tolist() == [8.0, 6.0, 3.0]
+    assert refused(path, "swf", size="asked").startswith("size: 'asked' is not a choice.")
+
+
 def test_fields(tmp_path: Path) -> None:
     path = written(
         tmp_path,

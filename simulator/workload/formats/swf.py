@@ -39,6 +39,7 @@ STATES = {0: "FAILED", 1: "COMPLETED", 5: "CANCELLED", -1: "UNKNOWN"}
 PARTIAL = (2, 3, 4)
 _PROCESSORS = ("accelerators", "cores")
 _TENANTS = ("group", "user", "queue", "partition")
+_SIZES = ("allocated", "requested")
 _KIB = 2.0**10
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _UNIX, _LATEST = 1e8, 1e11
@@ -68,24 +69,27 @@ def _begins(text: str) -> bool:
 def read(
     path: str | Path, processors: Literal["accelerators", "cores"] = "accelerators",
     tenant: Literal["group", "user", "queue", "partition"] = "group",
+    size: Literal["allocated", "requested"] = "allocated",
 ) -> Trace:  # fmt: skip
     """Standard Workload Format of HPC logs; options: processors (accelerators | cores), tenant (group | user | queue).
 
     A processor counts as one accelerator, so that a log replays on any cluster; with ``processors="cores"`` jobs ask
-    for cores and no accelerator. Allocated processors are taken, else requested ones. The requested time is the
+    for cores and no accelerator. Allocated processors are taken, else requested ones; with ``size="requested"`` the
+    other way round, as most simulators of schedulers do (AccaSim, pyss). The requested time is the
     ``estimate`` and the ``limit``, which is never below the recorded run; the preceding job stands in ``after``.
     ``UnixStartTime`` and ``TimeZoneString`` of the header give the dates. ``where(state="CANCELLED")`` and
     ``where(queue="1")`` work.
     """
     as_cores = one_of("processors", processors, _PROCESSORS) == "cores"
     one_of("tenant", tenant, _TENANTS)
+    one_of("size", size, _SIZES)
     header: Header = {}
     extra: list[int] = []
     table = Table(
         path, "swf", required=FIELDS, known=FIELDS, delimiter=" ", quoting=False, names=FIELDS,
         tidy=lambda lines: _tidy(lines, header, extra),
     )  # fmt: skip
-    columns = table.gather(lambda rows: _parse(rows, as_cores, tenant))
+    columns = table.gather(lambda rows: _parse(rows, as_cores, tenant, size))
     table.book.base = _start(table, header, columns["submit"])
     table.book.counts[_EXTRA] = len(extra)
     return known_dependencies(table.finish(columns))
@@ -125,13 +129,13 @@ def _offset(table: Table, name: str, moment: float) -> timedelta:
         return timedelta()
 
 
-def _parse(rows: Rows, as_cores: bool, tenant: str) -> Columns:
+def _parse(rows: Rows, as_cores: bool, tenant: str, which: str) -> Columns:
     fields = {name: rows.numbers(name, low=-1.0) for name in NUMBERS}
     for out, reason in _ASIDE:
         mask = out(fields)
         rows = rows.without(mask, reason)
         fields = {name: column[~mask] for name, column in fields.items()}
-    run, asked, size = fields["run"], fields["requested_time"], _sizes(fields)
+    run, asked, size = fields["run"], fields["requested_time"], _sizes(fields, which)
     rows.gangs("processors", size)
     rows.count(_OVERRAN, int(np.sum((asked >= 0) & (run > asked))))
     rows.count(_THINK, int(np.sum((fields["preceding"] > 0) & (fields["think_time"] > 0))))
@@ -152,15 +156,18 @@ def _parse(rows: Rows, as_cores: bool, tenant: str) -> Columns:
     } | {name: column for name, column in names.items() if name != "group"}
 
 
-def _sizes(fields: Columns) -> np.ndarray:
-    return np.where(fields["processors"] < 0, fields["requested_processors"], fields["processors"])
+def _sizes(fields: Columns, which: str) -> np.ndarray:
+    allocated, requested = fields["processors"], fields["requested_processors"]
+    if which == "requested":
+        return np.where(requested > 0, requested, np.maximum(allocated, 0.0))
+    return np.where(allocated < 0, requested, allocated)
 
 
 _ASIDE: tuple[tuple[Callable[[Columns], np.ndarray], str], ...] = (
     (lambda fields: np.isin(fields["status"], PARTIAL), _PART),
     (lambda fields: fields["submit"] < 0, _NO_SUBMIT),
     (lambda fields: fields["run"] < 0, _NO_RUN),
-    (lambda fields: _sizes(fields) < 0, _NO_SIZE),
+    (lambda fields: np.maximum(fields["processors"], fields["requested_processors"]) < 0, _NO_SIZE),
 )
 """Which rows are set aside, and why, one reason after the other."""
 
