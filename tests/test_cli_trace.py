@@ -124,7 +124,7 @@ def test_options(tmp_path: Path) -> None:
         (("--option", "a={b"), "--option: '{b' is not a list or mapping as YAML has them"),
         (
             ("--option", "processor=cores"),
-            "format 'swf' has no option 'processor'. Did you mean 'processors'? Known: processors, tenant, size.",
+            "format 'swf' has no option 'processor'. Did you mean 'processors'? Known: processors, size, tenant.",
         ),
         (
             ("--accelerators", "4", "--topology", "two-servers"),
