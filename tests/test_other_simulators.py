@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from simulator.cluster.topology import Topology
 from simulator.policies.api import schedulers
 from simulator.policies.composed import Composed
+from simulator.policies.placement.pack import Pack
 from simulator.testing import replay
 from simulator.workload.jobs import BatchJob
 
@@ -119,7 +120,7 @@ def twins(drawn: Drawn) -> list[Twin]:
     return [Twin(submit, Fraction(duration), width) for submit, duration, width in drawn]
 
 
-def ours(drawn: Drawn, policy: Any, topology: Any, **more: Any) -> list[BatchJob]:
+def ours(drawn: Drawn, policy: Any, topology: Any, placement: Any = "pack", **more: Any) -> list[BatchJob]:
     jobs = [
         BatchJob(id=f"{index}", submit=submit, duration=duration, accelerators=width)
         for index, (submit, duration, width) in enumerate(drawn)
@@ -127,7 +128,7 @@ def ours(drawn: Drawn, policy: Any, topology: Any, **more: Any) -> list[BatchJob
     for name, values in more.items():
         for job in jobs:
             setattr(job, name, values(job))
-    replay(jobs, policy, topology=topology)
+    replay(jobs, policy, topology=topology, placer=placement)
     return jobs
 
 
@@ -303,5 +304,20 @@ def test_fifo_and_sjf_on_consolidated_nodes_are_those_of_helios(drawn: Drawn, no
     rows = [Row(*each) for each in drawn]
     keys: dict[str, Callable[[Row], Any]] = {"fifo": lambda job: job.submit, "sjf": lambda job: job.duration}
     Helios(nodes, rows).in_order(keys[order])
-    jobs = ours(drawn, order, nodes_of_eight(nodes), max_servers=consolidated)
-    assert [(job.start, job.end) for job in jobs] == [(row.start, row.end) for row in rows]
+    for jobs in (
+        ours(drawn, order, nodes_of_eight(nodes), max_servers=consolidated),
+        ours(drawn, order, nodes_of_eight(nodes), Pack(consolidate=True)),
+    ):
+        assert [(job.start, job.end) for job in jobs] == [(row.start, row.end) for row in rows]
+
+
+def test_consolidation_is_what_idle_servers_would_allow() -> None:
+    """16 on a server of 16 or two of 8; what cores allow counts too, and a gang that fits nowhere idle may be split."""
+    nodes = Topology.from_links([], {"a": {"accelerators": 16, "cores": 32}, "b": {"accelerators": 8, "cores": 8}})
+    drawn = [(0, 10, 4), (1, 10, 16), (2, 10, 2)]
+    assert [job.start for job in ours(drawn, "fifo", nodes)] == [0.0, 1.0, 2.0]
+    assert [job.start for job in ours(drawn, "fifo", nodes, Pack(consolidate=True))] == [0.0, 1.0, 2.0]
+    drawn[0] = (0, 10, 10)
+    assert [job.start for job in ours(drawn, "fifo", nodes, Pack(consolidate=True))] == [0.0, 10.0, 10.0]
+    # 24 with a core each: 16 on a, 8 on b, if all is idle
+    assert [job.start for job in ours([(0, 5, 24)], "fifo", nodes, Pack(consolidate=True), cores=lambda _: 24.0)] == [0]

@@ -123,14 +123,12 @@ def run(case: Case) -> list[BatchJob]:
         BatchJob(id=str(index), submit=float(submit), duration=float(seconds), accelerators=float(width))
         for index, (submit, seconds, width) in enumerate(case.jobs, 1)
     ]
-    for job in jobs:
-        job.max_servers = -int(-job.accelerators // max(case.servers)) if case.consolidated else 0
     nodes = {f"node-{index}": {"accelerators": count} for index, count in enumerate(case.servers, 1)}
     Simulation(
         topology=Topology.from_links([], nodes, case.name),
         jobs=jobs,
         scheduler=case.policy,
-        placer=placers.get("pack")(),
+        placer=placers.get("pack")(consolidate=case.consolidated),
         restart=case.restart,
     ).run()
     return jobs
