@@ -811,3 +811,26 @@ def test_parts_beside_a_kind_that_takes_none_are_told() -> None:
         Scenario.load(GOOD, "scheduler={kind: fifo, order: las}")
     for fine in ("{kind: virtual-clusters, order: shortest}", "{kind: composed, order: las}"):
         assert Scenario.load(GOOD, f"scheduler={fine}")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "told"),
+    [
+        ("{order: lass, backfill: eazy}", ["scheduler.order: unknown order 'lass'", "scheduler.backfill: unknown"]),
+        ("{order: {kind: lass}}", ["scheduler.order.kind: unknown order 'lass'", "Did you mean 'las'?"]),
+        ("{order: {kind: las, quantm: 5 min}}", ["scheduler.order.quantm: unknown key 'quantm'"]),
+        ("{order: {kind: las, quantum: 5}}", ["scheduler.order.quantum: 5 has no unit for a time"]),
+        ("{kind: quota, scheduler: {kind: las, quantum: 5}}", ["scheduler.scheduler.quantum: 5 has no unit"]),
+        ("{kind: defragment, scheduler: fiffo}", ["scheduler.scheduler: unknown scheduler 'fiffo'"]),
+    ],
+)  # fmt: skip
+def test_parts_are_checked_as_schedulers_are(scheduler: str, told: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        Scenario.load(GOOD, f"scheduler={scheduler}")
+    assert [text for text in told if text not in str(caught.value)] == []
+
+
+def test_parts_with_parameters_are_made_with_seconds() -> None:
+    made = Scenario.load(GOOD, "scheduler={order: {kind: las, quantum: 5 min}, backfill: {kind: easy, depth: 3}}")
+    assert made.keys.scheduler.arguments["order"] == {"kind": "las", "quantum": 300.0}
+    assert made.keys.scheduler.make().order.quantum == 300.0

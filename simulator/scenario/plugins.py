@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from simulator.core.registry import Registry, load_from_file
 from simulator.scenario.arguments import chosen, model_of, parameters
 from simulator.scenario.loader import in_the_way, is_file, nearby
 from simulator.scenario.nodes import Node
-from simulator.scenario.validation import Strict, at, complaint, show
+from simulator.scenario.validation import Strict, at, complaint, each, show
 from simulator.scenario.validation import keys as keys_of
 
 _CODE = re.compile(r".+\.py:\w+")
@@ -130,10 +130,40 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
         hint = "a scheduler that is put together from order, backfill and preempt has no kind: leave it out"
         raise at(stray[0], complaint(f"{kind!r} takes no {stray[0]!r}", hint, at_key=True))
     keys = known.model_validate(mapping)
-    result = Plugin(section.name, kind, _placed(chosen(keys), section, context), thing, ready)
+    result = Plugin(section.name, kind, _placed(_checked_parts(kind, chosen(keys)), section, context), thing, ready)
     if section.given:
         _try(result)
     return result, keys
+
+
+def _checked_parts(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Check the parts of a policy that are named, each with its parameters; quantities come back in SI."""
+    registries = {(owner, name): registry for owner, name, registry in _part_registries()}
+
+    def check(name: str, value: Any) -> Any:
+        registry = registries.get((kind, name))
+        named = value.get("kind") if isinstance(value, Mapping) else value
+        if registry is None or not isinstance(named, str) or _CODE.fullmatch(named):
+            return value
+        if named not in registry.names():
+            problem = complaint(f"unknown {registry.kind} {named!r}", did_you_mean(named, registry.names()))
+            raise at("kind", problem, named) if isinstance(value, Mapping) else problem
+        if not isinstance(value, Mapping):
+            return value
+        rest = {key: each for key, each in value.items() if key != "kind"}
+        return {"kind": named, **chosen(model_of(registry.get(named)).model_validate(rest))}
+
+    return dict(zip(given, each(given.items(), check), strict=True))
+
+
+def _part_registries() -> Iterator[tuple[str, str, Registry[Any]]]:
+    """Yield the schedulers that have parts, the parameter, and where its names are from."""
+    from simulator.policies.backfill import backfills
+    from simulator.policies.orders import orders
+
+    yield "composed", "order", orders
+    yield "composed", "backfill", backfills
+    yield from ((owner, "scheduler", SECTIONS["scheduler"].registry()) for owner in ("quota", "defragment"))
 
 
 def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dict[str, Any]:
