@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +140,13 @@ def test_a_booking_for_a_tenant_without_jobs_is_noted() -> None:
     generated = "workload.g={generate: philly-like, jobs: 9, tenants: 1, load: 0.5}"
     assert "No job is of tenant 'bleu'" in str(build(Scenario.load(TEXT + booked, [generated])).run().facts["notes"])
     assert build(Scenario.load(TEXT + booked.replace("bleu", "blue"))).run().facts["notes"] == []
+
+
+def test_jobs_of_a_trace_that_want_other_partitions_are_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{i},5,1,{part}\n" for i, part in enumerate(["batch", "fast", "fast", "", "slow", "odd"]))
+    (tmp_path / "t.csv").write_text("submit,duration,accelerators,partition\n" + rows)
+    trace = f"workload.t={{trace: '{tmp_path / 't.csv'}', format: generic}}"
+    notes = build(Scenario.load(TEXT + PARTED, [trace])).run().facts["notes"]
+    assert "Workload t: 3 of 6 jobs want partitions that no server is in (fast, odd)." in notes
+    for more in (["workload.t.partition=batch"], ["partitions="]):
+        assert "no server is in" not in str(build(Scenario.load(TEXT + PARTED, [trace, *more])).run().facts["notes"])

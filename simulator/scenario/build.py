@@ -23,7 +23,14 @@ from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.pace import paced
 from simulator.scenario.remarks import remarks
 from simulator.scenario.schema import PoolKeys
-from simulator.scenario.servers import booked_for_nobody, bookings, maintenance, named_partitions, partitioned
+from simulator.scenario.servers import (
+    booked_for_nobody,
+    bookings,
+    maintenance,
+    named_partitions,
+    partitioned,
+    strange_partitions,
+)
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
@@ -129,6 +136,10 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
             streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks(streams)
     notes += [note for made in streams for note in _oversize(scenario, made, topology)]
+    own = {name for name, work in scenario.workload.items() if isinstance(work, TraceWork) and not work.keys.partition}
+    notes += strange_partitions(
+        {made.name: made.trace for made in streams if made.trace and made.name in own}, topology
+    )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
     notes += parted + remarks(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)

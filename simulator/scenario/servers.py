@@ -53,6 +53,23 @@ def named_partitions(scenario: Scenario, topology: Topology) -> list[str]:
     return notes
 
 
+def strange_partitions(traces: Mapping[str, Trace], topology: Topology) -> list[str]:
+    """Return a sentence on each workload of which some jobs want a partition that the cluster, which has some, lacks.
+
+    ``traces`` are those whose own partitions count, by the name of the workload.
+    """
+    known = {part.strip() for server in topology.servers for part in server.partition.split(",")} | {""}
+    notes: list[str] = []
+    for name, trace in traces.items() if len(known) > 1 else ():
+        if "partition" in trace.columns:
+            found, counts = np.unique(trace.columns["partition"].astype(str), return_counts=True)
+            lost = {part: int(count) for part, count in zip(found.tolist(), counts, strict=True) if part not in known}
+            which = ", ".join(list(lost)[:5]) + (", ..." if len(lost) > 5 else "")
+            share = f"{sum(lost.values()):,} of {len(trace):,} jobs"
+            notes += [f"Workload {name}: {share} want partitions that no server is in ({which})."] if lost else []
+    return notes
+
+
 def _partitions(name: str, work: Work) -> Iterator[tuple[Path, str]]:
     """Yield the partitions that a workload names, and where."""
     if isinstance(work, JobsWork):
