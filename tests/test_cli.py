@@ -535,6 +535,12 @@ def test_list_without_a_kind_names_the_kinds() -> None:
     assert [line.split()[0] for line in fine("list").splitlines()[1:]] == list(KINDS)
 
 
+def test_check_shows_the_parts_of_a_scheduler_and_its_placement() -> None:
+    parts = "scheduler={order: {kind: las, quantum: 5 min}, backfill: easy, placement: fgd}"
+    text = fine("check", "tiny.yaml", "--set", "compare=", "--set", "expect=", "--set", parts)
+    assert re.search(r"\nscheduler +order las \(quantum 5 min\), backfill easy\nplacement +fgd\n", text)
+
+
 def test_a_list_is_known_by_one_of_its_things() -> None:
     assert fine("list", "accelerator") == fine("list", "accelerators")
 

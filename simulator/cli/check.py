@@ -99,8 +99,11 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
             facts[f"{_JOBS}{stream.name}"] = _work(len(stream), stream.trace, plan.topology.accelerators)
     if plan.transfers:
         facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
-    facts["scheduler"] = _section(data.get("scheduler", "fifo"), "kind")
-    facts["placement"] = _section(data.get("placement", "pack"), "kind")
+    scheduler, placement = data.get("scheduler", "fifo"), data.get("placement", "pack")
+    if isinstance(scheduler, dict):
+        placement = scheduler.pop("placement", None) or placement
+    facts["scheduler"] = _section(scheduler or "fifo", "kind")
+    facts["placement"] = _section(placement, "kind")
     facts["network"] = _section(data.get("network", {"contention": "max-min"}))
     if scenario.pool is not None:
         facts["autoscaler"] = _section(data["autoscaler"], "kind")
@@ -120,6 +123,9 @@ def _named(value: str | dict[str, str]) -> str | dict[str, str]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping) and "kind" in value:
+        rest = ", ".join(f"{key} {_short(each)}" for key, each in value.items() if key != "kind")
+        return f"{value['kind']} ({rest})" if rest else str(value["kind"])
     return f"({len(value)})" if isinstance(value, Mapping | list) else str(value)
 
 
