@@ -62,7 +62,7 @@ def one(jobs: int, scheduler: str, cluster: str, crowded: bool) -> dict[str, flo
     facts = timed(lambda: {"events": float(len(simulation.run().tables["events"]["time"]))})
     if cluster != TRACED:
         return facts
-    most = min(jobs, 2 * BACKLOG)
+    most = min(jobs, 100_000)
     simulation = work(most, scheduler, cluster, crowded)
     tracemalloc.start()
     record = simulation.run()

@@ -10,6 +10,7 @@ from typing import Any
 from simulator.policies.api import ClusterView
 from simulator.workload.jobs import Job, State
 
+_RUNNING = State.RUNNING
 SLACK = 1e-6
 """Seconds of running that rounding on the clock may take from what a level wants, whether the job runs or waits."""
 
@@ -56,7 +57,7 @@ class Levels:
             heappop(heap)
             if valid:
                 del due[job]
-                if job.state is State.RUNNING:
+                if job.state is _RUNNING:
                     running.again(job)
 
     def _place(self, job: Job) -> tuple[Any, int]:

@@ -76,11 +76,14 @@ class _Choice:
         while self._sums[-1] < self._short and self._extend(None):
             pass
         self._move_cut()
+        gangs_only = self._view.gangs_only
         for job in self._order.fitting(self._view, self._limit):
             if self._fits(job):
                 starts.append(job)
             elif not passing:
                 break
+            if self._bound < 1 and gangs_only:
+                break  # nobody is left who might fit
         return starts
 
     def losers(self) -> list[Job]:

@@ -48,8 +48,8 @@ class Shelf:
     def after(self, position: tuple[Any, ...] | None, longest: float) -> Entry | None:
         """Return the first entry after ``position`` (None: from the start) that is at most ``longest`` seconds long."""
         live, blocks, at, start = self._live, self._blocks, 0, 0
-        if position is not None and blocks:
-            at = max(0, bisect_right(self._firsts, position) - 1)
+        if position is not None and blocks and self._firsts[0] <= position:
+            at = bisect_right(self._firsts, position) - 1
             start = bisect_right(blocks[at], position)
         elif blocks:
             first = blocks[0][0]

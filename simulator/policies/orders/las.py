@@ -13,6 +13,8 @@ from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
 
+_QUEUED = State.QUEUED
+
 
 @orders.register("las")
 class Las(Keyed):
@@ -38,7 +40,7 @@ class Las(Keyed):
 
     def rank(self, view: ClusterView) -> Key:
         """Level at this moment; at equal levels who runs goes first, then the order of submission."""
-        now, quantum, waiting, in_queue = view.now + self._slack, self.quantum, State.QUEUED, self._level_in_queue
+        now, quantum, waiting, in_queue = view.now + self._slack, self.quantum, _QUEUED, self._level_in_queue
 
         def level(job: Job) -> Any:
             if job.state is waiting:

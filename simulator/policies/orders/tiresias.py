@@ -15,6 +15,8 @@ from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
 
+_QUEUED = State.QUEUED
+
 
 @orders.register("tiresias")
 class Tiresias(Keyed):
@@ -22,12 +24,12 @@ class Tiresias(Keyed):
 
     Discretised 2D-LAS of Gu et al., "Tiresias" (NSDI 2019). ``thresholds`` are accelerator-seconds at which a job goes
     down a queue: n of them make n + 1 queues; the default is that of the authors' simulator (three queues, 3,250 and
-    7,200). With ``dimensions: 1`` they are seconds (``dlas`` there). Within a queue who runs stays, then who started
-    first, then the order of submission; or with ``within: line``, as in that simulator (SymbioticLab/Tiresias, commit
-    959f9b0, ``dlas_sim_jobs``), a job that comes down goes to the end of the queue even if it runs, and one that is
-    stopped to the front of those that wait. With ``promote`` above 0 (PROMOTEKNOB) a job that ran before, and has
-    waited ``promote`` times as long as it has run since it was last at the top, goes back there with its service
-    forgotten; 0, the default of the simulator too, turns that off.
+    7,200). With ``dimensions: 1`` they are seconds (``dlas`` there). Within a queue, as in that simulator
+    (SymbioticLab/Tiresias, commit 959f9b0, ``dlas_sim_jobs``), jobs stand in line: who runs stays in front, one that
+    comes down goes to the end even if it runs, one that is stopped to the front of those that wait. With ``within:
+    stay`` who runs stays even when it comes down, then goes who started first, then the order of submission. With
+    ``promote`` above 0 (PROMOTEKNOB) a job that ran before, and has waited ``promote`` times as long as it has run
+    since it was last at the top, goes back there with its service forgotten; 0, as in the simulator, turns that off.
 
     Accelerators count as asked for. The simulator takes seconds for accelerator-seconds when it reckons the next
     change of queue, so it notices late that gangs go down; here they do at the instant, and the cluster is asked then.
@@ -38,7 +40,7 @@ class Tiresias(Keyed):
         thresholds: Sequence[float] = (3250.0, 7200.0),
         promote: Ratio = 0.0,
         dimensions: int = 2,
-        within: str = "stay",
+        within: str = "line",
     ) -> None:
         self.thresholds = [float(each) for each in thresholds]
         if not self.thresholds or any(not 0 < each < math.inf for each in self.thresholds):
@@ -90,7 +92,7 @@ class Tiresias(Keyed):
     def rank(self, view: ClusterView) -> Key:
         """Queue at this moment; within one who runs goes first, then who started first."""
         self._promote(view)
-        now, waiting = view.now, State.QUEUED
+        now, waiting = view.now, _QUEUED
 
         def place(job: Job) -> Any:
             if job.state is waiting:
@@ -120,15 +122,17 @@ class Tiresias(Keyed):
         heap = self._promotions
         while heap and heap[0][0] <= view.now:
             at, _, job = heappop(heap)
-            if job.state is State.QUEUED and job.since <= at:
+            if job.state is _QUEUED and job.since <= at:
                 self._forgotten[job] = (job.ran, job.waited + view.now - job.since)
                 if self._line:
                     self._line.last(job, view.now)
                 view.queue.again(job)
 
     def _served(self, job: Job, ran: float) -> float:
-        before = self._forgotten.get(job)
-        return self._width(job) * (ran - before[0] if before else ran)
+        if self._forgotten:
+            before = self._forgotten.get(job)
+            ran = ran - before[0] if before else ran
+        return job.accelerators * ran if self.dimensions == 2 else ran
 
     def _width(self, job: Job) -> float:
         return job.accelerators if self.dimensions == 2 else 1.0
@@ -137,7 +141,7 @@ class Tiresias(Keyed):
         return bisect_right(self.thresholds, service)
 
     def _waiting_level(self, job: Job) -> Any:
-        level = self._queue(self._served(job, job.ran + SLACK))
+        level = bisect_right(self.thresholds, self._served(job, job.ran + SLACK))
         if self._line:
             return (level, *self._line.place(job))
         return (level, job.start if job.start == job.start else math.inf, job.sequence)
