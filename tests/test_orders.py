@@ -133,7 +133,7 @@ def test_tiresias_does_as_the_naive_twin(
     twins = [Twin(a, b, c, b) for a, b, c in told]
     simulate(accelerators, twins, "tiresias", restart=restart, thresholds=thresholds)
     jobs = [job(f"{i}", float(a), float(b), float(c)) for i, (a, b, c) in enumerate(told)]
-    policy = Composed(Tiresias([float(each) for each in thresholds]), "fill", preempt=True)
+    policy = Composed(Tiresias([float(each) for each in thresholds], within="stay"), "fill", preempt=True)
     replay(jobs, policy, topology=accelerators, restart=float(restart))
     lived = [(each.start, each.end, each.preemptions) for each in jobs if each.accelerators <= accelerators]
     assert lived == [(twin.start, twin.end, twin.preemptions) for twin in twins if twin.accelerators <= accelerators]

@@ -148,7 +148,7 @@ def test_queues_in_line_are_those_of_tiresias_simulator(
 ) -> None:
     lines, expected = Lines(thresholds, dimensions), twins(drawn)
     Events(accelerators, expected, lines.choose, lines.changes, lines.after).run()
-    policy = schedulers.get("tiresias")(thresholds, dimensions=dimensions, within="line")
+    policy = schedulers.get("tiresias")(thresholds, dimensions=dimensions)
     jobs = ours(drawn, policy, accelerators)
     assert [(job.end, job.preemptions) for job in jobs] == [
         (pytest.approx(twin.end, abs=1e-5), twin.stops) for twin in expected
@@ -158,9 +158,9 @@ def test_queues_in_line_are_those_of_tiresias_simulator(
 def test_who_comes_down_a_queue_gives_way_in_line_and_stays_otherwise() -> None:
     """The second comes down at 20 s, to where the first waits since 10 s."""
     drawn = [(0, 100, 1), (5, 100, 1)]
-    line = ours(drawn, schedulers.get("tiresias")([10.0], within="line"), 1)
+    line = ours(drawn, schedulers.get("tiresias")([10.0]), 1)
     assert [(job.start, job.end) for job in line] == [(0.0, 110.0), (10.0, 200.0)]
-    stay = ours(drawn, schedulers.get("tiresias")([10.0]), 1)
+    stay = ours(drawn, schedulers.get("tiresias")([10.0], within="stay"), 1)
     assert [(job.start, job.end) for job in stay] == [(0.0, 200.0), (10.0, 110.0)]
 
 
@@ -198,7 +198,7 @@ def test_remaining_time_and_service_are_looked_at_when_something_happens(
 class TestLine(OrderContract):
     """Queues in line keep what every order promises."""
 
-    make = partial(Tiresias, thresholds=(40.0, 200.0), within="line")
+    make = partial(Tiresias, thresholds=(40.0, 200.0))
 
 
 # -- published results of Muri -------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ MURI = {
 MURI_POLICIES: dict[str, Callable[[], Any]] = {
     "srtf": lambda: "srtf",
     "srsf": lambda: Composed("srsf", "fill", preempt=True),
-    "tiresias": lambda: schedulers.get("tiresias")(within="line"),
+    "tiresias": lambda: "tiresias",
 }
 
 
