@@ -15,6 +15,8 @@ from simulator.policies.order import Key, Keyed
 from simulator.policies.orders import orders
 from simulator.workload.jobs import Job, State
 
+_QUEUED = State.QUEUED
+
 
 @orders.register("tiresias")
 class Tiresias(Keyed):
@@ -90,7 +92,7 @@ class Tiresias(Keyed):
     def rank(self, view: ClusterView) -> Key:
         """Queue at this moment; within one who runs goes first, then who started first."""
         self._promote(view)
-        now, waiting = view.now, State.QUEUED
+        now, waiting = view.now, _QUEUED
 
         def place(job: Job) -> Any:
             if job.state is waiting:
@@ -120,15 +122,17 @@ class Tiresias(Keyed):
         heap = self._promotions
         while heap and heap[0][0] <= view.now:
             at, _, job = heappop(heap)
-            if job.state is State.QUEUED and job.since <= at:
+            if job.state is _QUEUED and job.since <= at:
                 self._forgotten[job] = (job.ran, job.waited + view.now - job.since)
                 if self._line:
                     self._line.last(job, view.now)
                 view.queue.again(job)
 
     def _served(self, job: Job, ran: float) -> float:
-        before = self._forgotten.get(job)
-        return self._width(job) * (ran - before[0] if before else ran)
+        if self._forgotten:
+            before = self._forgotten.get(job)
+            ran = ran - before[0] if before else ran
+        return job.accelerators * ran if self.dimensions == 2 else ran
 
     def _width(self, job: Job) -> float:
         return job.accelerators if self.dimensions == 2 else 1.0
@@ -137,7 +141,7 @@ class Tiresias(Keyed):
         return bisect_right(self.thresholds, service)
 
     def _waiting_level(self, job: Job) -> Any:
-        level = self._queue(self._served(job, job.ran + SLACK))
+        level = bisect_right(self.thresholds, self._served(job, job.ran + SLACK))
         if self._line:
             return (level, *self._line.place(job))
         return (level, job.start if job.start == job.start else math.inf, job.sequence)
