@@ -107,12 +107,16 @@ class Says:
         return self.answer
 
 
+OUT_OF_RANGE = "; on 0.5 of an accelerator it must be 0 to 2, which is as fast as on a whole one"
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (-1.0, "interference Says of job 'a': pace is -1.0; it must be a number, 0 or more"),
-        (math.nan, "interference Says of job 'a': pace is nan; it must be a number, 0 or more"),
-        (math.inf, "interference Says of job 'a': pace is inf; it must be a number, 0 or more"),
+        (-1.0, f"interference Says of job 'a': pace is -1.0{OUT_OF_RANGE}"),
+        (math.nan, f"interference Says of job 'a': pace is nan{OUT_OF_RANGE}"),
+        (math.inf, f"interference Says of job 'a': pace is inf{OUT_OF_RANGE}"),
+        (7, f"interference Says of job 'a': pace is 7{OUT_OF_RANGE}"),
         ("fast", "interference Says of job 'a': TypeError: '<=' not supported between instances of 'int' and 'str'"),
         (KeyError("gpt"), "interference Says of job 'a': KeyError: 'gpt'"),
     ],

@@ -561,7 +561,7 @@ ILLEGAL: dict[str, tuple[Policy, str]] = {
         "policy copied at 1 s: illegal Start of job 'a': it is no job of this run, perhaps a copy of one: give "
         "the very object that the view shows",
     ),
-    "a job": (every(lambda each: each), AT_1 + "<a>" + YIELD),
+    "a job": (every(lambda each: each), AT_1 + "job 'a'" + YIELD),
     "a name": (every(lambda each: Start(each.id)), AT_1 + "Start(job='a', placement=None)" + YIELD),  # type: ignore[arg-type]
     "None": (every(lambda each: None), AT_1 + "None" + YIELD),
     "fails at once": (divide, "policy divide at 1 s: ZeroDivisionError: division by zero"),
@@ -729,6 +729,11 @@ def test_turns_too_short_for_the_restart_come_to_an_end(monkeypatch: pytest.Monk
     jobs = [job("a", 0.0, 100.0), job("b", 0.0, 100.0)]
     replay(jobs, schedulers.get("las")(quantum=10.0), topology=1, restart=20.0)
     assert all(each.state is State.COMPLETED for each in jobs)
+
+
+def test_an_interval_that_is_no_number_is_refused() -> None:
+    with pytest.raises(PolicyError, match="interval is '5 min'; it must be a number of seconds"):
+        replay([job("a", 0.0, 1.0)], Diary(interval="5 min"))  # type: ignore[arg-type]
 
 
 def test_an_interval_that_is_none_is_no_interval() -> None:

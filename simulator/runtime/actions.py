@@ -78,7 +78,8 @@ class Actions:
 
     def _refuse(self, action: object) -> NoReturn:
         wanted = "yield Start(job), Preempt(job), Migrate, Resize, Share, Hold or Reject"
-        raise self._policy.error(f"{action!r} is not an action; {wanted}")
+        what = f"job {action.id!r}" if isinstance(action, Job) else repr(action)
+        raise self._policy.error(f"{what} is not an action; {wanted}")
 
     def _start(self, job: Job, placement: Placement | None) -> None:
         view = self._view

@@ -10,7 +10,9 @@ from simulator.workload.speedup import Given
 
 TOO_LARGE = "larger than the cluster"
 NO_PROGRESS = "it makes no progress on any type of accelerators that it may have here"
-NO_SERVER = "no server could ever hold it (accelerator type, cores, memory, or servers it may span)"
+NO_SERVER = (
+    "no server could ever hold it (accelerator type, partition, labels, taints, cores, memory, or servers it may span)"
+)
 
 
 class Eligibility:

@@ -25,10 +25,17 @@ class Host:
         self.on_submit = self._hook("on_submit")
         self.on_finish = self._hook("on_finish")
         self.on_tick = self._hook("on_tick")
-        interval = getattr(scheduler, "interval", None) or 0.0
-        self.interval: float = interval if interval > 0 else 0.0
+        self.interval: float = self._interval(getattr(scheduler, "interval", None))
         self.always = bool(getattr(scheduler, "always", False))
         self.wakes = hasattr(scheduler, "wake")
+
+    def _interval(self, given: object) -> float:
+        """Seconds between two ticks; 0 for none."""
+        if given is None:
+            return 0.0
+        if isinstance(given, bool) or not isinstance(given, int | float):
+            raise self.error(f"interval is {given!r}; it must be a number of seconds")
+        return float(given) if given > 0 else 0.0
 
     def reset(self, rng: np.random.Generator) -> None:
         """Say that a run begins, and give the random numbers that are the scheduler's own."""

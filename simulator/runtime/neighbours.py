@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from simulator.core.errors import PolicyError, SimulatorError
@@ -11,6 +10,10 @@ from simulator.workload.jobs import Job
 
 Place = tuple[int, int]
 """A server and one of its accelerators, by index."""
+
+
+_WHOLE = 1 + 1e-9
+"""All of an accelerator, and what rounding may add."""
 
 
 class Neighbours:
@@ -50,14 +53,15 @@ class Neighbours:
         name = type(self._interference).__name__
         try:
             pace = self._interference.pace(job, share, others)
-            good = 0 <= pace < math.inf
+            good = 0 <= pace <= _WHOLE / share
         except SimulatorError:
             raise
         except (Exception, SystemExit) as error:
             raise PolicyError(f"interference {name} of job {job.id!r}: {type(error).__name__}: {error}") from error
         if not good:
             raise PolicyError(
-                f"interference {name} of job {job.id!r}: pace is {pace!r}; it must be a number, 0 or more"
+                f"interference {name} of job {job.id!r}: pace is {pace!r}; on {share:g} of an accelerator it must be 0 "
+                f"to {1 / share:g}, which is as fast as on a whole one"
             )
         return pace
 
