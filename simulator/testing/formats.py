@@ -22,7 +22,7 @@ def check_format(format: Any, text: str, rows: int, file: str = "trace.csv", **o
 
     ``text`` is a small file of the format with ``rows`` rows, ``file`` what it is called.
 
-    >>> check_format("philly", "timestamp,duration,num_gpus,gpu_time,cluster\n0,60,1,60,a\n5,90,2,180,b\n", rows=2)
+    >>> check_format("gaia", "arrival_time,length,cpus\n0,0.5,1\n0.25,2,16\n", rows=2)
     """
 
     class Given(FormatContract):

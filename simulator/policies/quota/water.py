@@ -27,8 +27,9 @@ def deserved(total: float, demands: Mapping[str, Demand]) -> dict[str, float]:
     ``capability`` bounds it from above and ``guarantee`` from below, whether asked for or not; what is guaranteed to
     some is nobody else's.
 
-    >>> deserved(12, {"a": Demand(100, weight=1), "b": Demand(100, weight=2), "c": Demand(1, weight=3)})
-    {'a': 3.6666666666666665, 'b': 7.333333333333334, 'c': 1.0}
+    >>> found = deserved(12, {"a": Demand(100, weight=1), "b": Demand(100, weight=2), "c": Demand(1, weight=3)})
+    >>> {name: round(share, 3) for name, share in found.items()}
+    {'a': 3.667, 'b': 7.333, 'c': 1}
     """
     guaranteed = sum(demand.guarantee for demand in demands.values())
     most = {
