@@ -51,9 +51,11 @@ def test_the_placement_among_the_parts_is_the_scenarios() -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("{order: sfj}", "unknown order 'sfj'. Did you mean 'sjf'?"),
+        ("{order: sfj}", "scheduler.order: unknown order 'sfj'"),
+        ("{order: sfj}", "Did you mean 'sjf'?"),
         ("{order: {quantum: 5 min}}", "order: 'kind' is missing."),
-        ("{order: sjf, backfill: {kind: easy, dpth: 3}}", "backfill 'easy' has no option 'dpth'."),
+        ("{order: sjf, backfill: {kind: easy, dpth: 3}}", "scheduler.backfill.dpth: unknown key 'dpth'"),
+        ("{order: sjf, backfill: {kind: easy, dpth: 3}}", "Did you mean 'depth'? Known: depth, estimates."),
         ("{order: sjf, quantum: 5 min}", "quantum"),
     ],
 )
