@@ -9,10 +9,13 @@ import pytest
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
 from simulator.core.rng import stream
 from simulator.policies.cells import Cells, power
 from simulator.policies.neighbourhoods import Neighbourhoods
 from simulator.policies.placement.hived import HiveD
+from simulator.testing import replay
+from simulator.testing.situations import servers as pool
 from simulator.workload.jobs import BatchJob
 
 
@@ -172,3 +175,9 @@ def test_the_tree_has_gaps_where_there_are_no_accelerators() -> None:
 def test_what_is_wrong_with_cells_is_said(cells: Any, said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}$"):
         HiveD(cells)
+
+
+def test_cells_that_the_cluster_does_not_have_are_refused() -> None:
+    wrong = HiveD(cells={"red": {"server": 9}})
+    with pytest.raises(InputError, match="tenants own 9 cells, and the cluster has room for the 2 largest: none is"):
+        replay([BatchJob(id="a", submit=0, duration=1, accelerators=1)], topology=pool(2, 4), placer=wrong)

@@ -168,7 +168,7 @@ def test_las_puts_newcomers_first() -> None:
 
 @pytest.mark.parametrize("quantum", [0.0, -1.0, math.nan, math.inf])
 def test_las_wants_a_quantum(quantum: float) -> None:
-    with pytest.raises(ValueError, match=r"^quantum is .* s; it must be a finite number above 0$"):
+    with pytest.raises(ValueError, match=r"^quantum is .* s; it must be a finite number of at least 0.001 s$"):
         schedulers.get("las")(quantum=quantum)
 
 

@@ -159,3 +159,14 @@ def test_a_run_with_a_horizon_is_woken_until_then() -> None:
     alarm = Alarm(2.0, 4.0, 6.0, opens=99.0)
     replay([job("a", 0.0, 1.0, 1.0)], alarm, until=4.0)
     assert alarm.asked == [0.0, 2.0, 4.0]
+
+
+def test_an_interval_too_short_for_a_run_to_end_is_refused() -> None:
+    class Hasty:
+        interval = 1e-9
+
+        def schedule(self, view: ClusterView) -> Iterator[Action]:
+            return iter(())
+
+    with pytest.raises(PolicyError, match=r"interval is 1e-09 s; it must be at least 0\.001 s, or 0 for none"):
+        replay([job("a", 0.0, 1.0, 1.0)], Hasty(), topology=1)

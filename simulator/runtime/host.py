@@ -11,6 +11,9 @@ from simulator.core.clock import Clock
 from simulator.core.errors import PolicyError, SimulatorError
 from simulator.policies.api import Action, ClusterView, Scheduler
 
+_SHORTEST = 1e-3
+"""Seconds between two ticks: with less a run would never end."""
+
 
 class Host:
     """Calls a scheduler and its optional hooks, which are None where it has none.
@@ -35,6 +38,8 @@ class Host:
             return 0.0
         if isinstance(given, bool) or not isinstance(given, int | float):
             raise self.error(f"interval is {given!r}; it must be a number of seconds")
+        if 0 < given < _SHORTEST:
+            raise self.error(f"interval is {given:g} s; it must be at least {_SHORTEST:g} s, or 0 for none")
         return float(given) if given > 0 else 0.0
 
     def reset(self, rng: np.random.Generator) -> None:

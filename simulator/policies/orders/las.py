@@ -16,6 +16,10 @@ from simulator.workload.jobs import Job, State
 _QUEUED = State.QUEUED
 
 
+_SHORTEST = 1e-3
+"""Seconds: with shorter turns a run does nothing but take turns."""
+
+
 @orders.register("las")
 class Las(Keyed):
     """Those that have run for the fewest whole quanta first; needs no estimates.
@@ -26,8 +30,8 @@ class Las(Keyed):
     """
 
     def __init__(self, quantum: Seconds = 300.0) -> None:
-        if not 0 < quantum < math.inf:
-            raise ValueError(f"quantum is {quantum:g} s; it must be a finite number above 0")
+        if not _SHORTEST <= quantum < math.inf:
+            raise ValueError(f"quantum is {quantum:g} s; it must be a finite number of at least {_SHORTEST:g} s")
         super().__init__(self._level_in_queue, "las")
         self.quantum = self.interval = quantum
         self._slack = 1e-9 * quantum

@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError
 from simulator.policies.api import placers
 from simulator.policies.cells import Cells, Spot, power
 from simulator.policies.gang import room_for, small, tightest
@@ -115,11 +116,25 @@ class HiveD:
         hoods = self._known.of(topology)
         if self._physical is None or self._hoods is not hoods:
             self._physical, self._hoods = Cells(nodes.total, hoods), hoods
+            self._check_owned(self._physical)
         self._plan = self._find(job, nodes, self._physical, hoods)
         if self._plan is None:
             self._refused.add(asked)
             return None
         return self._plan.placement
+
+    def _check_owned(self, physical: Cells) -> None:
+        """Refuse cells that an empty cluster could not give all at once."""
+        taken = np.zeros_like(physical.held)
+        sizes = sorted((size for tenant in self.cells for size in self._unbound(tenant)), reverse=True)
+        for number, size in enumerate(sizes):
+            spot = physical.tightest(size, self._full(physical, size), taken)
+            if spot is None:
+                raise InputError(
+                    f"cells: tenants own {len(sizes)} cells, and the cluster has room for the {number} largest: "
+                    f"none is left for one of {size} accelerators; guarantee fewer"
+                )
+            self._mark(Cell("", size, spot), taken)
 
     def _find(self, job: Job, nodes: Allocator, physical: Cells, hoods: Neighbourhoods) -> _Plan | None:
         room = room_for(job, nodes)
