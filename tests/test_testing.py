@@ -943,3 +943,8 @@ def test_replay_sorts_checks_and_takes_names_and_objects() -> None:
     record = replay(jobs(), until=5.0)
     assert record.facts["end"] == 5.0
     assert any("wait + compute" in statement for statement in record.facts["invariants"])
+
+
+def test_a_scheduler_that_knows_the_truth_is_told_so() -> None:
+    with pytest.raises(AssertionError, match=r"Most likely it looks at job\.duration; take job\.estimate"):
+        check_scheduler(by(lambda job: job.duration))

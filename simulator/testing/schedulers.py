@@ -180,6 +180,20 @@ class SchedulerContract:
             "go by job.sequence"
         )
 
+    def test_knows_only_estimates(self) -> None:
+        """How long a job really runs, beyond what is estimated, decides nothing before it ends."""
+        chosen = []
+        for longer in (1.0, 7.0):
+            jobs = crowd(30, largest=6)
+            for index, each in enumerate(jobs):
+                each.submit, each.duration = 0.0, each.duration * (longer if index % 2 else 1.0)
+            _play(self.make(), jobs, 8, until=0.5)
+            chosen.append([index for index, each in enumerate(jobs) if each.start == 0.0])
+        assert chosen[0] == chosen[1], (
+            "which of 30 jobs it starts first depends on how long they will really run, though all that it is told of "
+            "them is the same. Most likely it looks at job.duration; take job.estimate, or view.remaining(job)"
+        )
+
     def test_keeps_nothing_from_one_run_to_the_next(self) -> None:
         """An object that has seen other jobs, on another cluster, does as a fresh one."""
         fresh = _play(self.make(), crowd(30, largest=4), 8)
