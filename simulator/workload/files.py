@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -46,7 +46,7 @@ def check_file(path: Path, json: bool | None = False) -> None:
             raise InputError(Problem(f"this is {kind}, not {wanted}", file=str(path), hint=hint))
 
 
-def text_lines(path: Path, pieces: bool = False) -> Iterator[str]:
+def text_lines(path: Path, pieces: bool = False) -> Generator[str, None, None]:
     """Yield the lines of a plain or gzip-compressed UTF-8 file; raise ``InputError`` where it cannot be read on.
 
     A line of more than a million characters is an error too, or with ``pieces`` comes in pieces of that length.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ def json_objects(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     check_file(path, json=True)
     text = _Text(path)
+    with closing(text):
+        yield from _elements(text, what)
+
+
+def _elements(text: _Text, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
     first = text.next()
     if first != "[":
         found = "empty" if not first else "a single JSON object" if first == "{" else "not JSON"
@@ -66,6 +72,10 @@ class _Text:
         self._counted = 0
         self.at = 0
         self._decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._pieces.close()
 
     def next(self) -> str:
         """Go to the next character that is no blank and return it; the empty text at the end of the file."""

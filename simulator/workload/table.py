@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -53,22 +54,28 @@ class Table:
         if len(delimiter) != 1:
             raise InputError(f"delimiter: {delimiter!r} is not one character")
         self._delimiter = delimiter
+        self._text = text_lines(self.path)
         self._lines = csv.reader(
-            tidy(text_lines(self.path)),
+            tidy(self._text),
             delimiter=delimiter,
             quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
             skipinitialspace=True,
             strict=True,  # without it a quote that is never closed swallows the rest of the file
         )
         self._held: list[list[str]] = []
-        cells = self._read_header() if not names else self._without_header(names)
-        self._closed = len(cells) > 1 and cells[-1] == ""
-        self.header = self.book.header = cells[:-1] if self._closed else cells
-        self._check_header(required, known)
+        try:
+            cells = self._read_header() if not names else self._without_header(names)
+            self._closed = len(cells) > 1 and cells[-1] == ""
+            self.header = self.book.header = cells[:-1] if self._closed else cells
+            self._check_header(required, known)
+        except InputError:
+            self._text.close()
+            raise
 
     def gather(self, parse: Parse) -> Columns:
         """Apply ``parse`` to all rows and join what it returns; raise the problems that were found."""
-        parts = [parse(rows) for rows in self._rows()]
+        with closing(self._text):
+            parts = [parse(rows) for rows in self._rows()]
         if not parts and not self.book.problems:
             self.book.problems.add("there is a header, but no row below it")
         self.book.problems.check()
