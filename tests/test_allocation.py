@@ -295,8 +295,8 @@ def test_partitions_labels_and_taints_say_who_may_go_where(wants: dict[str, Any]
     assert fitting == servers
     assert nodes.could_hold_for(job) is bool(servers)
     for index in np.flatnonzero(~nodes.allowed(job)):
-        assert f"server '{ROOMS[index].name}'" in nodes.admission.refusal(int(index), job)
-    assert all(nodes.admission.refusal(int(index), job) == "" for index in np.flatnonzero(nodes.allowed(job)))
+        assert f"server '{ROOMS[index].name}'" in nodes.constraints.refusal(int(index), job)
+    assert all(nodes.constraints.refusal(int(index), job) == "" for index in np.flatnonzero(nodes.allowed(job)))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_partitions_labels_and_taints_say_who_may_go_where(wants: dict[str, Any]
 def test_who_may_not_go_somewhere_is_told_why(server: int, wants: dict[str, Any], said: str) -> None:
     nodes = Allocator(ROOMS)
     nodes.reserve([0], "red")
-    assert nodes.admission.refusal(server, asks(**wants)) == said
+    assert nodes.constraints.refusal(server, asks(**wants)) == said
 
 
 def test_a_cluster_without_partitions_or_labels_takes_jobs_that_name_some() -> None:

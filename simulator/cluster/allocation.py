@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from simulator.cluster.admission import Admission, Request
 from simulator.cluster.capacity import by_type, holds
+from simulator.cluster.constraints import Constraints, Request
 from simulator.cluster.levels import Levels, worth_it
 from simulator.cluster.shares import MILLI, Shares, milli
 from simulator.cluster.topology import Server
@@ -54,9 +54,9 @@ class Allocator:
         self.largest_share, self.beside = self._shares.largest, self._shares.beside
         self.plain = all(math.isinf(s.cores) and math.isinf(s.memory) for s in servers)
         """Whether only accelerators count: no server limits cores or memory."""
-        self.admission = Admission(servers)
+        self.constraints = Constraints(servers)
         """Who may go where: partitions, labels, taints, types, bookings."""
-        self.reserved = self.admission.reserved
+        self.reserved = self.constraints.reserved
         self._device_free: np.ndarray | None = None
         self._levels: Levels | None = None
         self._leveled = worth_it([server.accelerators for server in servers])
@@ -109,11 +109,11 @@ class Allocator:
 
     def open_to(self, job: Request) -> bool:
         """Whether nothing but accelerators counts for the job: any server that has them free will do."""
-        return self.admission.open_to(job) and not (job.cores or job.memory)
+        return self.constraints.open_to(job) and not (job.cores or job.memory)
 
     def allowed(self, job: Request) -> np.ndarray:
         """Which servers are up and may take some of the job, whatever is free there; booleans of shape (servers,)."""
-        mask: np.ndarray = self.up.copy() if self.admission.open_to(job) else self.up & self.admission.mask(job)
+        mask: np.ndarray = self.up.copy() if self.constraints.open_to(job) else self.up & self.constraints.mask(job)
         return mask
 
     def eligible_for(self, job: Request) -> np.ndarray:
@@ -130,11 +130,11 @@ class Allocator:
 
         A server that was booked already changes hands.
         """
-        self.admission.reserve(servers, tenant)
+        self.constraints.reserve(servers, tenant)
 
     def release_reserve(self, servers: Iterable[int]) -> None:
         """Take servers out of their bookings; one that is not booked stays as it is."""
-        self.admission.release(servers)
+        self.constraints.release(servers)
 
     def fits(
         self, accelerators: float, cores: float = 0.0, memory: float = 0.0, types: Sequence[str] = ()
@@ -237,7 +237,7 @@ class Allocator:
         """
         wanted = job.accelerators if accelerators is None else accelerators
         part = wanted / job.accelerators if job.accelerators else 1.0
-        right = self.admission.lasting(job)
+        right = self.constraints.lasting(job)
         return holds(self._there, (wanted, job.cores * part, job.memory * part), right, job.max_servers)
 
     def _check(self, server: int, accelerators: float, cores: float, memory: float) -> None:

@@ -111,7 +111,7 @@ def checked(job: Job, placement: Placement, nodes: Allocator, wanted: float | No
         if len(placement) == 1:
             ((server, taken),) = placement
             right = type(server) is int and 0 <= server < len(nodes.jobs)
-            if right and taken == job.accelerators and nodes.admission.open_to(job):
+            if right and taken == job.accelerators and nodes.constraints.open_to(job):
                 return ((server, taken),)
         plain = tuple((index(server), float(taken)) for server, taken in placement)
     except (TypeError, ValueError):
@@ -120,7 +120,7 @@ def checked(job: Job, placement: Placement, nodes: Allocator, wanted: float | No
     for server, taken in plain:
         if not 0 <= server < len(nodes):
             raise ValueError(f"placed on server {server}, servers are 0 to {len(nodes) - 1}")
-        refusal = nodes.admission.refusal(server, job)
+        refusal = nodes.constraints.refusal(server, job)
         if refusal and taken > mine.get(server, 0.0):  # who runs on a server that was booked since may stay
             raise ValueError(refusal)
     if len({server for server, _ in plain}) < len(plain):

@@ -91,7 +91,11 @@ class View:
         wanted = job.accelerators if accelerators is None else accelerators
         if wanted > nodes.free_total and wanted >= 1:
             return None
-        if self._pool and 1 <= wanted == int(wanted) and not (job.partition or job.selector or nodes.admission.booked):
+        if (
+            self._pool
+            and 1 <= wanted == int(wanted)
+            and not (job.partition or job.selector or nodes.constraints.booked)
+        ):
             return ((0, wanted),)
         if accelerators is not None and accelerators != job.accelerators:
             job = resized(job, accelerators)

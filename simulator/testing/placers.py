@@ -44,7 +44,7 @@ class PlacerContract:
             for each, nodes in placements(topology):
                 placement = _placed(self._placer(), each, nodes, topology)
                 refusal = next(
-                    (said for server, _ in placement or () if (said := nodes.admission.refusal(server, each))), ""
+                    (said for server, _ in placement or () if (said := nodes.constraints.refusal(server, each))), ""
                 )
                 assert not refusal, (
                     f"{_shown(each)} is placed on {placement!r}: {refusal}. Most likely nodes.fits is asked, which "

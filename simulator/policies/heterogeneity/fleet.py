@@ -62,8 +62,8 @@ class Fleet:
     def _pace(self, job: Job) -> np.ndarray:
         nodes = self._view.nodes
         open_to = np.ones(len(nodes), dtype=bool)
-        if not nodes.admission.open_to(job):
-            open_to = nodes.admission.lasting(job)
+        if not nodes.constraints.open_to(job):
+            open_to = nodes.constraints.lasting(job)
         row = np.array([self._on(job, kind, open_to) for kind in range(len(self.types))])
         if not self._aware:
             row = np.where(row > 0, 1 / max(job.estimate, _SHORTEST), 0.0)

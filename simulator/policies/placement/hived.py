@@ -106,7 +106,7 @@ class HiveD:
         if small(job):
             server = tightest(job, nodes)
             return None if server is None else ((server, job.accelerators),)
-        state = (self._moves, nodes.free_total, nodes.capacity, nodes.admission.booked)
+        state = (self._moves, nodes.free_total, nodes.capacity, nodes.constraints.booked)
         if self._refused_in is None or self._refused_in[0] is not nodes or self._refused_in[1] != state:
             self._refused_in = (nodes, state)
             self._refused.clear()

@@ -52,7 +52,7 @@ class Request(Protocol):
         """Whose job it is."""
 
 
-class Admission:
+class Constraints:
     """Which servers may take which jobs, whatever is free there.
 
     ``reserved`` is an int array of shape (servers,): -1, or the number of the tenant that the server is booked for.
