@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
-from simulator.policies.gang import take
+from simulator.policies.gang import room_for, small, take, tightest
 from simulator.workload.jobs import Job, Placement
 
 
@@ -94,3 +96,22 @@ def fullest_that_holds(job: Job, nodes: Allocator, room: np.ndarray) -> Placemen
     """The fullest server that holds the whole gang; None when none does."""
     whole = np.flatnonzero(room >= job.accelerators)
     return ((int(whole[np.argmin(nodes.free[whole])]), job.accelerators),) if len(whole) else None
+
+
+class OneServerFirst(ABC):
+    """A placement that keeps a job on one server where it can; subclasses say where gangs go that no server holds."""
+
+    def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
+        """Take the fullest server that holds the job, else several; None where not enough is free."""
+        if small(job):
+            server = tightest(job, nodes)
+            return None if server is None else ((server, job.accelerators),)
+        room = room_for(job, nodes)
+        whole = fullest_that_holds(job, nodes, room)
+        if whole or int(room.sum()) < job.accelerators:
+            return whole
+        return self.over_several(job, nodes, room, topology)
+
+    @abstractmethod
+    def over_several(self, job: Job, nodes: Allocator, room: np.ndarray, topology: Topology) -> Placement | None:
+        """Place a gang on several servers, of which each has ``room`` for so many of its accelerators."""

@@ -22,7 +22,8 @@ from simulator.workload.jobs import Job, Placement, State
 class Actions:
     """Carries out the actions of one pass after the other; an illegal one is a ``PolicyError`` with the numbers.
 
-    ``reject`` takes a job that the policy turns away, ``placer`` what follows the running jobs for a placement policy.
+    ``reject`` takes a job that the policy turns away; ``came``, ``placed`` and ``lifted`` are what a placement policy
+    follows the jobs by.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Actions:
             else:
                 self._refuse(action)
         if self._requeued:
-            self._requeue()
+            self.requeue()
         if self._shares.changed:
             too_much = self._shares.settle()
             if too_much:
@@ -128,14 +129,11 @@ class Actions:
         self._requeued.append(job)
         self._event((self._clock.now, "preempt", job.id, held))
 
-    def _requeue(self) -> None:
+    def requeue(self) -> None:
+        """Let the jobs that were stopped wait again."""
         for job in self._requeued:
             self.queue(job)
         self._requeued.clear()
-
-    def requeue(self) -> None:
-        """Let the jobs that were stopped outside a pass wait again."""
-        self._requeue()
 
     def queue(self, job: Job) -> None:
         """Let a job wait, and tell the scheduler."""

@@ -84,7 +84,7 @@ class Gangs:
         if job.start != job.start:
             job.start = now
         else:
-            job.restarting = self._restart if job.restart < 0 else job.restart
+            self._pay_restart(job)
         self._go(job)
 
     def stop(self, job: Job) -> None:
@@ -111,8 +111,11 @@ class Gangs:
         self._take(job, placement)
         if moved:
             job.moves += 1
-            job.restarting = self._restart if job.restart < 0 else job.restart
+            self._pay_restart(job)
         self._go(job)
+
+    def _pay_restart(self, job: Job) -> None:
+        job.restarting = self._restart if job.restart < 0 else job.restart
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a running job up to now."""
@@ -181,19 +184,14 @@ class Gangs:
             return
         if job.speedup is None:
             job.work = job.duration
-        if job.limit < _NEVER:
-            self._limit(job)
-        self._motion.begin(job, None)
+        self._begin(job, None)
         if self._neighbours is not None:
             self._neighbours.came(job)
 
     def _begin(self, job: Job, pattern: Pattern | None) -> None:
         if job.limit < _NEVER:
-            self._limit(job)
+            self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
         self._motion.begin(job, pattern)
-
-    def _limit(self, job: Job) -> None:
-        self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
 
     def _halt(self, job: Job) -> None:
         """Let a running job stand still, with its counters up to now."""
@@ -224,11 +222,8 @@ class Gangs:
         nodes = self._nodes
         if len(placement) == 1:
             server, taken = placement[0]
-            cores, memory = (job.cores, job.memory) if taken == job.accelerators else _part(job, taken)
-            if 0 < taken < 1 and self.device is not None:
-                job.devices = (nodes.take(server, taken, cores, memory, self.device(job, server, nodes)),)
-            else:
-                job.devices = (nodes.take(server, taken, cores, memory),)
+            chosen = self.device(job, server, nodes) if self.device is not None and 0 < taken < 1 else -1
+            job.devices = (nodes.take(server, taken, *_part(job, taken), chosen),)
             job.placement = placement
             return
         devices: list[int] = []
@@ -250,10 +245,8 @@ class Gangs:
             return
         if self._slots.numbered:
             self._slots.give(job)
-        if len(placement) == 1:
-            server, taken = placement[0]
-            cores, memory = (job.cores, job.memory) if taken == job.accelerators else _part(job, taken)
-            self._nodes.give(server, taken, cores, memory, job.devices[0])
+        if len(placement) == 1 and placement[0][1] == job.accelerators:
+            self._nodes.give(*placement[0], job.cores, job.memory, job.devices[0])
             return
         for (server, taken), device in zip(placement, job.devices, strict=True):
             self._nodes.give(server, taken, *_part(job, taken), device)
@@ -279,7 +272,9 @@ def _told(job: Job) -> str:
 
 
 def _part(job: Job, taken: float) -> tuple[float, float]:
-    """Cores and memory (bytes) that go with ``taken`` of the job's accelerators."""
+    """Cores and memory (bytes) that go with ``taken`` of the job's accelerators: exactly all of them with all."""
+    if taken == job.accelerators:
+        return job.cores, job.memory
     return job.cores * taken / job.accelerators, job.memory * taken / job.accelerators
 
 

@@ -131,7 +131,7 @@ class Simulation:
             self._arrived, self.pass_soon,
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
-        self._windows = Windows(self.clock, self.nodes, lambda: tuple(self.view.running), self._stop, self._note_server)
+        self._windows = Windows(self.clock, self.nodes, self.view.running, self._actions.stop, self._note_server)
         self._admission.kept = kept
         self._planned = (maintenance, bookings)
         self._placer = placer
@@ -285,9 +285,6 @@ class Simulation:
         now = self.clock.now
         work = sum(progress(job, now) for job in (*self.view.queue, *self.view.running))
         return (*self.counts(), work)
-
-    def _stop(self, job: Job) -> None:
-        self._actions.stop(job)
 
     def _note_server(self, event: str, server: int) -> None:
         """A server went down or came up by plan; alone, that does not prolong the run."""

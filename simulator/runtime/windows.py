@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from simulator.cluster.allocation import Allocator
@@ -53,7 +53,7 @@ class Windows:
         self,
         clock: Clock,
         nodes: Allocator,
-        running: Callable[[], Sequence[Job]],
+        running: Iterable[Job],
         stop: Callable[[Job], None],
         changed: Callable[[str, int], None],
     ) -> None:
@@ -107,7 +107,7 @@ class Windows:
 
     def _down(self, work: Maintenance) -> None:
         chosen = dict.fromkeys(work.servers)
-        for job in self._running():
+        for job in self._running:
             if any(server in chosen for server, _ in job.placement):
                 self._stop(job)
         for server in chosen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ class Wish(NamedTuple):
     type: str | None = None
 
 
-class Rounds:
+class Rounds(ABC):
     """A scheduler of elastic jobs that thinks every ``interval`` seconds; subclasses say what each job is to have.
 
     Between rounds nothing that runs is touched: who comes is started on the fewest accelerators that will do, in the
@@ -58,9 +59,9 @@ class Rounds:
         self.moves.pop(job, None)
         self.largest.pop(job, None)
 
+    @abstractmethod
     def wishes(self, view: ClusterView, jobs: list[Job]) -> Mapping[Job, Wish]:
         """Say what each of ``jobs``, all that run and wait in the order of submission, is to have from now on."""
-        raise NotImplementedError
 
     def schedule(self, view: ClusterView) -> Iterator[Action]:
         """Carry out a round when it is due, or the cluster stands idle; start newcomers where there is room."""

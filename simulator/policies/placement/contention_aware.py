@@ -9,8 +9,8 @@ import numpy as np
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import placers
-from simulator.policies.gang import room_for, small, split, take, tightest
-from simulator.policies.neighbourhoods import Known, Neighbourhoods, fullest_that_holds
+from simulator.policies.gang import split, take
+from simulator.policies.neighbourhoods import Known, Neighbourhoods, OneServerFirst
 from simulator.workload.jobs import BatchJob, Job, Placement
 
 _MOST_NEAR = 8
@@ -18,7 +18,7 @@ _MOST_NEAR = 8
 
 
 @placers.register("contention-aware")
-class ContentionAware:
+class ContentionAware(OneServerFirst):
     """Of several sets of servers the one on whose links the gang and those who run there slow each other down least.
 
     Tried are, where no server holds the gang: the servers with the fewest hops between, each of up to eight
@@ -58,15 +58,8 @@ class ContentionAware:
             for link, load in self._loads.pop(job, {}).items():
                 self._total[link] -= load
 
-    def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
-        """Take one server, else the set with the least slow-down to either side."""
-        if small(job):
-            server = tightest(job, nodes)
-            return None if server is None else ((server, job.accelerators),)
-        room = room_for(job, nodes)
-        whole = fullest_that_holds(job, nodes, room)
-        if whole or int(room.sum()) < job.accelerators:
-            return whole
+    def over_several(self, job: Job, nodes: Allocator, room: np.ndarray, topology: Topology) -> Placement | None:
+        """Take the set with the least slow-down to either side."""
         hoods = self._known.of(topology)
         nearest = hoods.gather(job, room)
         if nearest is None or not topology.has_network or not _communicates(job):

@@ -7,15 +7,14 @@ import numpy as np
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import placers
-from simulator.policies.gang import room_for, small, tightest
-from simulator.policies.neighbourhoods import Known, Neighbourhoods, fullest_that_holds
+from simulator.policies.neighbourhoods import Known, Neighbourhoods, OneServerFirst
 from simulator.workload.jobs import Job, Placement
 
 Numbers = tuple[int, ...]
 
 
 @placers.register("rail-aware")
-class RailAware:
+class RailAware(OneServerFirst):
     """Gangs in equal parts on the same accelerator numbers of each server, so that every ring stays on its own rail.
 
     On rails accelerator number r of each server meets those of the others on a leaf of its own (NVIDIA DGX SuperPOD
@@ -58,15 +57,8 @@ class RailAware:
             number += 1
         return tuple(numbers)
 
-    def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
-        """Take one server, else servers on whose accelerators all rings stay on their rails, else those nearest."""
-        if small(job):
-            server = tightest(job, nodes)
-            return None if server is None else ((server, job.accelerators),)
-        room = room_for(job, nodes)
-        whole = fullest_that_holds(job, nodes, room)
-        if whole or int(room.sum()) < job.accelerators:
-            return whole
+    def over_several(self, job: Job, nodes: Allocator, room: np.ndarray, topology: Topology) -> Placement | None:
+        """Take servers on whose accelerators all rings stay on their rails, else those nearest."""
         hoods = self._known.of(topology)
         return (self._aligned(job, room, hoods) if topology.wired else None) or hoods.gather(job, room)
 

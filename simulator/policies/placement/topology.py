@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.policies.api import placers
-from simulator.policies.gang import room_for, small, tightest
-from simulator.policies.neighbourhoods import Known, fullest_that_holds
+from simulator.policies.neighbourhoods import Known, OneServerFirst
 from simulator.workload.jobs import Job, Placement
 
 
 @placers.register("topology")
-class FewestHops:
+class FewestHops(OneServerFirst):
     """As close together as possible: one server, else one leaf switch, else the switches with the fewest hops between.
 
     Servers on the same switch form a neighbourhood. A gang that fits into none is built around each neighbourhood in
@@ -21,10 +22,6 @@ class FewestHops:
     def __init__(self) -> None:
         self._known = Known()
 
-    def place(self, job: Job, nodes: Allocator, topology: Topology) -> Placement | None:
-        """Take the tightest server, neighbourhood or set of neighbourhoods that holds the gang."""
-        if small(job):
-            server = tightest(job, nodes)
-            return None if server is None else ((server, job.accelerators),)
-        room = room_for(job, nodes)
-        return fullest_that_holds(job, nodes, room) or self._known.of(topology).gather(job, room)
+    def over_several(self, job: Job, nodes: Allocator, room: np.ndarray, topology: Topology) -> Placement | None:
+        """Take the tightest neighbourhood, or set of neighbourhoods, that holds the gang."""
+        return self._known.of(topology).gather(job, room)

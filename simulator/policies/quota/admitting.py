@@ -6,6 +6,7 @@ back waits until somebody of the same tree of cohorts gives quota back, one that
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ UNKNOWN = ("best-effort", "reject", "error")
 OVERSIZED = ("reject", "hold")
 
 
-class QuotaAdmission:
+class QuotaAdmission(ABC):
     """Starts jobs that their tenant's quota admits and that have a place, whole gangs only.
 
     ``unknown`` says what becomes of jobs of tenants without a quota: they run on what nobody with a quota wants, and
@@ -140,9 +141,9 @@ class QuotaAdmission:
                 yield Hold(job, QUOTA)
         self._servers = _state(view)
 
+    @abstractmethod
     def _turns(self, heads: dict[str, Claim]) -> Iterable[Claim]:
         """The heads in the order in which they are considered; the dictionary may be emptied."""
-        raise NotImplementedError
 
     def _targets(self, view: ClusterView, claim: Claim) -> list[Claim]:
         """Jobs to stop so that a claim gets its quota; none where that is not done."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.policies.heterogeneity.objectives import objectives
+from simulator.policies.heterogeneity.objectives import objectives, traits
 from simulator.policies.heterogeneity.problem import Problem
 
 
 @objectives.register("fifo")
+@traits(conserving=False)
 def fifo(task: Problem) -> np.ndarray:
     """In the order of arrival, each job gets the fastest type that still holds it, until one finds none.
 
@@ -28,6 +29,3 @@ def fifo(task: Problem) -> np.ndarray:
         shares[job, best] = 1.0
         left[best] -= gang
     return shares
-
-
-fifo.conserving = False  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.policies.heterogeneity.isolation import fair_seconds
-from simulator.policies.heterogeneity.objectives import objectives
+from simulator.policies.heterogeneity.objectives import objectives, traits
 from simulator.policies.heterogeneity.problem import Problem, equal_share, proportional
 from simulator.policies.heterogeneity.program import Program, levelled
 
@@ -14,6 +14,7 @@ _TOLERANCE = 1e-3
 
 
 @objectives.register("finish-time-fairness")
+@traits(looks_back=True)
 def finish_time_fairness(task: Problem) -> np.ndarray:
     """The largest rho is as small as possible: the time of a job here over that on an equal share of the cluster.
 
@@ -58,6 +59,3 @@ def finish_time_fairness(task: Problem) -> np.ndarray:
         else:
             low, low_value = middle, np.log(level) if level > 0 else -50.0
     return best
-
-
-finish_time_fairness.looks_back = True  # type: ignore[attr-defined]
