@@ -89,10 +89,58 @@ LINKS = (
     Column("load", "float64", "B/s", "what it carries, mean over the time that the row holds"),
     Column("capacity", "float64", "B/s", "what it could carry, mean over the same time; 0 while it is down"),
 )
+REQUESTS = (
+    Column("id", "str", "", "name of the request"),
+    Column("workload", "str", "", "service that it was sent to"),
+    Column("tenant", "str", "", "user or team that it came from"),
+    Column("class", "str", "", "class of service"),
+    Column("adapter", "str", "", "LoRA adapter that it needed"),
+    Column("session", "str", "", "conversation or chain that it belongs to"),
+    Column("row", "int64", "", "row of the log, from 1 after the header; -1 without a file"),
+    Column("replica", "int64", "", "replica that it was on last, numbered within the service; -1 when on none"),
+    Column("input", "int64", "tokens", "length of its prompt"),
+    Column("output", "int64", "tokens", "tokens it was to generate"),
+    Column("generated", "int64", "tokens", "tokens that it got"),
+    Column("cached", "int64", "tokens", "of its prompt, found in the prefix cache when it was first let in"),
+    Column("recomputed", "int64", "tokens", "thrown away at preemptions, to be computed again"),
+    Column("preemptions", "int64", "", "times that it had to leave a batch"),
+    Column("attempts", "int64", "", "times that it was sent to a replica"),
+    Column("arrival", "float64", "s", "when the client sent it"),
+    Column("start", "float64", "s", "when some of its prompt was first computed; empty when never"),
+    Column("first_token", "float64", "s", "when its first token was there; empty when never"),
+    Column("end", "float64", "s", "when it was through, rejected or given up; empty when it was not within the run"),
+    Column("ttft", "float64", "s", "time to first token: first_token - arrival"),
+    Column("tpot", "float64", "s", "time per output token after the first: (end - first_token) / (output - 1)"),
+    Column("e2e", "float64", "s", "end-to-end latency: end - arrival; of finished requests"),
+    Column("queue", "float64", "s", "of e2e: until its first start, all attempts"),
+    Column("prefill", "float64", "s", "of e2e: from its first start to its first token"),
+    Column("transfer", "float64", "s", "of e2e: until its keys and values had come to where it decodes"),
+    Column("stalled", "float64", "s", "of e2e: preempted, after its first token, until the next one"),
+    Column("decode", "float64", "s", "of e2e: the rest, generating tokens"),
+    Column("slo_ttft", "float64", "s", "bound that its class sets on ttft; infinite without one"),
+    Column("slo_tpot", "float64", "s", "bound that its class sets on tpot; infinite without one"),
+    Column("slo_e2e", "float64", "s", "bound that its class sets on e2e; infinite without one"),
+    Column("state", "str", "", "FINISHED, REJECTED, TIMEOUT (given up by its client), or UNFINISHED at the horizon"),
+    Column("reason", "str", "", "why it was rejected; empty otherwise"),
+)
+ITERATIONS = (
+    Column("time", "float64", "s", "start of the first of a run of like iterations"),
+    Column("workload", "str", "", "service"),
+    Column("replica", "int64", "", "number of the replica within the service"),
+    Column("count", "int64", "", "iterations in a row with the same sequences"),
+    Column("first", "float64", "s", "duration of the first of them"),
+    Column("growth", "float64", "s", "by how much each takes longer than the one before"),
+    Column("sequences", "int64", "", "sequences that got their next token in each of them"),
+    Column("prompt", "int64", "tokens", "prompt tokens that each computed"),
+    Column("stall", "float64", "s", "time before it in which these sequences stood still since their last tokens"),
+    Column("tokens", "int64", "tokens", "tokens generated in all of them, first tokens of requests included"),
+    Column("waiting", "int64", "", "requests that waited at the replica when it began"),
+    Column("held", "int64", "blocks", "KV blocks held by requests when it began"),
+)
 TABLES: dict[str, tuple[Column, ...]] = {"jobs": JOBS, "flows": FLOWS, "series": SERIES, "events": EVENTS}
 """Tables of every record."""
-ON_REQUEST: dict[str, tuple[Column, ...]] = {"links": LINKS}
-"""Tables of records whose run was asked for them."""
+ON_REQUEST: dict[str, tuple[Column, ...]] = {"links": LINKS, "requests": REQUESTS, "iterations": ITERATIONS}
+"""Tables of records whose run was asked for them, or had services."""
 DECLARED = TABLES | ON_REQUEST
 
 

@@ -1,0 +1,1 @@
+"""Batching: how an inference engine puts its iterations together."""

@@ -1,0 +1,1 @@
+"""Autoscalers of replicas."""

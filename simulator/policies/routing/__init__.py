@@ -1,0 +1,1 @@
+"""Routers: which replica of a service a request is sent to."""
