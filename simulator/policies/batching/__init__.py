@@ -1,1 +1,1 @@
-"""Batching: how an inference engine puts its iterations together."""
+"""Batching: how a replica puts its iterations together."""

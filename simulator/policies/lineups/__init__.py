@@ -1,1 +1,1 @@
-"""Lineups: in which order the requests that wait at a replica are let in."""
+"""Lineups: the queue of one replica."""

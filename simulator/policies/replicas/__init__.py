@@ -1,1 +1,1 @@
-"""Autoscalers of replicas."""
+"""Replica autoscalers: how many replicas a service has."""
