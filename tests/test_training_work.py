@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator.cluster import catalog
-from simulator.models.training.architecture import flops
+from simulator.models.architecture import flops
 from simulator.models.training.device import Device
 from simulator.models.training.layout import Layout
 from simulator.models.training.work import FLASH_BACKWARD, Worker

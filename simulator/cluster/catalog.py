@@ -25,6 +25,7 @@ from simulator.cluster.records import (
     Carbon,
     CloudPrice,
     Electricity,
+    Engine,
     Framework,
     Link,
     Model,
@@ -47,6 +48,7 @@ __all__ = [
     "Catalog",
     "CloudPrice",
     "Electricity",
+    "Engine",
     "Framework",
     "Link",
     "Model",
@@ -123,12 +125,16 @@ class Catalog:
         return self._one(Carbon, "carbon", name)
 
     def model(self, name: str) -> Model:
-        """Return a model that can be trained."""
+        """Return a model that can be trained or served."""
         return self._one(Model, "model", name)
 
     def framework(self, name: str) -> Framework:
         """Return a training framework."""
         return self._one(Framework, "framework", name)
+
+    def engine(self, name: str) -> Engine:
+        """Return a version of an inference engine."""
+        return self._one(Engine, "engine", name)
 
     def protocol(self, name: str) -> Protocol:
         """Return what carries messages over a kind of link."""
@@ -249,6 +255,7 @@ electricity = _DEFAULT.electricity
 carbon = _DEFAULT.carbon
 model = _DEFAULT.model
 framework = _DEFAULT.framework
+engine = _DEFAULT.engine
 protocol = _DEFAULT.protocol
 records = _DEFAULT.records
 names = _DEFAULT.names

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulator.cluster.records.base import Record
+from simulator.cluster.records.engine import Engine
 from simulator.cluster.records.framework import Framework
 from simulator.cluster.records.hardware import PRECISIONS, Accelerator, Link, Server, Switch
 from simulator.cluster.records.model import Model
@@ -28,6 +29,7 @@ __all__ = [
     "Carbon",
     "CloudPrice",
     "Electricity",
+    "Engine",
     "Framework",
     "Link",
     "Model",
@@ -49,6 +51,7 @@ KINDS: Mapping[str, type[Record]] = {
     "carbon": Carbon,
     "model": Model,
     "framework": Framework,
+    "engine": Engine,
     "protocol": Protocol,
 }
 HARDWARE = ("accelerator", "server", "link", "switch")

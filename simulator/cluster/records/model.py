@@ -1,4 +1,4 @@
-"""Models that are trained: the sizes that decide FLOPs, bytes and memory."""
+"""Models that are trained and served: the sizes that decide FLOPs, bytes and memory."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Model(Record):
     causal: bool = True
     sequence: int = 0
     """Tokens of a sequence in training, unless the run says otherwise."""
+    context: int = 0
+    """Most tokens of prompt and output together that it was made for; 0 where nobody said."""
     positions: int = 0
     """Rows of a learned position embedding."""
     experts: int = 0

@@ -6,7 +6,7 @@ only compute time and gradient bytes are known.
 
 from __future__ import annotations
 
-from simulator.models.training.architecture import flops, generic, parameters
+from simulator.models.architecture import flops, generic, parameters
 from simulator.models.training.communications import Communication
 from simulator.models.training.footprint import Memory, memory
 from simulator.models.training.inputs import fed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simulator.cluster.records import Accelerator, Framework, Model
-from simulator.models.training.architecture import layer_parameters, parameters
+from simulator.models.architecture import layer_parameters, parameters
 from simulator.models.training.layout import Layout, domain_of, sample, span
 
 RESERVED = 2e9

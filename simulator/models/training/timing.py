@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Framework, Model
-from simulator.models.training import architecture
+from simulator.models import architecture
 from simulator.models.training.communications import Communication, Windows, communications
 from simulator.models.training.device import Device
 from simulator.models.training.footprint import Memory, held, memory

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.cluster.records import Framework, Model
-from simulator.models.training.architecture import (
+from simulator.models.architecture import (
     Matrix,
     attention_flops,
     attention_matrices,

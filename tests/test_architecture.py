@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from simulator.cluster import catalog
 from simulator.core.errors import InputError
-from simulator.models.training.architecture import attention_flops, flops, generic, parameters
+from simulator.models.architecture import attention_flops, flops, generic, parameters
 
 PUBLISHED = {
     "llama-2-7b": 6.74, "llama-2-13b": 13.02, "llama-2-70b": 68.98, "llama-3-8b": 8.03, "llama-3-70b": 70.55,
