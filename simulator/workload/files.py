@@ -8,7 +8,7 @@ import io
 import os
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +19,8 @@ _FOREIGN = {
     b"\xfd7zXZ": "compressed with xz", b"(\xb5/\xfd": "compressed with zstd", b"SQLite": "an SQLite database",
     b"{": "JSON", b"[": "JSON",
 }  # fmt: skip
+_GLANCE = 1 << 14
+"""Characters of a file that are looked at to guess its format."""
 _GZIP = b"\x1f\x8b"
 _LONGEST_LINE = 1 << 20
 """Characters of a line, so that a device or a few kilobytes of compressed zeros cannot fill the memory."""
@@ -68,6 +70,18 @@ def text_lines(path: Path, pieces: bool = False) -> Generator[str, None, None]:
         number, byte = _not_utf8(path)
         told = f"this is not UTF-8 text (byte 0x{byte:02x})"
         raise InputError(Problem(told, file=str(path), line=number, hint="Save it as UTF-8.")) from None
+
+
+def glance(path: Path) -> str:
+    """Return the first few thousand characters of a text file; ``InputError`` where it cannot be read."""
+    check_file(path, json=None)
+    text = ""
+    with closing(text_lines(path, pieces=True)) as pieces:
+        for piece in pieces:
+            text += piece
+            if len(text) >= _GLANCE:
+                break
+    return text
 
 
 @contextmanager

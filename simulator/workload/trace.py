@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from simulator.core.errors import InputError, Problem, did_you_mean
-from simulator.core.units import UnitError, format_quantity, parse
+from simulator.core.units import format_quantity
+from simulator.workload.cuts import Bound, account, check, drawn_blocks, moment_of, resampled_note, seconds_of
 from simulator.workload.dependencies import known_dependencies
 from simulator.workload.jobs import BatchJob
 from simulator.workload.making import maker
@@ -52,7 +53,6 @@ LONGEST = 1e12
 """Seconds that a time of a trace may have."""
 _CHUNK = 8192
 _ROWS_NAMED = 5
-_MOST_BLOCKS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +213,14 @@ class Trace:
         origin, or a quantity such as ``"2 d"``. Raises ``InputError`` for a bound that says nothing, and when no job
         is left.
         """
-        low = -math.inf if start is None else self._seconds(start)
-        high = math.inf if end is None else self._seconds(end)
+        low = -math.inf if start is None else seconds_of(start, self.origin, f"trace {self.name!r}")
+        high = math.inf if end is None else seconds_of(end, self.origin, f"trace {self.name!r}")
         submit = self.columns["submit"]
         keep = (submit >= low) & (submit < high)
-        window = f"{self._moment(low, 'the start')} to {self._moment(high, 'the end')}"
+        window = f"{moment_of(low, self.origin, 'the start')} to {moment_of(high, self.origin, 'the end')}"
         if not keep.any():
-            first, last = (self._moment(float(s), "") for s in submit[[0, -1]]) if len(self) else ("nothing", "nothing")
+            ends = submit[[0, -1]].tolist() if len(self) else []
+            first, last = [moment_of(each, self.origin, "") for each in ends] or ("nothing", "nothing")
             raise InputError(f"trace {self.name!r} has no job in the window {window}; it runs from {first} to {last}")
         trace = self._keep(keep, f"outside the window {window}")
         if start is None:
@@ -227,36 +228,12 @@ class Trace:
         moved = _resubmitted(trace.columns, trace.columns["submit"] - low)
         return replace(trace, columns=moved, origin=self.origin and self.origin + timedelta(seconds=low))
 
-    def _seconds(self, bound: Bound) -> float:
-        if isinstance(bound, int | float):
-            if not math.isfinite(bound):
-                raise InputError(f"{bound!r} is not a bound of a window; write seconds, a time or a quantity")
-            return float(bound)
-        moment = _as_datetime(bound)
-        if moment is None:
-            try:
-                return parse(str(bound), "time")
-            except UnitError:
-                raise InputError(
-                    f"{bound!r} is not a bound of a window; write a time such as '2017-10-01 00:00:00', or '2 d'"
-                ) from None
-        if self.origin is None:
-            raise InputError(f"trace {self.name!r} has no dates, so {bound!r} says nothing; write seconds or '2 d'")
-        if (moment.tzinfo is None) != (self.origin.tzinfo is None):
-            moment = moment.replace(tzinfo=self.origin.tzinfo)
-        return (moment - self.origin).total_seconds()
-
-    def _moment(self, seconds: float, unbounded: str) -> str:
-        if math.isinf(seconds):
-            return unbounded
-        return f"{seconds:.15g} s" if self.origin is None else str(self.origin + timedelta(seconds=seconds))
-
     def scale_arrivals(self, factor: float) -> Trace:
         """Divide all submission times by ``factor``: above 1 the same jobs come closer together.
 
         The load rises by the factor, runs stay as long as they were. Dates mean nothing afterwards: cut windows first.
         """
-        _check(factor, 0 < factor < math.inf, "scale_arrivals", "a number above 0")
+        check(factor, 0 < factor < math.inf, "scale_arrivals", "a number above 0")
         note = f"arrivals scaled by {factor:g}: submission times divided by it"
         columns = _resubmitted(self.columns, self.columns["submit"] / factor)
         return replace(self, columns=columns, origin=None, notes=(*self.notes, note))
@@ -269,30 +246,23 @@ class Trace:
         14(3)). It turns one trace into replications: what repeats within a block stays, what links blocks is lost.
         Dates mean nothing afterwards. A job that is drawn twice appears twice, with the row it came from.
         """
-        _check(block, 0 < block < math.inf, "resample", "a time above 0")
+        check(block, 0 < block < math.inf, "resample", "a time above 0")
         if not len(self):
             return self
-        blocks = self.span / block
-        _check(block, blocks <= _MOST_BLOCKS, "resample", f"long enough: {blocks:.3g} blocks, at most {_MOST_BLOCKS:,}")
-        submit = self.columns["submit"] - self.columns["submit"][0]
-        borders = np.searchsorted(submit, block * np.arange(math.floor(submit[-1] / block) + 2))
-        drawn = generator.integers(len(borders) - 1, size=len(borders) - 1)
-        rows = np.concatenate([np.arange(borders[index], borders[index + 1]) for index in drawn])
-        place = np.repeat(np.arange(len(drawn)), np.diff(borders)[drawn])
-        moved = submit[rows] - block * drawn[place] + block * place
-        columns = {name: column[rows] for name, column in (self.columns | {"row": self._rows()}).items()}
-        note = f"put together at random from blocks of {format_quantity(block, 'time')} of the trace"
-        columns = _resubmitted(columns, np.maximum.accumulate(moved))
-        return known_dependencies(replace(self, columns=columns, origin=None, notes=(*self.notes, note)))
+        drawn = drawn_blocks(self.columns["submit"], block, generator)
+        columns = {name: column[drawn.rows] for name, column in (self.columns | {"row": self._rows()}).items()}
+        columns = _resubmitted(columns, drawn.times)
+        notes = (*self.notes, resampled_note(block))
+        return known_dependencies(replace(self, columns=columns, origin=None, notes=notes))
 
     def limit(self, jobs: int) -> Trace:
         """Keep the first ``jobs`` jobs."""
-        _check(jobs, jobs >= 1 and int(jobs) == jobs, "limit", "a whole number of jobs, 1 or more")
+        check(jobs, jobs >= 1 and int(jobs) == jobs, "limit", "a whole number of jobs, 1 or more")
         return self._keep(np.arange(len(self)) < jobs, f"after the first {int(jobs):,} jobs")
 
     def with_communication(self, share: float) -> Trace:
         """Give every job of more than one accelerator this share (0 to below 1) of exposed network time."""
-        _check(share, 0 <= share < 1, "communication", "a share from 0 to below 1")
+        check(share, 0 <= share < 1, "communication", "a share from 0 to below 1")
         values = np.where(self.columns["accelerators"] > 1, float(share), 0.0)
         note = f"{share:g} of the duration of jobs of more than one accelerator is taken to be exposed network time"
         return replace(self, columns=self.columns | {"communication": values}, notes=(*self.notes, note))
@@ -306,13 +276,7 @@ class Trace:
 
     def report(self) -> str:
         """Say how many rows were read, kept, and set aside for which reason, one line each."""
-        aside = self.rows_read - len(self)
-        lines = [f"{self.name}: {self.rows_read:,} rows: {len(self):,} kept, {aside:,} set aside"]
-        for part in self.set_aside:
-            more = ", ..." if part.count > len(part.rows) else ""
-            rows = f" (row{'s' * (part.count > 1)} {', '.join(map(str, part.rows))}{more})" if part.rows else ""
-            lines.append(f"  set aside {part.count:,}: {part.reason}{rows}")
-        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+        return account(self.name, len(self), self.set_aside, self.notes)
 
     def describe(self) -> dict[str, float]:
         """Return the figures that tell what kind of load this is.
@@ -349,28 +313,8 @@ class Trace:
         return known_dependencies(replace(self, columns=columns, set_aside=(*self.set_aside, aside)))
 
 
-Bound = datetime | date | str | float | None
-"""One end of a window of time: a moment, seconds after the origin, a quantity, or None for no bound."""
-
-
-def _as_datetime(bound: datetime | date | str | None) -> datetime | None:
-    if isinstance(bound, datetime):
-        return bound
-    if isinstance(bound, date):
-        return datetime(bound.year, bound.month, bound.day)
-    try:
-        return datetime.fromisoformat(str(bound).strip())
-    except ValueError:
-        return None
-
-
 def _resubmitted(columns: Columns, submit: np.ndarray) -> Columns:
     """Return columns of jobs submitted at other times; their other times keep their distance from that."""
     moved = submit - columns["submit"]
     along = {name: np.maximum(columns[name] + moved, 0.0) for name in ("begin", "deadline") if name in columns}
     return columns | along | {"submit": submit}
-
-
-def _check(value: float, good: bool, what: str, wanted: str) -> None:
-    if not good:
-        raise InputError(f"{what}: {value!r} is not {wanted}")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from simulator.core.errors import InputError, did_you_mean
 from simulator.core.registry import Registry
-from simulator.workload.files import check_file, text_lines
+from simulator.workload.files import glance
 from simulator.workload.options import checked_options, option_names
 from simulator.workload.trace import Trace
 
@@ -22,8 +22,6 @@ R = TypeVar("R", bound=Reader)
 formats: Registry[Reader] = Registry("format", "simulator.workload.formats")
 _FIXED = ("path",)
 _DELIMITERS = ",|\t;"
-_GLANCE = 1 << 14
-"""Characters of a file that are looked at to guess its format."""
 
 
 def reader(name: str, header: tuple[str, ...] = (), begins: Callable[[str], bool] | None = None) -> Callable[[R], R]:
@@ -70,12 +68,7 @@ def guess_format(path: Path) -> str | None:
 
     Raises ``InputError`` for a file that is not there or cannot be read.
     """
-    check_file(path, json=None)
-    text = ""
-    for piece in text_lines(path, pieces=True):
-        text += piece
-        if len(text) >= _GLANCE:
-            break
+    text = glance(path)
     first = next((line for line in text.splitlines() if line.strip()), "")
     known = {name: getattr(formats.get(name), "begins", None) for name in formats.names()}
     return looks_like(first) or next((name for name, begins in known.items() if begins and begins(text)), None)

@@ -1,0 +1,1 @@
+"""Generators of requests: functions under ``@request_generators.register(name)``, see ``workload.requestgenerate``."""
