@@ -1,0 +1,147 @@
+"""Seconds of an iteration from counted work: what an inference engine needs on an accelerator, in closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from simulator.cluster.records import Accelerator, Engine, Model
+from simulator.models.serving.api import Batch, Decoding
+from simulator.models.serving.constants import FITTED, Constants
+from simulator.models.serving.experts import Experts
+from simulator.models.serving.interconnect import Interconnect
+from simulator.models.serving.precision import peak, wide_peak
+from simulator.models.serving.shape import ReplicaShape
+from simulator.models.serving.speculation import Speculation
+from simulator.models.serving.work import WIDTH, pairs, work
+
+
+class AnalyticTime:
+    """Iteration times of a replica; see docs/serving-model.md for the formulas, by number.
+
+    ``seconds`` and ``decoding`` agree to rounding: while the same sequences decode, an iteration is linear in the
+    tokens of their contexts. Raises ``InputError`` when the model cannot be spread like this or the accelerator lacks
+    a peak.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        accelerator: Accelerator,
+        shape: ReplicaShape,
+        engine: Engine,
+        interconnect: Interconnect | None = None,
+        speculation: Speculation | None = None,
+        constants: Constants = FITTED,
+    ) -> None:
+        shape.check(model)
+        net = interconnect or Interconnect.of(accelerator, constants=constants)
+        each = work(model, shape)
+        _, rate = peak(accelerator, shape.weights)
+        _, wide = wide_peak(accelerator)
+        bandwidth = accelerator.memory_bandwidth
+        self.window = float(model.window) if model.windowed_layers else math.inf
+        self.advance = speculation.advance if speculation else 1.0
+        self._p, self._shape, self._net = constants.norm, shape, net
+        self._row = model.hidden * WIDTH
+        self._layers = model.layers
+        self._reduces = 2 * model.layers - (each.moe_layers if shape.dp > 1 else 0)
+        self._queries = 1 + (speculation.tokens if speculation else 0)
+        self._draft = speculation.draft if speculation else None
+        self._fixed = engine.step + model.layers * (constants.layer + engine.layer)
+        self._sequence = engine.sequence
+        self._dense = 2 * each.dense / ((wide if each.dense_wide else rate) * constants.compute)
+        self._dense_bytes = each.dense_bytes / (bandwidth * constants.memory)
+        self._head = 2 * each.head / (wide * constants.compute)
+        self._head_bytes = each.head * WIDTH / (bandwidth * constants.memory)
+        self._experts = Experts.of(model, each, shape, net, rate * constants.compute, bandwidth * constants.memory)
+        flops = wide * constants.attention
+        read = each.kv / (bandwidth * constants.kv)
+        self._full, self._windowed = each.full_layers, each.windowed_layers
+        self._pair, self._read = each.pair / flops, read
+        self._pair_decode = each.decode_pair / flops
+        token = max(self._queries * self._pair_decode, read)
+        self._context_slope, self._window_slope = token * self._full, token * self._windowed
+        self._known: dict[tuple[int, ...], tuple[float, float, float]] = {}
+
+    def seconds(self, ranks: Sequence[Batch]) -> float:
+        """Seconds of one iteration: what ranks compute in lockstep, plus the longest attention of any of them."""
+        if len(ranks) == 1 and not ranks[0].chunks:
+            rank = ranks[0]
+            base, context, windowed = self._decode((rank.sequences,))
+            return base + (context * rank.context + windowed * rank.windowed)
+        if not any(rank.chunks for rank in ranks):
+            base, context, windowed = self._decode(tuple(rank.sequences for rank in ranks))
+            return base + max(context * rank.context + windowed * rank.windowed for rank in ranks)
+        fresh = [sum(chunk.new for chunk in rank.chunks) + self._queries * rank.sequences for rank in ranks]
+        sampled = [sum(chunk.last for chunk in rank.chunks) + self._queries * rank.sequences for rank in ranks]
+        streams = max(len(rank.chunks) + rank.sequences for rank in ranks)
+        parts = min(self._shape.pp, streams)
+        time = self._common(fresh, sampled, max(rank.sequences for rank in ranks), parts)
+        time += max(self._attention(rank) for rank in ranks) / parts
+        if self._draft is not None:
+            time += self._draft.seconds([Batch(rank.chunks) for rank in ranks])
+            if any(rank.sequences for rank in ranks):
+                base, context, windowed = self._guess(tuple(rank.sequences for rank in ranks))
+                time += base + max(context * rank.context + windowed * rank.windowed for rank in ranks)
+        return time
+
+    def decoding(self, sequences: Sequence[int], context: Sequence[float]) -> Decoding:
+        """Seconds of iterations in which each rank decodes so many sequences, at any context."""
+        return Decoding(*self._decode(tuple(sequences)))
+
+    def _decode(self, sequences: tuple[int, ...]) -> tuple[float, float, float]:
+        """(base, context, windowed) of ``Decoding``."""
+        known = self._known.get(sequences)
+        if known is None:
+            q, most = self._queries, max(sequences)
+            parts = max(1, min(self._shape.pp, most))
+            tokens = [q * count for count in sequences]
+            base = self._common(tokens, tokens, most, parts)
+            context, windowed = self._context_slope / parts, self._window_slope / parts
+            guess = self._guess(sequences)
+            known = (base + guess[0], context + guess[1], windowed + guess[2])
+            self._known[sequences] = known
+        return known
+
+    def _guess(self, sequences: tuple[int, ...]) -> tuple[float, float, float]:
+        """What the draft adds, one iteration of it for each guess."""
+        if self._draft is None:
+            return 0.0, 0.0, 0.0
+        base, context, windowed = self._draft._decode(sequences)
+        steps = self._queries - 1
+        if self._draft.window != self.window:  # Batch.windowed counts by our window
+            context, windowed = context + windowed, 0.0
+        return steps * base, steps * context, steps * windowed
+
+    def _common(self, fresh: Sequence[float], sampled: Sequence[float], sequences: int, parts: int) -> float:
+        """Seconds of all but attention, formulas 3, 5, 7, 9 to 11: ``fresh`` and ``sampled`` tokens of each rank.
+
+        A pipeline has ``parts`` of the batch under way at once, so that the batch takes what a part of it takes through
+        all layers, and the hops between stages.
+        """
+        tokens, logits = max(fresh) / parts, max(sampled) / parts
+        p = self._p
+        compute = tokens * self._dense + logits * self._head
+        memory = self._dense_bytes + (self._head_bytes if logits else 0.0)
+        time = self._fixed + self._sequence * sequences + float((compute**p + memory**p) ** (1 / p))
+        # the new tokens' own keys, and those of the tokens checked with them
+        time += sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
+        shape, net = self._shape, self._net
+        if shape.tp > 1:
+            time += self._reduces * net.all_reduce(tokens * self._row, shape.tp)
+        if shape.pp > 1:
+            time += (shape.pp - 1) * net.hop(tokens * self._row / shape.tp, shape.stage)
+        if self._experts is not None:
+            time += self._experts.seconds(sum(fresh) / parts, tokens, p)
+        return time
+
+    def _attention(self, rank: Batch) -> float:
+        """Seconds of attention of one rank, formulas 4, 6 and 8."""
+        time = rank.context * self._context_slope + rank.windowed * self._window_slope
+        for new, before, _ in rank.chunks:
+            time += self._full * (pairs(new, before, math.inf) * self._pair + before * self._read)
+            if self._windowed:
+                seen = min(before, self.window)
+                time += self._windowed * (pairs(new, before, self.window) * self._pair + seen * self._read)
+        return time
