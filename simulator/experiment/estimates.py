@@ -49,13 +49,13 @@ class Difference(NamedTuple):
 
 
 def estimate(measured: Measure, runs: Runs) -> Estimate:
-    """Mean and half width over replications; of a single run, its value with the half width of batches of jobs."""
+    """Mean and half width over replications; of a single run, its value with the half width of batches of its rows."""
     values = [measured.value(window) for window in runs.values()]
     if len(values) > 1:
         return Estimate(replicated(values), f"{len(values)} replications")
     window = next(iter(runs.values()))
     parts = measured.batches(window)
-    return _of_one_run(measured, values[0], parts, len(window.jobs), "jobs")
+    return _of_one_run(measured, values[0], parts, _count(measured, window), measured.subject)
 
 
 def difference(name: str, measured: Measure, runs: Runs, baseline: Runs) -> Difference:
@@ -93,23 +93,28 @@ def verdict(measured: Measure, interval: Interval) -> str:
 
 
 def _of_two_runs(measured: Measure, ours: Window, theirs: Window, whole: float) -> Estimate:
-    if measured.of_jobs is not None and not ours.same_jobs(theirs):
-        return Estimate(Interval(whole, math.nan, 0), "one run of other jobs: not paired")
+    same = {"jobs": ours.same_jobs, "requests": ours.same_requests}.get(measured.subject)
+    if measured.batched and same is not None and not same(theirs):
+        return Estimate(Interval(whole, math.nan, 0), f"one run of other {measured.subject}: not paired")
     pairs = zip(measured.batches(ours), measured.batches(theirs), strict=True)
-    return _of_one_run(measured, whole, [a - b for a, b in pairs], len(ours.jobs), "paired jobs")
+    noun = f"paired {measured.subject}"
+    return _of_one_run(measured, whole, [a - b for a, b in pairs], _count(measured, ours), noun)
 
 
-def _of_one_run(measured: Measure, whole: float, parts: list[float], jobs: int, noun: str) -> Estimate:
+def _count(measured: Measure, window: Window) -> int:
+    return len(measured.rows(window)) if measured.batched else 0
+
+
+def _of_one_run(measured: Measure, whole: float, parts: list[float], count: int, noun: str) -> Estimate:
     interval = sectioned(whole, parts)
-    if measured.of_jobs is None:
+    if not measured.batched:
         basis = "one run"
     elif not parts:
-        basis = (
-            f"one run of {jobs:,} job{'s' * (jobs != 1)}, too few for batches ({BATCHES * measured.smallest:,} needed)"
-        )
+        one = measured.subject.removesuffix("s" * (count == 1))
+        basis = f"one run of {count:,} {one}, too few for batches ({BATCHES * measured.smallest:,} needed)"
     elif math.isnan(interval.half_width):
         basis = "one run with batches that have no value"
     else:
         late = f", correlated {interval.correlation:.2f}: a short run" if interval.correlation > CORRELATED else ""
-        basis = f"{len(parts)} batches of {jobs // len(parts):,} {noun}{late}"
+        basis = f"{len(parts)} batches of {count // len(parts):,} {noun}{late}"
     return Estimate(interval, basis)

@@ -15,7 +15,7 @@ from simulator.experiment.figures import Plots, report
 from simulator.metrics import expectation
 from simulator.metrics.caveats import caveats
 from simulator.metrics.expectation import Outcome
-from simulator.metrics.measures import HEADLINE
+from simulator.metrics.measures import HEADLINE, JOB_HEADLINE
 from simulator.metrics.measures import get as find_measure
 from simulator.metrics.measures import names as all_measures
 from simulator.metrics.recorder import DECLARED, Record
@@ -120,7 +120,7 @@ class Results:
         if chosen:
             return tuple(chosen)
         values = {name: [self.estimate(a, name).interval.mean for a in self.alternatives] for name in HEADLINE}
-        return tuple(name for name, found in values.items() if not np.isnan(found).all()) or HEADLINE
+        return tuple(name for name, found in values.items() if not np.isnan(found).all()) or JOB_HEADLINE
 
     def chosen(self, names: Names = None) -> tuple[str, ...]:
         """Resolve ``names`` (see ``Names``); ``InputError`` with the nearest name for an unknown one."""

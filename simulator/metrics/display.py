@@ -24,6 +24,9 @@ _UNITS: dict[str, tuple[tuple[float, str, str], ...]] = {
     "money": ((1.0, "$", ""),),
     "price": ((1 / 3600.0, "$", "/h"),),
     "energy": ((3.6e6, "", " kWh"),),
+    "request rate": ((1.0, "", " requests/s"),),
+    "token rate": ((1.0, "", " tokens/s"),),
+    "token energy": ((1.0, "", " J"), (1e-3, "", " mJ")),
     "count": ((1.0, "", ""),),
     "factor": ((1.0, "", ""),),
 }

@@ -1,10 +1,12 @@
 """Every number that a run is judged by, declared once: name, unit, meaning, which way is better, and how it is made.
 
-Rules that hold for all of them. *Warm-up*: jobs (and flows) that came before it are left out; integrals over time run
-from it to the end of the run. *States*: ``jct`` and ``slowdown`` are of completed jobs; ``wait`` is of all jobs but
-rejected ones, an unfinished job counting with its time in the queue so far, because leaving it out would flatter a
-policy that starves jobs. *Missing*: a measure with nothing to measure is NaN, never 0. *Costs* are those of the whole
-run, warm-up included, since money is spent on it.
+Rules that hold for all of them. *Warm-up*: jobs, requests and flows that came before it are left out; integrals over
+time run from it to the end of the run. *States*: ``jct`` and ``slowdown`` are of completed jobs; ``wait`` is of all
+jobs but rejected ones, an unfinished job counting with its time in the queue so far, because leaving it out would
+flatter a policy that starves jobs. Latencies are of finished requests; those rejected, given up or unfinished are
+counted. Replicas of services are in no measure of jobs, but hold their accelerators in ``utilization``. *Missing*: a
+measure with nothing to measure is NaN, never 0. *Costs* are those of the whole run, warm-up included, since money is
+spent on it.
 """
 
 from __future__ import annotations
@@ -18,12 +20,21 @@ from simulator.core.errors import InputError, did_you_mean
 from simulator.metrics.fairness import FAIRNESS
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.recorder import Record
+from simulator.metrics.requests import REQUESTS
 from simulator.metrics.service import SERVICE
+from simulator.metrics.serving import SERVING
 from simulator.metrics.statistics import SMALLEST_BATCH, Interval, mean, quantile, sectioned
 from simulator.metrics.window import Jobs, Window, number
 
-HEADLINE = ("jct.mean", "jct.p99", "wait.mean", "flows.mean", "flows.p99", "utilization", "cost.total", "energy.kwh")
-"""What a summary shows when nobody says otherwise."""
+JOB_HEADLINE = (
+    "jct.mean", "jct.p99", "wait.mean", "flows.mean", "flows.p99", "utilization", "cost.total", "energy.kwh",
+)  # fmt: skip
+SERVICE_HEADLINE = (
+    "slo.attainment", "goodput", "ttft.mean", "ttft.p99", "tpot.mean", "tpot.p99", "itl.p99", "e2e.mean",
+    "tokens.per_s", "cost.per_million_tokens", "joules.per_token",
+)  # fmt: skip
+HEADLINE = (*SERVICE_HEADLINE, *JOB_HEADLINE)
+"""What a summary shows of the measures that have a value when nobody says otherwise."""
 
 
 def names() -> tuple[str, ...]:
@@ -228,6 +239,8 @@ MEASURES: dict[str, Measure] = {
         *_outcomes(),
         *_flows(),
         *_money_and_energy(),
+        *REQUESTS,
+        *SERVING,
     ]
 }
 """All measures by name."""
