@@ -30,7 +30,7 @@ class Engine(Record):
     """The same, for each layer of the model: launches of kernels, where no recorded graph replaces them."""
     fraction: Ratio = 0.9
     """Share of an accelerator's memory that it uses."""
-    reserved: Bytes = 1e9
+    reserved: Bytes = 0.0
     """Bytes of each accelerator that hold neither weights, keys and values nor activations: context, communicators,
     workspaces."""
     chunk: int = 8192
