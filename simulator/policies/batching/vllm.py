@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.policies.batching import tokens
 from simulator.policies.serving import batchings
 
 
@@ -9,18 +10,25 @@ from simulator.policies.serving import batchings
 class Vllm:
     """vLLM 0.19, V1 engine: decodes first, prompts in chunks with what is left of a token budget.
 
-    ``max_tokens`` is its ``max_num_batched_tokens``.
+    ``max_tokens`` is its ``max_num_batched_tokens``. The default is that of its OpenAI server on GPUs with 70 GiB or
+    more that are no A100; on others it is 2,048 (``vllm/engine/arg_utils.py``, ``get_batch_defaults``). The order
+    within an iteration is that of ``vllm/v1/core/sched/scheduler.py``: what runs, in the order in which it was let in,
+    then who waits, unless somebody was preempted. Prompts under way come behind all that decode there too, because at
+    most the last one of the batch is cut.
+
+    ``whole_prompt`` reserves the blocks of the whole prompt when it is let in, which is close to
+    ``scheduler_reserve_full_isl`` of later releases (vllm pull request 37307, March 2026): there the whole prompt has
+    to fit at that moment, and its blocks are taken chunk by chunk all the same. Not modelled:
+    ``long_prefill_token_threshold``, and tokens of speculative decoding in the budget.
     """
 
     imitates = "vLLM 0.19"
     mixed = True
     chunked = True
-    reserve = "chunk"
 
-    def __init__(self, max_tokens: int = 8192) -> None:
-        if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens}; it must be 1 or more")
-        self.max_tokens = max_tokens
+    def __init__(self, max_tokens: int = 8192, whole_prompt: bool = False) -> None:
+        self.max_tokens = tokens("max_tokens", max_tokens)
+        self.reserve = "prompt" if whole_prompt else "chunk"
 
     def budget(self, decoding: int) -> int:
         """Return the tokens that decodes leave of the budget."""

@@ -13,8 +13,8 @@ from simulator.workload.requests import Request
 class Fcfs:
     """First come, first served; who was let in last is preempted first, and goes back to the front.
 
-    As vLLM 0.19 does it (``vllm/v1/core/sched/request_queue.py``, ``FCFSRequestQueue``; ``scheduler.py``:
-    ``self.running.pop()``). All operations take constant time.
+    As vLLM 0.19 does it: ``FCFSRequestQueue`` in ``vllm/v1/core/sched/request_queue.py``, and ``self.running.pop()`` in
+    ``scheduler.py``. Every operation takes constant time.
     """
 
     def __init__(self) -> None:

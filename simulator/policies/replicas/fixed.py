@@ -9,7 +9,7 @@ from simulator.policies.serving import ServiceObservation, replica_scalers
 class Fixed:
     """As many replicas as are said, from the start to the end."""
 
-    imitates = "a Kubernetes Deployment (apps/v1) without an autoscaler"
+    imitates = "Deployment of Kubernetes (apps/v1)"
     interval = 0.0
 
     def __init__(self, n: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from simulator.policies.serving import ReplicaView, Router, RoutingView
@@ -42,6 +42,13 @@ def outstanding(replica: ReplicaView) -> int:
     return replica.outstanding
 
 
-def least_outstanding(view: RoutingView) -> ReplicaView:
+def least_outstanding(replicas: Sequence[ReplicaView]) -> ReplicaView:
     """Return the replica with the fewest requests that have not ended; ties by number."""
-    return min(view.replicas, key=outstanding)
+    return min(replicas, key=outstanding)
+
+
+def overlap(request: Request, replica: ReplicaView) -> float:
+    """Share of a prompt, 0 to 1, whose keys and values the prefix cache of a replica holds, as far as hashes tell."""
+    if not request.hashes or request.input < 1:
+        return 0.0
+    return min(1.0, replica.prefix(request) * request.hash_block / request.input)

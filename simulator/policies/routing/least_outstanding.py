@@ -9,8 +9,12 @@ from simulator.workload.requests import Request
 
 @routers.register("least-outstanding")
 class LeastOutstanding:
-    """The replica with the fewest requests that have not ended; ties by number."""
+    """The replica with the fewest requests that have not ended; ties by number.
+
+    The rule of Envoy's ``LEAST_REQUEST`` with ``selection_method: FULL_SCAN``, of NGINX's ``least_conn`` and of Vidur's
+    ``lor``; NGINX goes round among ties, and each of them counts only what it has sent itself.
+    """
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
-        """Return it."""
-        return least_outstanding(view)
+        """Return that replica."""
+        return least_outstanding(view.replicas)
