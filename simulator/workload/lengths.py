@@ -1,0 +1,120 @@
+"""Lengths of prompts and answers in tokens, as a user writes their laws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from simulator.core.errors import InputError, did_you_mean
+from simulator.workload.laws import FAMILIES, Law, law
+
+Length = float | Mapping[str, Any]
+"""A number of tokens, or a law of it."""
+_MEANS = {"mean", "cv"}
+_KNOWN = ("fixed", "uniform", *FAMILIES, "p", "v")
+_LIMITS = ("at_least", "at_most")
+LONGEST = 10_000_000
+"""Most tokens of one prompt or answer that is drawn."""
+
+
+def length_law(what: str, given: Length) -> Law:
+    """Return a law of whole numbers of tokens, 1 or more, from uniform numbers.
+
+    ``given`` is a number; ``{fixed: 512}``; ``{uniform: [low, high]}``, both ends included; ``{lognormal: {mean: 512,
+    cv: 0.8}}``, ``cv`` being the coefficient of variation; ``{p: [...], v: [...]}``, a table of quantiles; or what
+    else ``workload.laws`` knows. ``at_least`` and ``at_most`` beside it cut the values. ``what`` is the name of the
+    option. Raises ``InputError`` for what is no such law.
+
+    >>> length_law("output", {"uniform": [1, 4]})(np.array([0.0, 0.3, 0.99])).tolist()
+    [1, 2, 4]
+    """
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return length_law(what, {"fixed": given})
+    if not isinstance(given, Mapping) or not given:
+        raise InputError(f"{what}: {given!r} is neither a number of tokens nor a law such as {{lognormal: ...}}")
+    for name in given:
+        if name not in (*_KNOWN, *_LIMITS):
+            raise InputError(f"{what}: unknown law {name!r}. {did_you_mean(str(name), _KNOWN)}")
+    low, high = _limits(what, given)
+    drawn = _law(what, {name: value for name, value in given.items() if name not in _LIMITS})
+    try:
+        with np.errstate(all="ignore"):
+            samples = drawn(np.array([0.0, 0.5, 1 - 1e-9]))
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{what}: {dict(given)!r} is no law: {error}") from None
+    if not np.all(samples[1:] >= 0) or np.isnan(samples).any():
+        raise InputError(f"{what}: {dict(given)!r} gives lengths below 0, or no numbers")
+
+    def whole(uniform: np.ndarray) -> np.ndarray:
+        values: np.ndarray = np.clip(np.round(drawn(uniform)), low, high).astype(np.int64)
+        return values
+
+    return whole
+
+
+def _limits(what: str, given: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = given.get("at_least", 1), given.get("at_most", LONGEST)
+    for name, value in (("at_least", low), ("at_most", high)):
+        if not isinstance(value, int | float) or not 1 <= value <= LONGEST:
+            raise InputError(f"{what}, {name}: {value!r} is not a number of tokens from 1 to {LONGEST:,}")
+    if low > high:
+        raise InputError(f"{what}: at_least {low:g} is more than at_most {high:g}")
+    return float(low), float(high)
+
+
+def _law(what: str, given: Mapping[str, Any]) -> Law:
+    if set(given) == {"fixed"}:
+        value = _above_zero(f"{what}, fixed", given["fixed"])
+        return lambda uniform: np.full(len(uniform), value)
+    if set(given) == {"uniform"}:
+        return _uniform(what, given["uniform"])
+    if set(given) == {"p", "v"}:
+        return _table(what, given["p"], given["v"])
+    if set(given) == {"lognormal"} and isinstance(given["lognormal"], Mapping) and set(given["lognormal"]) == _MEANS:
+        mean, cv = (_above_zero(f"{what}, {name}", given["lognormal"][name]) for name in ("mean", "cv"))
+        sigma = math.sqrt(math.log1p(cv * cv))
+        return law({"lognormal": {"mu": math.log(mean) - sigma * sigma / 2, "sigma": sigma}})
+    for name, parameters in given.items():
+        if name in FAMILIES and not isinstance(parameters, Mapping):
+            raise InputError(f"{what}: {name} takes parameters by name, not {parameters!r}")
+    return law(given)
+
+
+def _uniform(what: str, ends: Any) -> Law:
+    if not isinstance(ends, list | tuple) or len(ends) != 2:
+        raise InputError(f"{what}: uniform takes [low, high], not {ends!r}")
+    low, high = (_above_zero(f"{what}, uniform", end) for end in ends)
+    if low > high or low != int(low) or high != int(high):
+        raise InputError(f"{what}: uniform takes two whole numbers, the lower first, not {ends!r}")
+    return lambda uniform: np.minimum(np.floor(low + uniform * (high - low + 1)), high)
+
+
+def _table(what: str, p: Any, v: Any) -> Law:
+    good = all(isinstance(each, list | tuple) and len(each) > 1 for each in (p, v)) and len(p) == len(v)
+    numbers = good and all(isinstance(each, int | float) for each in (*p, *v))
+    if not numbers or sorted(p) != list(p) or sorted(v) != list(v) or (p[0], p[-1]) != (0, 1) or v[0] <= 0:
+        raise InputError(f"{what}: p and v are equally long rising lists, p from 0 to 1 and v above 0")
+    return law({"p": p, "v": v})
+
+
+def _above_zero(what: str, value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise InputError(f"{what}: {value!r} is not a number above 0")
+    return float(value)
+
+
+def pairs(generator: np.random.Generator, count: int, spearman: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return two columns of uniform numbers whose ranks are correlated: a Gaussian copula.
+
+    Normal variables of correlation 2 sin(pi r / 6) have Spearman's correlation r (Pearson 1907). A longer draw begins
+    with the shorter one.
+    """
+    from scipy.special import ndtr
+
+    normal = generator.standard_normal((count, 2))
+    keep = 2 * math.sin(math.pi * spearman / 6)
+    second = keep * normal[:, 0] + math.sqrt(1 - keep * keep) * normal[:, 1]
+    return np.asarray(ndtr(normal[:, 0])), np.asarray(ndtr(second))
