@@ -10,6 +10,8 @@ import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
 from simulator.workload.laws import FAMILIES, Law, law
+from simulator.workload.sampling import Draws
+from simulator.workload.trace import Columns
 
 Length = float | Mapping[str, Any]
 """A number of tokens, or a law of it."""
@@ -104,6 +106,12 @@ def _above_zero(what: str, value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise InputError(f"{what}: {value!r} is not a number above 0")
     return float(value)
+
+
+def drawn_lengths(draws: Draws, count: int, input: Length, output: Length) -> Columns:
+    """Draw independent lengths of prompts and answers, each from a stream of its own."""
+    laws = {"input": length_law("input", input), "output": length_law("output", output)}
+    return {name: np.asarray(law(draws.stream(name).random(count))) for name, law in laws.items()}
 
 
 def pairs(generator: np.random.Generator, count: int, spearman: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

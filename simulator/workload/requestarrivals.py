@@ -31,6 +31,11 @@ def checked_rate(rate: float | None) -> float:
     return float(rate)
 
 
+def rate_note(rate: float) -> str:
+    """Say at which rate requests were generated."""
+    return f"generated: {rate:.6g} requests/s on average"
+
+
 def arrival_times(draws: Draws, count: int, rate: float, arrivals: Arrivals | None = None) -> np.ndarray:
     """Return ``count`` sorted times (s) of arrivals at ``rate`` (1/s) on average.
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from simulator.core.errors import InputError
 from simulator.core.units import PerSecond
-from simulator.workload.lengths import Length, length_law
+from simulator.workload.lengths import Length, drawn_lengths
 from simulator.workload.presets import MONDAY
-from simulator.workload.requestarrivals import arrival_times, checked_rate
+from simulator.workload.requestarrivals import arrival_times, checked_rate, rate_note
 from simulator.workload.requestgenerators import generator
 from simulator.workload.requestlog import RequestLog
 from simulator.workload.sampling import Draws
-from simulator.workload.trace import Columns
 
 _INPUT: Length = {"lognormal": {"mean": 1000, "cv": 1.0}}
 _OUTPUT: Length = {"lognormal": {"mean": 200, "cv": 0.8}}
@@ -32,7 +29,7 @@ def poisson(
     {mean: 1000, cv: 1}}`` or another law of ``simulator.workload.lengths``.
     """
     rate = checked_rate(rate)
-    columns = {"arrival": arrival_times(draws, requests, rate)} | lengths(draws, requests, input, output)
+    columns = {"arrival": arrival_times(draws, requests, rate)} | drawn_lengths(draws, requests, input, output)
     return RequestLog(f"poisson-{draws.seed}", columns, notes=(rate_note(rate),))
 
 
@@ -55,17 +52,8 @@ def profile(
     rate = checked_rate(rate)
     if not arrivals:
         raise InputError("arrivals: say how requests come, such as {on: 10 s, off: 50 s}, or take 'poisson'")
-    columns = {"arrival": arrival_times(draws, requests, rate, arrivals)} | lengths(draws, requests, input, output)
+    columns = {"arrival": arrival_times(draws, requests, rate, arrivals)} | drawn_lengths(
+        draws, requests, input, output
+    )
     origin = MONDAY if {*arrivals} & {"hours", "weekdays"} else None
     return RequestLog(f"profile-{draws.seed}", columns, origin=origin, notes=(rate_note(rate),))
-
-
-def lengths(draws: Draws, requests: int, input: Length, output: Length) -> Columns:
-    """Draw independent lengths of prompts and answers."""
-    laws = {"input": length_law("input", input), "output": length_law("output", output)}
-    return {name: np.asarray(law(draws.stream(name).random(requests))) for name, law in laws.items()}
-
-
-def rate_note(rate: float) -> str:
-    """Say at which rate requests were generated."""
-    return f"generated: {rate:.6g} requests/s on average"
