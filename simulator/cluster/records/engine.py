@@ -35,6 +35,8 @@ class Engine(Record):
     workspaces."""
     chunk: int = 8192
     """Tokens of the largest iteration, whose activations need room."""
+    batching: str = "vllm"
+    """How it puts iterations together unless told otherwise: a name of ``policies.batching``."""
 
     def fault(self) -> str | None:
         """Say what contradicts itself in the record, or None."""
