@@ -31,6 +31,8 @@ from simulator.scenario.servers import (
     partitioned,
     strange_partitions,
 )
+from simulator.scenario.servicebuild import Service, service_of
+from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
@@ -62,6 +64,7 @@ class Plan:
     topology: Topology
     streams: tuple[Stream, ...]
     transfers: tuple[Transfer, ...]
+    services: tuple[Service, ...] = ()
     notes: tuple[str, ...] = ()
     set_aside: dict[str, int] = field(default_factory=dict)
 
@@ -94,6 +97,7 @@ def build(
         placer=scenario.keys.placement.make(),
         jobs=made.jobs(),
         transfers=made.transfers,
+        **({"services": [service.spec for service in made.services]} if made.services else {}),
         pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
@@ -129,12 +133,15 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
     parted = named_partitions(scenario, topology)
     streams: list[Stream] = []
     transfers: list[Transfer] = []
+    services: list[Service] = []
     for name, work in scenario.workload.items():
         if isinstance(work, TransfersWork):
             transfers.extend(_transfers(scenario, name, work, topology))
+        elif isinstance(work, ServiceWork):
+            services.append(service_of(scenario, name, work, topology, root, replication, traces))
         else:
             streams.append(_stream(scenario, name, work, root, replication, traces))
-    notes, set_aside = _remarks(streams)
+    notes, set_aside = _remarks([*streams, *services])
     notes += [note for made in streams for note in _oversize(scenario, made, topology)]
     own = {name for name, work in scenario.workload.items() if isinstance(work, TraceWork) and not work.keys.partition}
     notes += strange_partitions(
@@ -142,7 +149,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
     )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
     notes += parted + remarks(scenario, topology)
-    return Plan(topology, tuple(streams), tuple(transfers), tuple(notes), set_aside)
+    return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(notes), set_aside)
 
 
 def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topology:
@@ -276,7 +283,7 @@ def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterabl
     jobs = f"{count:,} of {len(stream):,} jobs ask" if count > 1 else f"1 of {len(stream):,} jobs asks"
     text = f"{jobs} for more than the {room:,} accelerators of the cluster (the largest for {largest:,g})"
     work = scenario.workload[stream.name]
-    assert not isinstance(work, TransfersWork)
+    assert not isinstance(work, TransfersWork | ServiceWork)
     keys: Common = work.keys
     if keys.oversize == "error":
         hint = "take a larger cluster, or write oversize: reject to leave them out and report them"
@@ -284,15 +291,16 @@ def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterabl
     yield f"Workload {stream.name}: {text} and cannot run."
 
 
-def _remarks(streams: Sequence[Stream]) -> tuple[list[str], dict[str, int]]:
-    """Collect what traces say about themselves: notes, and rows set aside by workload and reason."""
+def _remarks(streams: Sequence[Stream | Service]) -> tuple[list[str], dict[str, int]]:
+    """Collect what traces and logs say about themselves: notes, and rows set aside by workload and reason."""
     notes: list[str] = []
     set_aside: dict[str, int] = {}
     for made in streams:
-        if made.trace is None:
+        source = made.log if isinstance(made, Service) else made.trace
+        if source is None:
             continue
-        notes.extend(f"Workload {made.name}: {note}." for note in made.trace.notes)
-        for part in made.trace.set_aside:
+        notes.extend(f"Workload {made.name}: {note}." for note in source.notes)
+        for part in source.set_aside:
             key = f"{made.name}: {part.reason}"
             set_aside[key] = set_aside.get(key, 0) + part.count
     return notes, set_aside

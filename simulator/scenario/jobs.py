@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
+from simulator.core.units import UnitError, parse
 from simulator.scenario.pace import read_pace
 from simulator.scenario.quantities import LONGEST, Number, Share, Size, Time, Whole
 from simulator.scenario.validation import Strict, at, complaint
@@ -14,6 +16,24 @@ from simulator.scenario.validation import Strict, at, complaint
 def text(value: Any) -> Any:
     """Take a whole number for text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def listed(value: Any) -> Any:
+    """Take one thing for a list of it."""
+    return value if isinstance(value, list) else [value]
+
+
+def _moment(value: str) -> str:
+    """Check one end of a window of a trace: a time since its start, or a date of its own clock."""
+    try:
+        parse(value, "time")
+    except UnitError:
+        try:
+            datetime.fromisoformat(value.strip())
+        except ValueError:
+            what = f"{value!r} is neither a time since the start of the trace nor a date"
+            raise complaint(what, "write for example '2 d' or '2017-10-03 08:00'") from None
+    return value
 
 
 def _below_one(value: float) -> float:
@@ -31,6 +51,8 @@ def _whole_or_part(value: float) -> float:
 Text = Annotated[str, BeforeValidator(text)]
 """Text, or a whole number taken as text."""
 Name = Annotated[Text, Field(min_length=1)]
+Moment = Annotated[str, BeforeValidator(text), AfterValidator(_moment)]
+"""One end of a window of a trace."""
 PartBelowOne = Annotated[Share, AfterValidator(_below_one)]
 Accelerators = Annotated[Number, AfterValidator(_whole_or_part)]
 Degree = Annotated[Whole, Field(ge=1)]

@@ -13,13 +13,17 @@ Path = tuple[str | int, ...]
 """Keys and list positions that lead from the top of a file to a value."""
 
 KIND_KEYS = ("kind", "build")
-SOURCE_KEYS = ("build", "file", "trace", "generate", "jobs", "transfers")
+SOURCE_KEYS = ("build", "file", "trace", "generate", "jobs", "transfers", "service")
 SHORTHAND = {
     "scheduler": "kind", "placement": "kind", "autoscaler": "kind", "interference": "kind", "topology": "file",
 }  # fmt: skip
 """Sections that may be written as one name, and the key that this name then stands for."""
 FREE_NAMES = ("workload", "compare", "partitions")
 """Sections whose keys are names that the user made up."""
+SERVICE = "service"
+"""Key that tells a service from other workloads: below one, sections that are not there can be set."""
+SERVICE_SHORTHAND = ("engine", "router", "replicas", "batching", "order")
+"""Parts of a service that may be written as one name, which then stands for its ``kind``."""
 MAX_DEPTH = 50
 """Levels that mappings and lists may be nested."""
 
@@ -144,41 +148,44 @@ def put(root: Node, path: Path, value: Node) -> Node | Problem:
     The last key may be new, and missing mappings on the way are made; a missing name (of a workload, say) or list
     position is a problem.
     """
-    return _put(root, path, 0, value)
+    in_service = path[0] == "workload" and root.find((*path[:2], SERVICE)) is not None
+    return _put(root, path, 0, value, in_service)
 
 
-def _put(node: Node, path: Path, depth: int, value: Node) -> Node | Problem:
+def _put(node: Node, path: Path, depth: int, value: Node, in_service: bool) -> Node | Problem:
     if depth == len(path):
         return replace(value, key=value.key or value.mark)
     part, last = path[depth], depth == len(path) - 1
-    node = _unfold(node, path[:depth])
+    node = _unfold(node, path[:depth], in_service)
     if isinstance(node.value, tuple):
-        return _put_item(node, path, depth, value)
+        return _put_item(node, path, depth, value, in_service)
     if not isinstance(node.value, dict):
         where = dotted(path[:depth]) or "the scenario"
         return value.problem((), f"{dotted(path)!r} cannot be set: {where} is not a mapping")
     below = node.value.get(part)
     if below is None:
-        if not last and depth > 0 and path[0] in FREE_NAMES:
+        if not last and depth > 0 and path[0] in FREE_NAMES and not in_service:
             return _unknown(value, path, depth, node.value)
         below = Node({}, value.mark, value.mark)
-    changed = _put(below, path, depth + 1, value)
+    changed = _put(below, path, depth + 1, value, in_service)
     return changed if isinstance(changed, Problem) else replace(node, value={**node.value, part: changed})
 
 
-def _put_item(node: Node, path: Path, depth: int, value: Node) -> Node | Problem:
+def _put_item(node: Node, path: Path, depth: int, value: Node, in_service: bool) -> Node | Problem:
     items: Sequence[Node] = node.value
     text = str(path[depth])
     if not text.isdigit() or int(text) >= len(items):
         return _unknown(value, path, depth, map(str, range(len(items))))
-    changed = _put(items[int(text)], path, depth + 1, value)
+    changed = _put(items[int(text)], path, depth + 1, value, in_service)
     if isinstance(changed, Problem):
         return changed
     return replace(node, value=(*items[: int(text)], changed, *items[int(text) + 1 :]))
 
 
-def _unfold(node: Node, path: Path) -> Node:
+def _unfold(node: Node, path: Path, in_service: bool) -> Node:
     """Turn a section written as one name into the mapping it stands for."""
+    if in_service and isinstance(node.value, str) and path[-1] in SERVICE_SHORTHAND:
+        return replace(node, value={"kind": replace(node, key=node.key)})
     if len(path) == 1 and isinstance(node.value, str) and path[0] in SHORTHAND:
         return replace(node, value={SHORTHAND[str(path[0])]: replace(node, key=node.key)})
     return node

@@ -22,7 +22,8 @@ from simulator.scenario.nodes import Node
 from simulator.scenario.validation import Strict, at, complaint, each, show
 from simulator.scenario.validation import keys as keys_of
 
-_CODE = re.compile(r".+\.py:\w+")
+CODE = re.compile(r".+\.py:\w+")
+"""Code that a file may name: what stands under a name in a Python file."""
 _PARTS = ("order", "backfill", "scheduler")
 """Parameters of policies that are policies, or parts of them, themselves."""
 
@@ -47,21 +48,24 @@ class Section:
     """A section that names one plug-in.
 
     ``key`` is the key of the name; ``method`` what an object must have to serve; ``given`` the parameters that the
-    engine passes to a policy that is a plain function.
+    engine passes to a policy that is a plain function; ``noun`` what messages call one, where that is not ``name``.
     """
 
     name: str
     key: str
     method: str
     given: tuple[str, ...] = ()
+    noun: str = ""
 
     def registry(self) -> Registry[Any]:
         """Return the registry of what may be named here."""
         from simulator.cluster.builders import builders
         from simulator.policies.api import autoscalers, interferences, placers, schedulers
+        from simulator.policies.serving import batchings, lineups, replica_scalers, routers
 
         policies: dict[str, Registry[Any]] = {
             "scheduler": schedulers, "placement": placers, "autoscaler": autoscalers, "interference": interferences,
+            "router": routers, "batching": batchings, "order": lineups, "replicas": replica_scalers,
         }  # fmt: skip
         return policies.get(self.name, builders)
 
@@ -78,6 +82,11 @@ SECTIONS = {
         Section("topology", "build", "graph"),
     )
 }
+ROUTER = Section("router", "kind", "route", ("request", "view"))
+BATCHING = Section("batching", "kind", "budget", ("decoding",))
+LINEUP = Section("order", "kind", "victim", ("running",), "lineup")
+REPLICAS = Section("replicas", "kind", "step", ("now", "observation"), "replica autoscaler")
+"""What a service names besides: who chooses a replica, what an iteration computes, who is next, how many there are."""
 
 
 class FunctionPolicy:
@@ -85,7 +94,9 @@ class FunctionPolicy:
 
     def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.schedule = self.place = self.pace = functools.partial(function, **arguments) if arguments else function
+        self.schedule = self.place = self.pace = self.route = (
+            functools.partial(function, **arguments) if arguments else function
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +106,7 @@ class Plugin:
     ``thing`` is a class or factory to call, or, when ``made``, an object or function to use as it is.
     """
 
-    section: str
+    section: Section
     kind: str
     arguments: Mapping[str, Any]
     thing: Any
@@ -105,23 +116,27 @@ class Plugin:
         """Return a fresh object; raise what its constructor raises."""
         if not self.made:
             return self.thing(**self.arguments)
-        if hasattr(self.thing, SECTIONS[self.section].method):
+        if hasattr(self.thing, self.section.method):
             return copy.deepcopy(self.thing)
         return FunctionPolicy(self.thing, self.arguments)
 
 
-def plugin(section: Section, value: Any, context: Context, base: type[Strict] = Strict) -> tuple[Plugin, Strict]:
+def plugin(
+    section: Section, value: Any, context: Context, base: type[Strict] = Strict, where: tuple[str, ...] = ()
+) -> tuple[Plugin, Strict]:
     """Return what a section says; raise pydantic errors placed at its keys.
 
     ``base`` declares keys of the section that are not parameters of the plug-in; the second result holds their values.
+    ``where`` are the keys that lead to the section, unless it stands at the top under its own name.
     """
+    where = where or (section.name,)
     mapping, named = dict(value) if isinstance(value, Mapping) else {}, value
     if isinstance(value, Mapping):
         if section.key not in mapping:
             raise at(section.key, complaint(f"{section.key!r} is missing", _choices(section)))
         named = mapping.pop(section.key)
     try:
-        kind, thing, ready = _find(section, named, context)
+        kind, thing, ready = _find(section, named, context, where)
     except PydanticCustomError as error:
         raise (at(section.key, error, named) if isinstance(value, Mapping) else error) from None
     known = _parameters(section, thing, ready, base)
@@ -130,7 +145,7 @@ def plugin(section: Section, value: Any, context: Context, base: type[Strict] = 
         hint = "a scheduler that is put together from order, backfill and preempt has no kind: leave it out"
         raise at(stray[0], complaint(f"{kind!r} takes no {stray[0]!r}", hint, at_key=True))
     keys = known.model_validate(mapping)
-    result = Plugin(section.name, kind, _placed(_checked_parts(kind, chosen(keys)), section, context), thing, ready)
+    result = Plugin(section, kind, _placed(_checked_parts(kind, chosen(keys)), section, context, where), thing, ready)
     if section.given:
         _try(result)
     return result, keys
@@ -143,7 +158,7 @@ def _checked_parts(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     def check(name: str, value: Any) -> Any:
         registry = registries.get((kind, name))
         named = value.get("kind") if isinstance(value, Mapping) else value
-        if registry is None or not isinstance(named, str) or _CODE.fullmatch(named):
+        if registry is None or not isinstance(named, str) or CODE.fullmatch(named):
             return value
         if named not in registry.names():
             problem = complaint(f"unknown {registry.kind} {named!r}", did_you_mean(named, registry.names()))
@@ -166,7 +181,7 @@ def _part_registries() -> Iterator[tuple[str, str, Registry[Any]]]:
     yield from ((owner, "scheduler", SECTIONS["scheduler"].registry()) for owner in ("quota", "defragment"))
 
 
-def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dict[str, Any]:
+def _placed(given: Mapping[str, Any], section: Section, context: Context, where: tuple[str, ...]) -> dict[str, Any]:
     """Take paths relative to the file that they stand in, and load code that stands for parts of a policy.
 
     A path that is no file, and code that may not run, are errors at their keys.
@@ -174,21 +189,21 @@ def _placed(given: Mapping[str, Any], section: Section, context: Context) -> dic
     placed = dict(given)
     for name, value in given.items():
         if section.given and name in _PARTS:
-            placed[name] = _part(section, name, value, context)
+            placed[name] = _part(section, name, value, context, where)
         elif isinstance(value, Path):
-            placed[name] = Path(context.base(section.name, name)) / value
+            placed[name] = Path(context.base(*where, name)) / value
             if not is_file(placed[name]):
                 raise at(name, no_file(placed[name], str(value)), str(value))
     return placed
 
 
-def _part(section: Section, name: str, value: Any, context: Context) -> Any:
+def _part(section: Section, name: str, value: Any, context: Context, where: tuple[str, ...]) -> Any:
     """Return a part of a policy, with the code that it names loaded."""
     try:
-        if isinstance(value, str) and _CODE.fullmatch(value):
-            return _load(section, value, context, name)
-        if isinstance(value, Mapping) and isinstance(value.get("kind"), str) and _CODE.fullmatch(value["kind"]):
-            return {**value, "kind": _load(section, value["kind"], context, name)}
+        if isinstance(value, str) and CODE.fullmatch(value):
+            return load_code(value, context, (*where, name))
+        if isinstance(value, Mapping) and isinstance(value.get("kind"), str) and CODE.fullmatch(value["kind"]):
+            return {**value, "kind": load_code(value["kind"], context, (*where, name))}
     except PydanticCustomError as error:
         raise at(name, error, value) from None
     return value
@@ -219,17 +234,18 @@ def _try(candidate: Plugin) -> None:
         problem = complaint(f"{candidate.kind!r} cannot be made: {text}")
         culprit = text.partition(" ")[0].strip(":'")
         raise (at(culprit, problem) if culprit in candidate.arguments else problem) from None
-    method = SECTIONS[candidate.section].method
-    if not callable(getattr(made, method, None)):
-        raise complaint(f"{candidate.kind!r} is not a {candidate.section}: it has no method {method!r}")
+    section = candidate.section
+    if not callable(getattr(made, section.method, None)):
+        noun = section.noun or section.name
+        raise complaint(f"{candidate.kind!r} is not a {noun}: it has no method {section.method!r}")
 
 
-def _find(section: Section, named: Any, context: Context) -> tuple[str, Any, bool]:
+def _find(section: Section, named: Any, context: Context, where: tuple[str, ...]) -> tuple[str, Any, bool]:
     """Return name, thing, and whether the thing is a finished policy rather than something that makes one."""
     if not isinstance(named, str):
         return _given_object(section, named)
-    if _CODE.fullmatch(named):
-        thing = _load(section, named, context)
+    if CODE.fullmatch(named):
+        thing = load_code(named, context, (*where, section.key))
         return named, thing, not inspect.isclass(thing)
     registry = section.registry()
     try:
@@ -248,16 +264,17 @@ def _given_object(section: Section, thing: Any) -> tuple[str, Any, bool]:
         return str(name), thing, False
     if hasattr(thing, section.method) or (callable(thing) and section.given):
         return str(name), thing, True
-    raise complaint(f"{show(thing)} is not a {section.name}", _choices(section))
+    raise complaint(f"{show(thing)} is not a {section.noun or section.name}", _choices(section))
 
 
-def _load(section: Section, reference: str, context: Context, key: str | None = None) -> Any:
+def load_code(reference: str, context: Context, where: tuple[str, ...]) -> Any:
+    """Return what code names, which stands at ``where``; complain where it may not run, or fails."""
     if not context.allow_code:
         raise complaint(
             f"{reference!r} is code, and a scenario file may not run code by itself",
             "read that file first; then pass --allow-code, or allow_code=True from Python",
         )
-    base = context.base(section.name, section.key if key is None else key)
+    base = context.base(*where)
     if (base, reference) not in context.loaded:
         try:
             context.loaded[base, reference] = load_from_file(reference, Path(base or os.getcwd()))

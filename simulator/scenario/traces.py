@@ -1,4 +1,4 @@
-"""What runs of one process share: traces that were read, topologies that were built."""
+"""What runs of one process share: traces and logs that were read, topologies that were built."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 from simulator.cluster.topology import Topology
 from simulator.scenario.plugins import Plugin
+from simulator.scenario.requestkeys import RequestTrace
 from simulator.scenario.workloads import Cut, TraceKeys, TraceWork
+from simulator.workload.requestlog import RequestLog
 from simulator.workload.trace import Trace
 
 T = TypeVar("T")
@@ -15,21 +17,30 @@ _KEPT = 8
 
 
 class TraceCache:
-    """The few traces and topologies that were used last; give the same one to all runs that share a process.
+    """The few traces, logs of requests and topologies that were used last, for all runs that share a process.
 
-    A trace is known by path, time of change, reader and options; a topology by builder and parameters. Both never
-    change once made.
+    A trace or log is known by path, time of change, reader and options; a topology by builder and parameters. None of
+    them ever changes once made.
     """
 
     def __init__(self) -> None:
-        self._traces: dict[Any, Trace] = {}
+        self._files: dict[Any, Any] = {}
         self._topologies: dict[Any, Topology] = {}
 
     def trace(self, work: TraceWork) -> Trace:
         """Return the whole trace of ``work``; raise ``InputError`` for what is wrong with the file."""
+        found: Trace = self._file(work)
+        return found
+
+    def log(self, work: RequestTrace) -> RequestLog:
+        """Return the whole log of ``work``; raise ``InputError`` for what is wrong with the file."""
+        found: RequestLog = self._file(work)
+        return found
+
+    def _file(self, work: TraceWork | RequestTrace) -> Any:
         status = work.path.stat()
-        key = (str(work.path.resolve()), status.st_mtime_ns, status.st_size, work.keys.format, _frozen(work.options))
-        return _recall(self._traces, key, lambda: work.read(work.path, **work.options))
+        key = (str(work.path.resolve()), status.st_mtime_ns, status.st_size, work.read, _frozen(work.options))
+        return _recall(self._files, key, lambda: work.read(work.path, **work.options))
 
     def topology(self, build: Plugin) -> Topology:
         """Return the topology of a builder; raise ``InputError`` for what it refuses."""

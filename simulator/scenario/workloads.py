@@ -1,47 +1,26 @@
-"""The kinds of ``workload:``: a trace, a generator, jobs one by one, transfers one by one."""
+"""The kinds of ``workload:``: a trace, a generator, jobs one by one, transfers one by one, a service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
 from simulator.core.errors import did_you_mean, nearest
-from simulator.core.units import UnitError, parse
 from simulator.scenario.arguments import chosen, model_of
-from simulator.scenario.jobs import BatchKeys, Name, PartBelowOne, TrainingKeys, text
+from simulator.scenario.jobs import BatchKeys, Moment, Name, PartBelowOne, TrainingKeys, listed
 from simulator.scenario.loader import is_file
 from simulator.scenario.pace import read_pace
 from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Size, Time, Whole
+from simulator.scenario.services import ServiceWork, service
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
-KINDS = ("trace", "generate", "jobs", "transfers")
-
-
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _moment(value: str) -> str:
-    """Check one end of a window of a trace: a time since its start, or a date of its own clock."""
-    try:
-        parse(value, "time")
-    except UnitError:
-        try:
-            datetime.fromisoformat(value.strip())
-        except ValueError:
-            what = f"{value!r} is neither a time since the start of the trace nor a date"
-            raise complaint(what, "write for example '2 d' or '2017-10-03 08:00'") from None
-    return value
-
-
-Moment = Annotated[str, BeforeValidator(text), AfterValidator(_moment)]
+KINDS = ("trace", "generate", "jobs", "transfers", "service")
 
 
 class Common(Strict):
@@ -84,7 +63,7 @@ class TraceKeys(Cut):
 
     trace: Annotated[str, Field(min_length=1, description="path, relative to the file that names it")]
     format: Annotated[str, Field(description="name of the reader")]
-    tenant: Annotated[list[Name], BeforeValidator(_listed)] | None = Field(
+    tenant: Annotated[list[Name], BeforeValidator(listed)] | None = Field(
         None, description="only jobs of this tenant, or of these"
     )
     from_: Moment | None = Field(None, alias="from", description="leave out what was submitted before")
@@ -151,7 +130,7 @@ class TransfersWork:
     transfers: tuple[TransferKeys, ...]
 
 
-Work = TraceWork | GeneratedWork | JobsWork | TransfersWork
+Work = TraceWork | GeneratedWork | JobsWork | TransfersWork | ServiceWork
 
 
 def work(name: str, value: Any, context: Context) -> Work:
@@ -279,4 +258,5 @@ _READERS: dict[str, Callable[[str, Mapping[str, Any], Context], Work]] = {
     "generate": _generated,
     "jobs": _jobs,
     "transfers": _transfers,
+    "service": service,
 }

@@ -1,0 +1,286 @@
+"""Replicas of a service: which accelerators of the cluster hold them, and what one can do there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from simulator.cluster import catalog
+from simulator.cluster.records import Accelerator, Link, Model
+from simulator.cluster.records import Engine as Product
+from simulator.cluster.topology import HOST, Server, Topology
+from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.models.serving.analytic import AnalyticTime
+from simulator.models.serving.interconnect import Interconnect
+from simulator.models.serving.memory import Fit, footprint
+from simulator.models.serving.replica import replica as put_together
+from simulator.models.serving.shape import ReplicaShape
+from simulator.models.serving.speculation import Speculation
+from simulator.models.serving.work import WIDTH, work
+from simulator.runtime.serving.spec import Engine, ReplicaPool
+from simulator.scenario.services import ReplicaKeys, Scaling, ServiceKeys, SpeculativeKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """One pool of replicas as it is planned.
+
+    ``engines`` and ``fits`` are by type of accelerator, as the cluster calls it; a type that the catalog does not know
+    has no fit. ``most`` is how many replicas the cluster holds while nothing else runs there. ``notes`` are sentences.
+    """
+
+    pool: ReplicaPool
+    shape: ReplicaShape
+    engines: Mapping[str, Engine]
+    fits: Mapping[str, Fit]
+    most: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all replicas of a service share: keys, engine, tokens of a KV block, sequences of a batch, s to load."""
+
+    keys: ServiceKeys
+    product: Product
+    block: int
+    sequences: int
+    load: float
+
+
+def shape_of(keys: ReplicaKeys) -> ReplicaShape:
+    """Return how one replica is laid out."""
+    return ReplicaShape(
+        tp=keys.tp,
+        pp=keys.pp,
+        dp=keys.dp,
+        ep=keys.ep,
+        weights=keys.precision,
+        kv=keys.kv_precision,
+        imbalance=keys.expert_imbalance,
+    )
+
+
+def weight_bytes(model: Model, shape: ReplicaShape) -> float:
+    """Bytes of all weights of a model, once."""
+    each = work(model, ReplicaShape(weights=shape.weights, kv=shape.kv))
+    experts = each.moe_layers * model.experts * each.expert * each.expert_width
+    return each.dense_bytes + experts + (each.head + each.embedding) * WIDTH
+
+
+def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: Topology) -> Replicas:
+    """Return the pool of replicas that ``keys`` describe.
+
+    Raises ``InputError`` for a model that cannot be laid out so, that fits no accelerator of the cluster that may have
+    it (with what is missing, and the smallest layout that fits), and when the cluster cannot hold a single replica.
+    """
+    shape = shape_of(keys)
+    shape.check(setting.keys.service)
+    servers = _servers(topology, keys.accelerator, setting.keys.partition)
+    engines: dict[str, Engine] = {}
+    fits: dict[str, Fit] = {}
+    unfit: dict[str, InputError] = {}
+    for kind in dict.fromkeys(server.accelerator for server in servers):
+        here = [server for server in servers if server.accelerator == kind]
+        try:
+            _check_width(shape, kind, here)
+            engines[kind], fit = _engine(setting, shape, kind, here, topology)
+        except InputError as error:
+            unfit[kind] = error
+        else:
+            fits |= {} if fit is None else {kind: fit}
+    if not engines:
+        raise InputError(*dict.fromkeys(problem for error in unfit.values() for problem in error.problems))
+    rooms = {kind: _Room.of(keys, shape, [s for s in servers if s.accelerator == kind]) for kind in engines}
+    spread = keys.max_servers or max(room.spread for room in rooms.values())
+    most = sum(room.replicas(spread) for room in rooms.values())
+    if not most:
+        raise InputError(_nowhere(keys, shape, rooms))
+    others = any(server.accelerators and server.accelerator not in engines for server in topology.servers)
+    bounds = {} if scaling.maximum is None else {"maximum": scaling.maximum}
+    pool = ReplicaPool(
+        accelerators=shape.accelerators,
+        engine=engines.__getitem__,
+        scaler=scaling.scaler.make(),
+        ranks=shape.dp,
+        types=tuple(engines) if others else (),
+        max_servers=spread,
+        cores=keys.cores,
+        memory=keys.memory,
+        minimum=scaling.minimum,
+        **bounds,
+    )
+    notes = (
+        f"no replica runs on {kind or 'servers without a type'}: {error.problems[0].text}"
+        for kind, error in unfit.items()
+    )
+    return Replicas(pool, shape, engines, fits, most, tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Where replicas fit on servers of one type of accelerator.
+
+    A group holds a part of a replica that is tensor parallel, and lies in one server. ``groups`` are those of each
+    server, ``wanted`` those of a replica, ``largest`` the accelerators of the largest server.
+    """
+
+    groups: tuple[int, ...]
+    wanted: int
+    largest: int
+
+    @classmethod
+    def of(cls, keys: ReplicaKeys, shape: ReplicaShape, servers: Sequence[Server]) -> _Room:
+        wanted = shape.pp * shape.dp
+        cores, memory = keys.cores / wanted, keys.memory / wanted
+        groups = []
+        for server in servers:
+            free = float(server.accelerators // shape.tp)
+            if cores:
+                free = min(free, server.cores // cores)
+            if memory:
+                free = min(free, server.memory // memory)
+            groups.append(int(free))
+        return cls(tuple(sorted(groups, reverse=True)), wanted, max(s.accelerators for s in servers))
+
+    @property
+    def spread(self) -> int:
+        """Fewest servers that hold one replica; 1 where none does."""
+        held = 0
+        for count, groups in enumerate(self.groups, 1):
+            held += groups
+            if held >= self.wanted:
+                return count
+        return 1
+
+    def replicas(self, spread: int) -> int:
+        """Replicas that fit at once, each on at most ``spread`` servers: whole servers for those that need several."""
+        if spread == 1 or (self.groups and self.groups[0] >= self.wanted):
+            return sum(groups // self.wanted for groups in self.groups)
+        count = held = used = 0
+        for groups in self.groups:
+            held, used = held + groups, used + 1
+            if held >= self.wanted and used <= spread:
+                count, held, used = count + 1, 0, 0
+        return count
+
+
+def _servers(topology: Topology, wanted: Sequence[str], partition: str) -> list[Server]:
+    """Return the servers that replicas may be on; ``InputError`` for accelerators that the cluster does not have."""
+    here = [server for server in topology.servers if server.accelerators]
+    kinds = list(dict.fromkeys(server.accelerator for server in here))
+    if any(server.partition for server in topology.servers) and partition:
+        here = [s for s in here if partition in (part.strip() for part in s.partition.split(","))]
+    chosen: dict[str, None] = {}
+    for name in wanted:
+        found = [kind for kind in kinds if kind == name or (kind and _same(kind, name))]
+        chosen |= dict.fromkeys(found)
+        if not found:
+            known = [kind for kind in kinds if kind]
+            hint = f"it has {', '.join(known)}" if known else "its servers do not say what accelerators they have"
+            if name not in catalog.names("accelerator") and _known(name) is None:
+                hint = (
+                    f"{did_you_mean(name, dict.fromkeys([*known, *catalog.names('accelerator')]))} The cluster: {hint}"
+                )
+            raise InputError(Problem(f"the cluster has no accelerators {name!r}", hint=hint))
+    found_servers = [server for server in here if not wanted or server.accelerator in chosen]
+    if not found_servers:
+        where = f" in partition {partition!r}" if partition else ""
+        what = " or ".join(wanted) or "accelerators"
+        raise InputError(f"the cluster has no {what}{where} for a replica to run on")
+    return found_servers
+
+
+def _same(kind: str, name: str) -> bool:
+    one, other = _known(kind), _known(name)
+    return one is not None and other is not None and one.id == other.id
+
+
+def _known(name: str) -> Accelerator | None:
+    try:
+        return catalog.accelerator(name) if name else None
+    except InputError:
+        return None
+
+
+def _check_width(shape: ReplicaShape, kind: str, servers: Sequence[Server]) -> None:
+    """Raise ``InputError`` when a tensor-parallel rank is wider than every server."""
+    largest = max(server.accelerators for server in servers)
+    if shape.tp > largest:
+        text = f"tp {shape.tp} is more than the {largest} accelerators of the largest server"
+        more = shape.tp * shape.pp // largest
+        raise InputError(Problem(f"{text} with {kind}" if kind else text, hint=f"write tp: {largest}, pp: {more}"))
+
+
+def _engine(
+    setting: Setting, shape: ReplicaShape, kind: str, servers: Sequence[Server], topology: Topology
+) -> tuple[Engine, Fit | None]:
+    """Return what a replica can do on accelerators of one type, and its memory there."""
+    keys = setting.keys
+    timing, blocks = keys.iteration_time, keys.engine.blocks
+    accelerator = _known(kind)
+    if accelerator is None:
+        if timing is None or blocks is None:
+            name = (
+                f"accelerators {kind!r}, which the catalog does not have" if kind else "accelerators of no known type"
+            )
+            hint = "name the accelerator of its servers, or give iteration_time, and blocks of the engine"
+            raise InputError(
+                Problem(f"the cluster has {name}: nobody can tell how long a model takes there", hint=hint)
+            )
+        return Engine(timing.make(), blocks, setting.load, keys.engine.swap_bandwidth or 0.0), None
+    domain = max(server.accelerators for server in servers)
+    link = _link(topology)
+    net = Interconnect.of(accelerator, link, domain)
+    product, speculation = _speculation(keys.engine.speculative, setting.product, accelerator, shape, net)
+    made = put_together(
+        keys.service,
+        accelerator,
+        shape,
+        product,
+        block=setting.block,
+        sequences=setting.sequences,
+        blocks=blocks,
+        link=link,
+        domain=domain,
+        speculation=speculation,
+    )
+    swap = keys.engine.swap_bandwidth or made.swap
+    if keys.engine.preemption == "swap" and not swap:
+        hint = "write swap_bandwidth beside preemption: swap"
+        raise InputError(Problem(f"the bandwidth of {accelerator.id} to its host is not known", hint=hint))
+    return Engine(made.time if timing is None else timing.make(), made.blocks, setting.load, swap), made.fit
+
+
+def _speculation(
+    keys: SpeculativeKeys | None, product: Product, accelerator: Accelerator, shape: ReplicaShape, net: Interconnect
+) -> tuple[Product, Speculation | None]:
+    """Return how tokens are guessed, and the engine with room for the weights of the draft."""
+    if keys is None or keys.draft is None:
+        return product, None if keys is None else Speculation(keys.tokens, keys.acceptance)
+    draft = replace(shape, pp=1, ep=1, imbalance=None)
+    draft.check(keys.draft)
+    room = footprint(keys.draft, accelerator, draft, product).weights
+    time = AnalyticTime(keys.draft, accelerator, draft, product, net)
+    return replace(product, reserved=product.reserved + room), Speculation(keys.tokens, keys.acceptance, time)
+
+
+def _link(topology: Topology) -> Link | None:
+    """Return the kind of link by which servers meet the network; None where none is named."""
+    edges = topology.graph.edges(data=True)
+    name = next((str(data["item"]) for _, _, data in edges if data.get("tier") == HOST and data.get("item")), None)
+    return None if name is None else catalog.link(name)
+
+
+def _nowhere(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> Problem:
+    """Say why not a single replica can be placed."""
+    count, kinds = shape.accelerators, " or ".join(kind or "accelerators" for kind in rooms)
+    total = {kind: sum(room.groups) * shape.tp for kind, room in rooms.items()}
+    if max(total.values()) < count:
+        text = f"a replica takes {count:,} accelerators of one type; the cluster has {max(total.values()):,} of {kinds}"
+        if keys.cores or keys.memory:
+            text += " with cores and memory enough"
+        return Problem(text, hint="take smaller degrees, or a larger cluster")
+    largest = max(room.largest for room in rooms.values())
+    text = f"a replica of {count:,} accelerators does not fit on {keys.max_servers} servers of {largest}"
+    return Problem(text, hint=f"max_servers must be at least {min(room.spread for room in rooms.values())}")

@@ -1,0 +1,173 @@
+"""From the keys of a service to what a run is told of it, checked against the cluster that it will run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from simulator.cluster import catalog
+from simulator.cluster.topology import Topology
+from simulator.core.errors import InputError, Problem
+from simulator.models.serving.speculation import Speculation
+from simulator.models.serving.work import kv_bytes
+from simulator.policies.serving import batchings, lineups
+from simulator.runtime.serving.spec import ServiceSpec, Slo
+from simulator.scenario.replicas import Replicas, Setting, replicas, shape_of, weight_bytes
+from simulator.scenario.requestbuild import request_log
+from simulator.scenario.services import WEIGHTS, PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
+from simulator.scenario.spec import Scenario
+from simulator.scenario.traces import TraceCache
+from simulator.workload.requestlog import RequestLog
+
+ENGINE = "vllm-0.19"
+"""Engine of a service that names none."""
+BLOCK, MAX_BATCH = 16, 256
+"""Tokens of a KV block and sequences of a batch unless the scenario says otherwise, as in vLLM 0.19 (``CacheConfig``,
+``SchedulerConfig``)."""
+_MOST_TOKENS = 1 << 20
+"""Tokens of an iteration beyond which a batching sets no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as it will run: its requests, its replicas (and those for prompts only), and what a run is told."""
+
+    name: str
+    log: RequestLog
+    decode: Replicas
+    prefill: Replicas | None
+    spec: ServiceSpec
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the results must know of it, beside what its log says."""
+        pools = [self.decode] if self.prefill is None else [self.decode, self.prefill]
+        notes = [f"Service {self.name}: {note}." for pool in pools for note in pool.notes]
+        return notes + [f"Service {self.name}: {note}." for pool in pools for note in _crowded(pool)]
+
+
+def service_of(
+    scenario: Scenario,
+    name: str,
+    work: ServiceWork,
+    topology: Topology,
+    seed: int,
+    replication: int,
+    traces: TraceCache,
+) -> Service:
+    """Return a service and its requests; raise ``InputError``, each with its place, for what does not fit."""
+    keys, path = work.keys, ("workload", name)
+    setting = _setting(scenario, name, keys)
+    with scenario.at(*path, "requests"):
+        log = request_log(name, keys.requests, setting.block, seed, replication, traces)
+        _check_hashes(log, setting.block)
+    with scenario.at(*path, "replica"):
+        decode = replicas(setting, keys.replica, keys.replicas, topology)
+    prefill = None
+    if keys.prefill is not None:
+        own = keys.prefill.replica is not None
+        with scenario.at(*path, *(("prefill", "replica") if own else ("replica",))):
+            prefill = _prefill(setting, keys.prefill, topology)
+    spec = _spec(name, keys, setting, log, decode, prefill)
+    return Service(name, log, decode, prefill, spec)
+
+
+def _prefill(setting: Setting, keys: PrefillKeys, topology: Topology) -> Replicas:
+    replica = keys.replica or setting.keys.replica
+    if replica.kv_precision != setting.keys.replica.kv_precision:
+        text = f"kv_precision {replica.kv_precision} of prefill is not that of decode"
+        raise InputError(Problem(text, hint=f"keys and values travel as they are: {setting.keys.replica.kv_precision}"))
+    return replicas(setting, replica, keys.replicas, topology)
+
+
+def _setting(scenario: Scenario, name: str, keys: ServiceKeys) -> Setting:
+    """Return what all replicas share."""
+    path = ("workload", name, "engine")
+    with scenario.at(*path):
+        product = catalog.engine(keys.engine.kind or ENGINE)
+        if keys.engine.memory is not None:
+            product = replace(product, fraction=keys.engine.memory)
+        model, context = keys.service, keys.engine.context
+        if context and model.context and context > model.context:
+            raise InputError(Problem(f"context {context:,} is more than the {model.context:,} tokens of {model.id}"))
+        make = batchings.get(product.batching) if keys.engine.batching is None else keys.engine.batching.make
+        budget = make().budget(0)
+        if budget < _MOST_TOKENS:
+            product = replace(product, chunk=min(budget, context or model.context or budget))
+    phase = keys.cold_start.get(WEIGHTS, (0.0, False))
+    load = weight_bytes(model, shape_of(keys.replica)) / phase[0] if phase[1] else phase[0]
+    return Setting(
+        keys=keys,
+        product=product,
+        block=keys.engine.block or BLOCK,
+        sequences=keys.engine.max_batch or MAX_BATCH,
+        load=load,
+    )
+
+
+def _spec(
+    name: str, keys: ServiceKeys, setting: Setting, log: RequestLog, decode: Replicas, prefill: Replicas | None
+) -> ServiceSpec:
+    engine, context = keys.engine, keys.engine.context or keys.service.context
+    bounds: dict[str, Any] = {
+        "context": context or None,
+        "first_token_timeout": keys.first_token_timeout,
+        "timeout": keys.timeout,
+        "queue_limit": keys.queue_limit,
+        "adapters": None if keys.adapters is None else keys.adapters.slots,
+    }
+    routers = keys.prefill.router or keys.router if keys.prefill else None
+    return ServiceSpec(
+        name=name,
+        requests=log.requests(name),
+        router=keys.router.make(),
+        replicas=decode.pool,
+        prefill=None if prefill is None else prefill.pool,
+        prefill_router=None if routers is None else routers.make(),
+        batching=batchings.get(setting.product.batching) if engine.batching is None else engine.batching.make,
+        lineup=lineups.get("fcfs") if engine.order is None else engine.order.make,
+        block=setting.block,
+        max_batch=setting.sequences,
+        prefix_cache=engine.prefix_cache is not False,
+        swap=engine.preemption == "swap",
+        kv_bytes=kv_bytes(keys.service, keys.replica.kv_precision),
+        advance=1.0 if engine.speculative is None else _advance(engine.speculative),
+        staleness=keys.staleness,
+        phases=tuple((phase, value) for phase, (value, _) in keys.cold_start.items() if phase != WEIGHTS),
+        slos={service_class: _slo(bound) for service_class, bound in keys.slo.items()},
+        retries=keys.retries,
+        backoff=keys.backoff,
+        adapter_load=0.0 if keys.adapters is None else keys.adapters.load,
+        tenant=keys.tenant,
+        priority=keys.priority,
+        partition=keys.partition,
+        preemptible=keys.preemptible,
+        **{key: value for key, value in bounds.items() if value is not None},
+    )
+
+
+def _advance(keys: SpeculativeKeys) -> float:
+    return Speculation(keys.tokens, keys.acceptance).advance
+
+
+def _slo(keys: SloKeys) -> Slo:
+    return Slo(**{key: value for key, value in keys.model_dump().items() if value is not None})
+
+
+def _check_hashes(log: RequestLog, block: int) -> None:
+    """Raise ``InputError`` when blocks of the KV cache do not fill the blocks that hashes name."""
+    if log.hashes is not None and log.hashes.block % block:
+        text = f"hashes name blocks of {log.hashes.block} tokens, which is no multiple of the engine's block of {block}"
+        raise InputError(Problem(text, hint=f"write engine: {{block: N}} with an N that divides {log.hashes.block}"))
+
+
+def _crowded(made: Replicas) -> Iterator[str]:
+    """Say when replicas that are wanted from the start can never all be placed."""
+    pool = made.pool
+    wanted = pool.maximum if pool.minimum == 0 and pool.scaler.interval == 0 else pool.minimum
+    if made.most < wanted < 1_000_000:
+        yield (
+            f"{wanted:,} replicas of {pool.accelerators:,} accelerators are wanted, and the cluster holds "
+            f"{made.most:,} while nothing else runs; the others wait"
+        )
