@@ -111,13 +111,9 @@ class Rank:
 
     def letting_in(self, now: float) -> None:
         """Part C: whoever waits and fits, in the order of the queue."""
-        while (
-            not self.preempted
-            and len(self.lineup)
-            and len(self.running) < self.setup.max_batch
-            and self.batching.admits(len(self.running))
-            and self.budget() > 0
-        ):
+        if self.preempted or not self.batching.admits(len(self.running)):
+            return
+        while len(self.lineup) and len(self.running) < self.setup.max_batch and self.budget() > 0:
             ask = self.lineup.head()
             if not (self.swap_in(ask) if ask.swapped else self.let_in(ask, now)):
                 break
