@@ -37,30 +37,26 @@ class AnalyticTime:
         shape.check(model)
         net = interconnect or Interconnect.of(accelerator, constants=constants)
         each = work(model, shape)
-        _, rate = peak(accelerator, shape.weights)
-        _, wide = wide_peak(accelerator)
-        bandwidth = accelerator.memory_bandwidth
+        share = constants.products(accelerator)
+        rate, wide = peak(accelerator, shape.weights)[1] * share, wide_peak(accelerator)[1] * share
+        bandwidth = accelerator.memory_bandwidth * constants.memory
         self.window = float(model.window) if model.windowed_layers else math.inf
         self.advance = speculation.advance if speculation else 1.0
         self._p, self._shape, self._net = constants.norm, shape, net
         self._row = model.hidden * WIDTH
-        self._layers = model.layers
         self._reduces = 2 * model.layers - (each.moe_layers if shape.dp > 1 else 0)
         self._queries = 1 + (speculation.tokens if speculation else 0)
         self._draft = speculation.draft if speculation else None
-        self._fixed = engine.step + model.layers * (constants.layer + engine.layer)
+        self._fixed = engine.step + model.layers * (constants.layer * constants.slowness(accelerator) + engine.layer)
         self._sequence = engine.sequence
-        self._dense = 2 * each.dense / ((wide if each.dense_wide else rate) * constants.compute)
-        self._dense_bytes = each.dense_bytes / (bandwidth * constants.memory)
-        self._head = 2 * each.head / (wide * constants.compute)
-        self._head_bytes = each.head * WIDTH / (bandwidth * constants.memory)
-        self._experts = Experts.of(model, each, shape, net, rate * constants.compute, bandwidth * constants.memory)
-        flops = wide * constants.attention
-        read = each.kv / (bandwidth * constants.kv)
+        self._dense = 2 * each.dense / (wide if each.dense_wide else rate)
+        self._dense_bytes = each.dense_bytes / bandwidth
+        self._head, self._head_bytes = 2 * each.head / wide, each.head * WIDTH / bandwidth
+        self._moved = each.moved / bandwidth
+        self._experts = Experts.of(model, each, shape, net, rate, bandwidth)
         self._full, self._windowed = each.full_layers, each.windowed_layers
-        self._pair, self._read = each.pair / flops, read
-        self._pair_decode = each.decode_pair / flops
-        token = max(self._queries * self._pair_decode, read)
+        self._pair, self._read = each.pair / (wide * constants.attention), each.kv / bandwidth
+        token = max(self._queries * each.decode_pair / (wide * constants.attention), self._read)
         self._context_slope, self._window_slope = token * self._full, token * self._windowed
         self._known: dict[tuple[int, ...], tuple[float, float, float]] = {}
 
@@ -125,6 +121,7 @@ class AnalyticTime:
         compute = tokens * self._dense + logits * self._head
         memory = self._dense_bytes + (self._head_bytes if logits else 0.0)
         time = self._fixed + self._sequence * sequences + float((compute**p + memory**p) ** (1 / p))
+        time += tokens * self._moved
         # the new tokens' own keys, and those of the tokens checked with them
         time += sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
         shape, net = self._shape, self._net

@@ -4,35 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simulator.cluster.records import Accelerator
+from simulator.models.serving.precision import wide_peak
+
+REFERENCE = 300e12
+"""FLOP/s at which fixed times of kernels are stated: about what 16-bit products reach on an A100."""
+QUICKEST, SLOWEST = 0.25, 2.0
+"""Bounds of ``pace``: beyond the accelerators that were measured (0.5 to 1.1) it is a guess."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Shares of peaks and bandwidths that kernels reach, and fixed times. ``benchmarks/fit_serving.py`` makes them."""
+    """Shares of peaks and bandwidths that kernels reach, and fixed times in seconds.
 
-    compute: float = 0.78
-    """Share of the peak of large matrix products."""
-    memory: float = 0.76
-    """Share of the memory bandwidth at which weights stream."""
-    norm: float = 1.46
+    ``benchmarks/fit_serving.py`` makes those of the first group. The second holds for hardware that no measurement was
+    at hand for: PCIe and networks; its sources are in docs/serving-model.md.
+    """
+
+    memory: float = 0.83
+    """Share of the memory bandwidth at which weights, keys, values and activations stream."""
+    norm: float = 1.743
     """Exponent p of (compute^p + memory^p)^(1/p): infinite where the longer hides the shorter, 1 where they add up."""
-    attention: float = 0.46
-    """Share of the 16-bit peak of attention over prompts."""
-    kv: float = 0.96
-    """Share of the memory bandwidth at which keys and values stream."""
-    layer: float = 3.4e-6
-    """Seconds between kernels, and of small ones, in one layer."""
-    reduce_latency: float = 17.8e-6
-    """Seconds that an all-reduce over NVLink or its like takes however small it is."""
-    reduce_share: float = 0.41
-    """Share of that fabric's bandwidth in one direction that it moves."""
-    bus_latency: float = 20e-6
-    """The same over PCIe, where data goes through host bridges."""
-    bus_step: float = 4e-6
-    """What each further accelerator on it adds, twice: there and back along a ring."""
+    attention: float = 0.65
+    """Attention over prompts, as a share of the rate of large products."""
+    layer: float = 59e-6
+    """Kernels of one layer that are too short to be told by their bytes: launches, first and last tiles, gaps."""
+    reduce_latency: float = 8.1e-6
+    """An all-reduce over NVLink or its like, however small it is."""
+    reduce_share: float = 0.50
+    """Share of that fabric's bandwidth in one direction that an all-reduce moves."""
+    pace: float = 0.7
+    """How the two fixed times above shrink with the rate of products: (REFERENCE / rate)^pace."""
+
+    product: float = 0.8
+    """Share of the peak that large products reach where nobody measured it: 0.78 to 0.87 on A100, H100 and B200."""
+    bus_latency: float = 15e-6
+    bus_step: float = 3e-6
+    """An all-reduce over PCIe, and what each further accelerator of a ring adds to it, there and back."""
     bus_share: float = 0.60
     network_latency: float = 15e-6
-    """The same across servers."""
     network_share: float = 0.80
+
+    def products(self, accelerator: Accelerator) -> float:
+        """Share of a peak that large matrix products reach: the best that somebody measured, in bf16."""
+        best, peak = accelerator.measured_bf16, accelerator.flops.get("bf16")
+        return best / peak if best and peak else self.product
+
+    def slowness(self, accelerator: Accelerator) -> float:
+        """Factor of fixed times on an accelerator."""
+        _, peak = wide_peak(accelerator)
+        rate = peak * self.products(accelerator)
+        return float(min(SLOWEST, max(QUICKEST, (REFERENCE / rate) ** self.pace)))
 
 
 FITTED = Constants()

@@ -26,6 +26,8 @@ class Experts:
     """Seconds of one expert's products for one token in one layer, on one accelerator."""
     stream: float
     """Seconds to read one expert of one layer, cut as it is."""
+    move: float
+    """Seconds to bring one token to one expert and back within an accelerator's memory, and to activate it."""
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class Experts:
             shape=shape,
             net=net,
             compute=2 * each.expert * cut / rate,
+            move=(4 * model.hidden + (3 if model.gated else 2) * model.expert_ffn * cut) * WIDTH / bandwidth,
             stream=each.expert * cut * each.expert_width / bandwidth,
         )
 
@@ -67,8 +70,9 @@ class Experts:
         ep = self.shape.ep
         uneven = self.imbalance(tokens)
         awake = min(self.experts / ep, distinct(self.experts, self.active, tokens) / ep * uneven)
-        compute = tokens * self.active / ep * uneven * self.compute
-        time = float((compute**p + (awake * self.stream) ** p) ** (1 / p))
+        visits = tokens * self.active / ep * uneven
+        compute = visits * self.compute
+        time = visits * self.move + float((compute**p + (awake * self.stream) ** p) ** (1 / p))
         return self.layers * (time + self._exchange(tokens, own))
 
     def _exchange(self, tokens: float, own: float) -> float:

@@ -39,9 +39,10 @@ class Interconnect:
         network = NETWORK * constants.network_share if link is None else link.bandwidth * link.efficiency
         hop = 0.0 if link is None else link.end_latency
         size = accelerator.scale_up_domain
+        latency = constants.reduce_latency * constants.slowness(accelerator)
         return cls(
             inside=scale_up * (constants.bus_share if bus else constants.reduce_share),
-            inside_latency=constants.bus_latency if bus else constants.reduce_latency,
+            inside_latency=constants.bus_latency if bus else latency,
             inside_step=constants.bus_step if bus else 0.0,
             outside=network,
             outside_latency=constants.network_latency + hop,

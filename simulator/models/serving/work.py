@@ -13,6 +13,8 @@ from simulator.models.architecture import Matrix, attention_matrices, block_matr
 from simulator.models.serving.precision import kv_width, weights
 from simulator.models.serving.shape import ReplicaShape
 
+NORM_ROWS = 8
+"""Times that a token's row is read or written in one layer by two norms, each with the residual it adds."""
 WIDTH = 2.0
 """Bytes of one activation, and of a weight that is kept in 16 bits."""
 
@@ -26,6 +28,8 @@ class Work:
     dense_bytes: float
     dense_wide: bool
     """Whether they are kept in 16 bits though experts are not."""
+    moved: float
+    """Bytes that norms, residuals, rotary positions and activation functions read and write for one token."""
     head: float
     """Weights of the output layer."""
     embedding: float
@@ -79,7 +83,12 @@ def work(model: Model, shape: ReplicaShape) -> Work:
         shared = sum(matrix.size for matrix in block_matrices(model, model.shared_ffn)) / tp if model.shared_ffn else 0
         dense += moe * (shared + model.experts * model.hidden)
     expert = sum(matrix.size for matrix in block_matrices(model, model.expert_ffn)) if moe else 0
-    heads = model.heads / tp
+    heads, inner = model.heads / tp, model.ffn if model.layers > moe else 0
+    pieces = 3 if model.gated else 2
+    moved = model.layers * (
+        NORM_ROWS * model.hidden + 2 * (model.heads + (model.kv_heads or model.heads)) * model.head / tp
+    )
+    moved += pieces * ((model.layers - moe) * inner + moe * model.shared_ffn) / tp
     groups = model.kv_heads or model.heads
     held = 1.0 if model.kv_rank else -(-groups // tp) / groups
     width = 2 * model.head
@@ -88,6 +97,7 @@ def work(model: Model, shape: ReplicaShape) -> Work:
         dense=dense,
         dense_bytes=dense * (WIDTH if partial else form.width),
         dense_wide=partial,
+        moved=moved * WIDTH,
         head=table,
         embedding=0.0 if model.tied else table,
         moe_layers=moe,
