@@ -383,7 +383,7 @@ def test_training_jobs_are_checked_too() -> None:
 
 
 def test_job_of_no_kind_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^job 'x': Job is neither a BatchJob nor a TrainingJob$"):
+    with pytest.raises(InputError, match=r"^job 'x': Job is none of BatchJob, TrainingJob, ReplicaJob$"):
         simulate([Job(id="x", submit=0.0, accelerators=1.0)])
 
 

@@ -104,7 +104,7 @@ class Batching(Protocol):
         ...
 
     def admits(self, running: int) -> bool:
-        """Whether waiting requests may be let in beside ``running`` ones."""
+        """Whether waiting requests may be let in beside ``running`` ones; asked once for an iteration, before any is."""
         ...
 
 

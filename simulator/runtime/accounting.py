@@ -58,14 +58,17 @@ class Meter:
             self._time = float(time[-1])
             self._allocated, self._provisioned = float(allocated[-1]), float(provisioned[-1])
 
-    def facts(self, end: float) -> dict[str, Any]:
-        """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``."""
+    def facts(self, end: float, idle: float = 0.0) -> dict[str, Any]:
+        """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``.
+
+        ``idle`` are accelerator-seconds that were held without computing, and draw as little as if nobody held them.
+        """
         self.advance(max(end, self._time), self._allocated, self._provisioned)
         facts: dict[str, Any] = {"allocated_seconds": self._held, "provisioned_seconds": self._paid}
         costs = self._costs
         if costs is None:
             return facts
-        joules = self._energy(costs, end)
+        joules = self._energy(costs, end, idle)
         parts: dict[str, float] = {}
         if costs.capex is not None:
             parts["capex"] = capex(costs.capex, end, costs.life)
@@ -75,8 +78,10 @@ class Meter:
             parts["cloud"] = cloud(self._paid, costs.cloud)
         return facts | {"energy": joules, "pue": costs.pue, "cost": parts}
 
-    def _energy(self, costs: Costs, end: float) -> float:
+    def _energy(self, costs: Costs, end: float, unused: float) -> float:
         if costs.idle_power is None or costs.busy_power is None or not self._accelerators:
             return math.nan
         idle, busy = costs.idle_power / self._accelerators, costs.busy_power / self._accelerators
-        return energy(idle, busy, self._paid, min(self._held, self._paid)) + costs.network_power * end
+        return (
+            energy(idle, busy, self._paid, min(max(0.0, self._held - unused), self._paid)) + costs.network_power * end
+        )

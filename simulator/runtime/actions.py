@@ -230,6 +230,15 @@ class Actions:
         job.waited += self._clock.now - job.since
         self._reject(job, action.reason or "turned away by the policy")
 
+    def withdraw(self, job: Job) -> bool:
+        """Take a job out of the queue that its owner does not want any more; False if it is not there."""
+        if job not in self._view.queue.members:
+            return False
+        self._view.queue.remove(job)
+        self._reasons.leave(job)
+        job.waited += self._clock.now - job.since
+        return True
+
     def _must_run(self, action: str, job: Job) -> None:
         if job not in self._view.running.members:
             self._illegal(action, job, self._absence(job, "running"))

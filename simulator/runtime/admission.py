@@ -93,6 +93,11 @@ class Admission:
         self._expect(job)
         self._arrived()
 
+    def submit(self, job: Job) -> str:
+        """Take a job that comes by itself, now; return why it can never run, or nothing."""
+        self._submit(job, self._clock.now)
+        return self._judge(job) if job.state is State.REJECTED else ""
+
     def _submit(self, job: Job, now: float) -> None:
         if job.estimate < 0:
             job.estimate = expected(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from heapq import heapify, heappop, heappush
@@ -15,26 +16,28 @@ class Message:
     """One transfer under way: ``bytes`` left when it took its ``way``; ``done()`` is called when the last has arrived.
 
     A message that is split into several flows is done when all are; they are equal, and keep pace with the slowest.
+    ``limit`` is the most bytes/s that it gets, whatever the links would carry.
     """
 
-    __slots__ = ("bytes", "done", "way")
+    __slots__ = ("bytes", "done", "limit", "way")
 
-    def __init__(self, way: Way, size: float, done: Callable[[], None]) -> None:
-        self.way, self.bytes, self.done = way, size, done
+    def __init__(self, way: Way, size: float, done: Callable[[], None], limit: float = math.inf) -> None:
+        self.way, self.bytes, self.done, self.limit = way, size, done, limit
 
 
 class Bundle:
-    """Transfers over the same way: they progress alike, so one counter of bytes serves them all.
+    """Transfers over the same way, with the same limit: they progress alike, so one counter of bytes serves them all.
 
     The stream counts flows: a message of n flows puts n times its usage on a link, and has n flows' share of it.
     """
 
-    __slots__ = ("_heap", "_pushes", "_split", "stream", "way")
+    __slots__ = ("_heap", "_pushes", "_split", "key", "stream", "way")
 
-    def __init__(self, way: Way) -> None:
-        self.way = way
+    def __init__(self, way: Way, limit: float) -> None:
+        self.way, self.key = way, (way, limit)
         self._split = float(way.flows)
-        self.stream = Stream(way.links, tuple(usage * self._split for usage in way.usage), changed=None)
+        usage = tuple(usage * self._split for usage in way.usage)
+        self.stream = Stream(way.links, usage, limit=limit / self._split, changed=None)
         self._heap: list[tuple[float, int, Message]] = []
         self._pushes = 0
 
@@ -74,7 +77,7 @@ class Transfers:
 
     def __init__(self, fabric: Fabric, crowd: Crowd) -> None:
         self._fabric, self._crowd = fabric, crowd
-        self._bundles: dict[Way, Bundle] = {}
+        self._bundles: dict[tuple[Way, float], Bundle] = {}
         self._members: dict[Bundle, PhasedStream] = {}
 
     def begin(self, message: Message) -> None:
@@ -82,9 +85,9 @@ class Transfers:
         if message.bytes <= 0 or not message.way.links:
             message.done()
             return
-        bundle = self._bundles.get(message.way)
+        bundle = self._bundles.get((message.way, message.limit))
         if bundle is None:
-            bundle = self._bundles[message.way] = Bundle(message.way)
+            bundle = self._bundles[message.way, message.limit] = Bundle(message.way, message.limit)
             bundle.stream.reached = partial(self._finish, bundle)
             self._members[bundle] = self._crowd.join(bundle.stream)
             bundle.add(message, 0.0)
@@ -117,7 +120,7 @@ class Transfers:
                 self._crowd.resize(self._members[bundle], float(len(bundle)))
             self._fabric.aim(bundle.stream, bundle.next_end())
         else:
-            del self._bundles[bundle.way]
+            del self._bundles[bundle.key]
             self._crowd.leave(self._members.pop(bundle))
 
     def _finish(self, bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ from operator import index
 from typing import NamedTuple
 
 from simulator.cluster.allocation import Allocator
-from simulator.workload.jobs import BatchJob, Job, Placement, State, TrainingJob
+from simulator.workload.jobs import FOREVER, BatchJob, Job, Placement, ReplicaJob, State, TrainingJob
 
 _INFINITE = math.inf
 _PENDING = State.PENDING
@@ -38,6 +38,7 @@ _KINDS: tuple[tuple[type[Job], dict[str, _Rule]], ...] = (
         | _COMMON
         | {"estimate": _NUMBER},
     ),
+    (ReplicaJob, _COMMON | {"estimate": _NUMBER}),
 )
 
 
@@ -48,6 +49,8 @@ def expected(job: Job) -> float:
     """
     if isinstance(job, BatchJob):
         return job.duration
+    if isinstance(job, ReplicaJob):
+        return FOREVER
     return job.iterations * job.compute if isinstance(job, TrainingJob) else math.nan
 
 
@@ -85,7 +88,7 @@ def _first_fault(job: Job) -> str:
         return f"it is {job.state.name.lower()} already: a run needs fresh jobs"
     rules = next((rules for kind, rules in _KINDS if isinstance(job, kind)), None)
     if rules is None:
-        return f"{type(job).__name__} is neither a BatchJob nor a TrainingJob"
+        return f"{type(job).__name__} is none of BatchJob, TrainingJob, ReplicaJob"
     for name, rule in rules.items():
         value = getattr(job, name)
         try:

@@ -140,6 +140,12 @@ class Gangs:
         job.state = State.RUNNING
         self._begin(job, None)
 
+    def finish(self, job: Job) -> None:
+        """End a running job that runs until it is told to stop."""
+        self._motion.settle(job)
+        job.work = job.done
+        self._arrived(job)
+
     def _arrived(self, job: Job) -> None:
         """End a job that has done all its work."""
         self._halt(job)
@@ -179,6 +185,11 @@ class Gangs:
             repace(job, self._nodes)
             if job.work == math.inf:
                 raise ValueError(f"it makes no progress on {_told(job)}")
+        if job.life is not None:
+            job.work = math.inf
+            self._begin(job, None)
+            job.life.began()
+            return
         if type(job) is not BatchJob or job.communication:
             self._connect(job)
             return
@@ -195,6 +206,8 @@ class Gangs:
 
     def _halt(self, job: Job) -> None:
         """Let a running job stand still, with its counters up to now."""
+        if job.life is not None:
+            job.life.halted()
         self._motion.end(job)
         if job.limit < _NEVER:
             self._limits.clear(job)

@@ -31,13 +31,15 @@ from simulator.runtime.progress import progress
 from simulator.runtime.reasons import Reasons
 from simulator.runtime.remarks import left_over
 from simulator.runtime.router import Router
+from simulator.runtime.serving.services import Services
+from simulator.runtime.serving.spec import ServiceSpec
 from simulator.runtime.shares import Shares
-from simulator.runtime.slots import Slots
+from simulator.runtime.slots import Member, Slots
 from simulator.runtime.ticks import Ticks
 from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
-from simulator.workload.jobs import Job, State, Transfer
+from simulator.workload.jobs import Job, ReplicaJob, State, Transfer
 
 _COMPLETED = State.COMPLETED
 
@@ -56,7 +58,7 @@ class Simulation:
 
     ``maintenance`` and ``bookings`` are windows in which servers are down or kept for a tenant; ``interference`` says
     how jobs on one accelerator slow each other. Jobs that can never run are turned away; those of the workloads in
-    ``kept`` are held to the end.
+    ``kept`` are held to the end. ``services`` put their replicas into the queue like jobs.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Simulation:
         bookings: Sequence[Booking] = (),
         interference: Interference | None = None,
         kept: Collection[str] = (),
+        services: Sequence[ServiceSpec] = (),
         restart: float = 0.0,
         until: float = math.inf,
         warmup: float = 0.0,
@@ -104,9 +107,9 @@ class Simulation:
         self.crowd = Crowd(self.clock, self.fabric)
         self.router = Router(topology, routing, flows, self.fabric.crowd)
         self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
-        quiet = not (transfers or capacity_events or link_events or record_links)
+        quiet = not (transfers or capacity_events or link_events or record_links or services)
         motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
-        slots = Slots(topology)
+        slots = self._slots = Slots(topology)
         self._patterns = patterns = PlacedPatterns(topology, self.router, slots, collectives)
         neighbours = None if interference is None else Neighbours(interference)
         self.gangs = Gangs(self.clock, self.nodes, patterns, motion, restart, slots, neighbours)
@@ -137,6 +140,7 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
+        self._services = Services(services, self, self.router, until, lambda name: stream(seed, name, replication))
         self._take_pool(pool)
 
     def _take_pool(self, pool: NodePool | None) -> None:
@@ -153,6 +157,7 @@ class Simulation:
         self._windows.plan(*self._planned)
         self._flows.begin()
         self._admission.begin()
+        self._services.begin()
         self.note_capacity()
         with fewer_collections():
             self.clock.run(self.until)
@@ -219,9 +224,11 @@ class Simulation:
         """Settle what is unfinished and hand over the record."""
         view = self.view
         stopped = self.until < math.inf or len(view.running) > 0
-        now = self.clock.now if stopped else max(self._last_event, self._flows.last_end)
+        now = self.clock.now if stopped else max(self._last_event, self._flows.last_end, self._services.last_end)
         self._reasons.close(now)
-        left = left_over(self._rejected, len(view.queue), len(view.running), len(self._admission.held))
+        served = self._services.close(now)
+        queued, running = (sum(job.life is None for job in jobs) for jobs in (view.queue, view.running))
+        left = left_over(self._rejected, queued, running, len(self._admission.held))
         for job in (*view.running, *view.queue):
             if job.state is State.RUNNING:
                 self.gangs.settle(job)
@@ -232,9 +239,11 @@ class Simulation:
             self._leave_unfinished(job)
         self._flows.close()
         stuck = self._flows.notes() if self.until == math.inf else []
-        self._notes += [*stuck, *left, *self._eligible.notes(), *self._policy.notes()]
-        self._notes += self.links.remarks(math.inf if stuck else now, self._patterns.used | self._flows.used)
-        tables = self.journal.tables()
+        self._notes += [*stuck, *left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
+        self._notes += self.links.remarks(
+            math.inf if stuck else now, self._patterns.used | self._flows.used | self._services.used
+        )
+        tables = self.journal.tables() | self._services.tables()
         if self.linklog is not None:
             tables["links"] = self.linklog.table(now)
             self._notes += self.linklog.notes
@@ -242,13 +251,35 @@ class Simulation:
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
         facts |= {"holds": dict(self._reasons.holds), "stranded": self._reasons.stranded}
-        facts |= self.meter.facts(now)
+        facts |= self.meter.facts(now, self._services.idle_seconds) | served
         view.close()
         return Record(tables, facts)
 
     def _leave_unfinished(self, job: Job) -> None:
         job.state = State.UNFINISHED
         self.journal.job(job, self.gangs.forget(job))
+
+    # -- services -----------------------------------------------------------------------------------------------
+
+    def submit(self, job: ReplicaJob) -> str:
+        """Let a job queue that nobody announced; return why it can never run, or nothing."""
+        why = self._admission.submit(job)
+        self.pass_soon()
+        return why
+
+    def finish(self, job: ReplicaJob) -> None:
+        """End a running job, or take one that waits out of the queue."""
+        if job.state is State.RUNNING:
+            self.gangs.finish(job)
+        elif self._actions.withdraw(job):
+            job.state = State.REJECTED
+            self.note_event("reject", job.id, job.accelerators)
+            self.journal.job(job, None)
+            self._admission.ended(job)
+
+    def members(self, job: ReplicaJob) -> tuple[Member, ...]:
+        """The accelerators of a running job, by rank."""
+        return self._slots.members(job)
 
     # -- the rest -----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from simulator.workload.speedup import Given, Speedup
 
@@ -53,6 +53,16 @@ NO_WAITS = Waits()
 
 Placement = tuple[tuple[int, float], ...]
 """Where a job runs: (server index, accelerators taken there) for each server."""
+
+
+class Life(Protocol):
+    """Who wants to know when a job gets and loses its accelerators."""
+
+    def began(self) -> None:
+        """The job has its accelerators."""
+
+    def halted(self) -> None:
+        """It is about to lose them."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -158,6 +168,8 @@ class Job:
     placement: Placement = field(default=(), init=False)
     devices: tuple[int, ...] = field(default=(), init=False)
     """For each server of ``placement``, the accelerator that a share lives on, or -1 for whole ones."""
+    life: Life | None = field(default=None, init=False)
+    """What goes on inside of it, where the engine does not know."""
 
     @property
     def size(self) -> float:
@@ -191,6 +203,17 @@ class TrainingJob(Job):
     gradient: float = 0.0
     overlap: float = 0.0
     recipe: object | None = None
+
+
+FOREVER = 1e12
+"""Seconds of running that schedulers are told of what runs until it is stopped (30,000 years)."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ReplicaJob(Job):
+    """A replica of a service: it runs until the service lets it go."""
+
+    duration: float = math.inf
 
 
 @dataclass(slots=True)

@@ -1,0 +1,369 @@
+"""One data-parallel part of a replica: its queue, its batch, its KV cache; how it forms and ends an iteration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from simulator.models.serving.api import Batch, Chunk
+from simulator.policies.serving import Batching, Lineup
+from simulator.runtime.serving.blocks import BlockPool
+from simulator.runtime.serving.decoders import Decoders
+from simulator.runtime.serving.spec import Engine, ServiceSpec
+from simulator.workload.requests import Request
+
+
+class Parked(NamedTuple):
+    """What a request left behind that went elsewhere to decode: blocks, and units of the prefix cache among them."""
+
+    rank: Rank
+    blocks: int
+    units: list[int]
+
+
+class Rank:
+    """Forms iterations of the requests that are sent to it, at boundaries that its replica keeps.
+
+    ``swap`` is bytes/s to and from the host's memory; 0: what is preempted is computed again. ``now`` tells the time.
+    """
+
+    def __init__(self, spec: ServiceSpec, engine: Engine, now: Callable[[], float]) -> None:
+        self._spec, self._now = spec, now
+        self.batching: Batching = spec.batching()
+        self.lineup: Lineup = spec.lineup()
+        self._charge = getattr(self.lineup, "charge", None)
+        self._charged: dict[Request, int] = {}
+        self._whole = self.batching.reserve == "all"
+        self.pool = BlockPool(engine.blocks, spec.block, spec.prefix_cache)
+        self.decoders = Decoders(spec.block, engine.time.window, spec.advance, grows=not self._whole)
+        self._swap = engine.swap if spec.swap else 0.0
+        self._swapped: dict[Request, int] = {}
+        """Requests that wait with their keys and values in the host's memory: tokens of these."""
+        self.running: dict[Request, None] = {}
+        """Requests in the batch, in the order in which they were let in."""
+        self._prompts: dict[Request, None] = {}
+        """Of them: whose prompt is under way."""
+        self.landed: dict[Request, None] = {}
+        """Requests whose keys and values came from another replica, and that will decode here."""
+        self.leaving: dict[Request, None] = {}
+        """Requests that their clients have given up while they were in the batch."""
+        self.chunks: list[tuple[Request, int]] = []
+        """What the iteration computes of prompts: how many tokens of which."""
+        self.decodes = False
+        """Whether the iteration gives tokens to the decoders."""
+        self.extra = 0.0
+        """Seconds that the iteration takes longer, for moving keys and values to the host and back."""
+        self.pending = 0
+        """Prompt tokens that are not computed."""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that are here."""
+        return len(self.lineup) + len(self.running) + len(self.landed)
+
+    # -- coming and going -------------------------------------------------------------------------------------------
+
+    def add(self, request: Request) -> bool:
+        """Take a request; return whether it could be let in at the next boundary."""
+        request.prompt, request.computed = request.input, 0
+        self.pending += request.prompt
+        self.lineup.add(request)
+        room = len(self.running) < self._spec.max_batch and self.batching.admits(len(self.running))
+        return room and self.lineup.head() is request
+
+    def land(self, request: Request) -> None:
+        """Take a request that decodes from now on; its blocks were reserved."""
+        self.landed[request] = None
+
+    def reserve(self, request: Request) -> bool:
+        """Reserve blocks for a request that will land here, if they can be had now."""
+        need = self._blocks(self._lasting(request) if self._whole else request.prompt)
+        if need > self.pool.available:
+            return False
+        self.pool.take(need, self._now())
+        request.blocks = need
+        return True
+
+    def withdraw(self, request: Request) -> None:
+        """Take a request out that is not in the batch."""
+        if request in self.landed:
+            del self.landed[request]
+            self.pool.give(request.blocks)
+            request.blocks = 0
+        else:
+            self.lineup.remove(request)
+            self._swapped.pop(request, None)
+            self.pending -= request.prompt - request.computed
+
+    def release(self, request: Request) -> None:
+        """Take a request out of the batch, and its blocks back."""
+        if self._charge is not None:
+            self._settle(request)
+        del self.running[request]
+        if request in self.decoders:
+            held = self.decoders.leave(request)
+        else:
+            held = request.blocks
+            if request in self._prompts:
+                del self._prompts[request]
+                self.pending -= request.prompt - request.computed
+        self._give_back(request, held)
+
+    def park(self, request: Request) -> Parked:
+        """Take a request out of the batch, whose keys and values stay until ``unpark``."""
+        if self._charge is not None:
+            self._settle(request)
+        del self.running[request]
+        parked = Parked(self, request.blocks, request.units)
+        request.blocks, request.units = 0, []
+        return parked
+
+    def unpark(self, blocks: int, units: list[int]) -> None:
+        """Take the blocks of a parked request back."""
+        self.pool.give(blocks - self.pool.leave(units))
+
+    def unreserve(self, request: Request) -> None:
+        """Take back the blocks that were reserved for a request that does not come."""
+        self.pool.give(request.blocks)
+        request.blocks = 0
+
+    def _give_back(self, request: Request, held: int) -> None:
+        if request.units:
+            held -= self.pool.leave(request.units)
+            request.units.clear()
+        self.pool.give(held)
+        request.blocks = 0
+
+    # -- forming an iteration ---------------------------------------------------------------------------------------
+
+    def form(self) -> None:
+        """Put the next iteration together: ``chunks``, ``decodes``, ``extra``."""
+        self.chunks.clear()
+        self.extra = 0.0
+        for request in tuple(self.leaving):
+            self.release(request)
+        self.leaving.clear()
+        if self.landed:
+            self._let_land()
+        if self.batching.mixed:
+            preempted = self._secure()
+            self._compute(preempted)
+            self.decodes = len(self.decoders) > 0
+        else:
+            self._compute(preempted=False)
+            self.decodes = not self.chunks and len(self.decoders) > 0
+            if self.decodes and self._secure():
+                self.decodes = len(self.decoders) > 0
+
+    def _let_land(self) -> None:
+        for request in tuple(self.landed):
+            if len(self.running) >= self._spec.max_batch:
+                break
+            del self.landed[request]
+            self.running[request] = None
+            self.decoders.join(request)
+
+    def _secure(self) -> bool:
+        """Take the blocks that the decoders need for one more iteration; return whether somebody had to go for it."""
+        decoders, pool = self.decoders, self.pool
+        preempted = False
+        need = decoders.need()
+        while need > pool.available:
+            self._preempt()
+            preempted = True
+            need = decoders.need()
+        if need:
+            pool.take(need, self._now())
+        decoders.ahead = 1
+        return preempted
+
+    def _compute(self, preempted: bool) -> None:
+        """Choose the pieces of prompts that the iteration computes, and let requests in for it."""
+        if not self._prompts and (preempted or not len(self.lineup)):
+            return
+        budget = self.batching.budget(len(self.decoders))
+        for request in tuple(self._prompts):
+            new = min(request.prompt - request.computed, budget)
+            if new <= 0:
+                break
+            if self.batching.reserve == "chunk" and not self._grow(request, request.computed + new):
+                preempted = True
+                continue
+            self._schedule(request, new)
+            budget -= new
+        if not preempted and len(self.lineup) and self.batching.admits(len(self.running)):
+            self._let_in(budget)
+
+    def _grow(self, request: Request, length: int) -> bool:
+        """Take the blocks for the first ``length`` tokens of a prompt under way; False if it had to go instead."""
+        need = self._blocks(length) - request.blocks
+        while need > self.pool.available:
+            if self._preempt() is request:
+                return False
+        self.pool.take(need, self._now())
+        request.blocks += need
+        return True
+
+    def _let_in(self, budget: int) -> None:
+        lineup, batching, pool = self.lineup, self.batching, self.pool
+        if self._charge is not None:
+            for running in self.running:
+                self._settle(running)
+        while budget > 0 and len(lineup) and len(self.running) < self._spec.max_batch:
+            request = lineup.head()
+            if request in self._swapped:
+                if not self._swap_in(request):
+                    break
+                continue
+            hits = pool.hits(request.hashes) if pool.caching and request.hashes else 0
+            cached = min(request.hash_block * hits, request.input - 1) if hits else 0
+            new = min(request.prompt - cached, budget)
+            if not batching.chunked and new < request.prompt - cached:
+                break
+            weight, idle = pool.weigh(request.hashes, hits) if hits else (0, 0)
+            target = cached + new if batching.reserve == "chunk" else request.prompt
+            blocks = max(self._blocks(self._lasting(request) if self._whole else target), weight)
+            if blocks - weight > pool.available - idle:
+                break
+            lineup.remove(request)
+            if hits:
+                request.units.extend(pool.hold(request.hashes, hits))
+            pool.take(blocks - weight, self._now())
+            request.blocks = blocks
+            self._begin(request, cached, new)
+            budget -= new
+
+    def _begin(self, request: Request, cached: int, new: int) -> None:
+        """Put a request that was let in into the batch."""
+        if request.start != request.start:
+            request.start = self._now()
+            request.cached = cached
+        request.computed = cached
+        self.pending -= cached
+        self.running[request] = None
+        self._prompts[request] = None
+        self._schedule(request, new)
+
+    def _schedule(self, request: Request, new: int) -> None:
+        self.chunks.append((request, new))
+        if self.pool.caching and request.hashes:
+            self._register(request, request.computed + new)
+
+    def _register(self, request: Request, length: int) -> None:
+        """Make the units of a prompt that are complete with ``length`` tokens known to the prefix cache."""
+        size, block, units = request.hash_block, self._spec.block, request.units
+        for index in range(request.computed // size, len(request.hashes)):
+            end = min(size * (index + 1), request.input)
+            if end > length:
+                break
+            name = request.hashes[index]
+            if end > request.computed and self.pool.register(name, (end - size * index) // block):
+                units.append(name)
+
+    # -- who has to go ------------------------------------------------------------------------------------------------
+
+    def _preempt(self) -> Request:
+        """Put the request that the lineup names back into the queue; return it."""
+        request = self.lineup.victim(tuple(self.running))
+        if request in self.decoders:
+            length = self.decoders.length(request)
+        else:
+            length = request.computed
+        swapped = self._swap > 0 and request in self.decoders
+        self.release(request)
+        request.preemptions += 1
+        if request.first_token == request.first_token:
+            request.stopped = self._now()
+        if swapped:
+            self._swapped[request] = length
+            self.extra += length * self._spec.kv_bytes / self._swap
+            request.computed = request.prompt = length
+        else:
+            request.recomputed += length
+            request.prompt, request.computed = request.input + request.generated, 0
+            self.pending += request.prompt
+        self.lineup.put_back(request)
+        return request
+
+    def _swap_in(self, request: Request) -> bool:
+        """Bring a request back from the host's memory, if there is room for it, to decode at once."""
+        length = self._swapped[request]
+        need = self._blocks(self._lasting(request) if self._whole else math.ceil(length + self._spec.advance))
+        if need > self.pool.available:
+            return False
+        self.lineup.remove(request)
+        del self._swapped[request]
+        if not self.decoders.ahead and not self._whole:
+            need = self._blocks(length)  # those for its next token are taken with everybody's
+        self.pool.take(need, self._now())
+        self.extra += length * self._spec.kv_bytes / self._swap
+        self.running[request] = None
+        self.decoders.join(request)
+        request.blocks = need
+        self.resumed(request, self._now())
+        return True
+
+    def resumed(self, request: Request, now: float) -> None:
+        """A request that was preempted after its first token goes on at ``now`` (s)."""
+        if request.stopped == request.stopped:
+            request.stalled += now - request.stopped
+            request.stopped = math.nan
+
+    # -- time and its end ---------------------------------------------------------------------------------------------
+
+    def batch(self) -> Batch:
+        """What the iteration computes, for whoever tells how long that takes."""
+        chunks = tuple(
+            Chunk(new, request.computed, request.computed + new >= request.prompt) for request, new in self.chunks
+        )
+        decoders = self.decoders
+        if not self.decodes:
+            return Batch(chunks)
+        return Batch(chunks, len(decoders), decoders.context, decoders.windowed)
+
+    def end(self, iterations: int) -> list[Request]:
+        """End so many iterations like the one that was formed; return requests that have all they asked for.
+
+        Their blocks are still held. Of more than one iteration, none has chunks.
+        """
+        decoders = self.decoders
+        through: list[Request] = []
+        if self.decodes:
+            if iterations > 1:
+                need = decoders.need(iterations)
+                if need:
+                    self.pool.take(need, self._now())
+            decoders.pass_by(iterations)
+            through = decoders.through()
+        for request, new in self.chunks:
+            request.computed += new
+            self.pending -= new
+            if self._charge is not None:
+                self._charge(request, new, 0)
+            if request.computed >= request.prompt:
+                del self._prompts[request]
+                request.generated += 1
+                through.append(request)
+        self.chunks.clear()
+        decoders.ahead = 0
+        return through
+
+    def _settle(self, request: Request) -> None:
+        """Tell a lineup that goes by service what a sequence was given since it was last told."""
+        assert self._charge is not None
+        generated = self.decoders.generated(request) if request in self.decoders else request.generated
+        before = self._charged.get(request, 0)
+        if generated > before:
+            self._charge(request, 0, generated - before)
+            self._charged[request] = generated
+
+    def forget(self, request: Request) -> None:
+        """A request has ended."""
+        self._charged.pop(request, None)
+
+    def _blocks(self, tokens: int) -> int:
+        return -(-tokens // self._spec.block)
+
+    def _lasting(self, request: Request) -> int:
+        return request.input + max(request.output, request.limit)

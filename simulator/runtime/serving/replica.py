@@ -1,0 +1,413 @@
+"""A replica on the clock: iteration after iteration, or many alike at one stroke."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from simulator.core.clock import Clock, Phase, Soon
+from simulator.core.timer import Timer
+from simulator.runtime.serving.rank import Parked, Rank
+from simulator.runtime.serving.spec import Engine, ServiceSpec
+from simulator.workload.requests import Request, RequestState
+
+_MOST = 1 << 40
+_TIMEOUT = RequestState.TIMEOUT
+
+
+class Ledger(Protocol):
+    """Who wants to know what a replica does."""
+
+    def through(self, replica: Replica, request: Request) -> None:
+        """A request has all its tokens."""
+
+    def prompted(self, replica: Replica, request: Request, parked: Parked) -> None:
+        """A request goes elsewhere to decode."""
+
+    def iterations(self, replica: Replica, stretch: Stretch) -> None:
+        """Iterations have passed."""
+
+    def freed(self, replica: Replica) -> None:
+        """Blocks may be free that were not."""
+
+
+class Stretch:
+    """Iterations in a row with the same sequences: their start, number, first duration and growth (s), and sums.
+
+    ``count`` can be cut while they pass. ``moment(k)`` is when the k-th is over.
+    """
+
+    __slots__ = (
+        "count",
+        "first",
+        "growth",
+        "held",
+        "prompt",
+        "sequences",
+        "stall",
+        "stalled",
+        "start",
+        "tokens",
+        "waiting",
+    )
+
+    def __init__(self, start: float, count: int, first: float, growth: float) -> None:
+        self.start, self.count, self.first, self.growth = start, count, first, growth
+        self.sequences = self.prompt = self.tokens = self.waiting = self.held = self.stalled = 0
+        self.stall = 0.0
+
+    def moment(self, iterations: int) -> float:
+        """When so many of them are over."""
+        return self.start + iterations * self.first + self.growth * (iterations * (iterations - 1) / 2)
+
+    def boundary(self, time: float) -> int:
+        """How many are over at the first boundary that is not before ``time`` (s); at least 1."""
+        elapsed = time - self.start
+        if elapsed <= self.first:
+            return 1
+        if self.growth > self.first * 1e-15:
+            linear = self.first - self.growth / 2
+            root = (math.sqrt(linear * linear + 2 * self.growth * elapsed) - linear) / self.growth
+        else:
+            root = elapsed / self.first
+        count = max(1, math.ceil(root))
+        while count > 1 and self.moment(count - 1) >= time:
+            count -= 1
+        while self.moment(count) < time:
+            count += 1
+        return count
+
+    def over(self, time: float) -> int:
+        """How many are over at ``time`` (s)."""
+        if time >= self.moment(self.count):
+            return self.count
+        count = self.boundary(time)
+        return count if self.moment(count) <= time else count - 1
+
+
+class Replica:
+    """Runs the batches of its ranks, which are in lockstep.
+
+    While no prompt is computed and nobody can join, all iterations until the next change are one event: they last
+    ``first + growth * j`` seconds, j = 0, 1, ... An arrival that could be let in cuts them at the next boundary.
+    ``elsewhere``: requests go elsewhere to decode. ``idle`` is called when the last one has left a replica that takes
+    no more.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        spec: ServiceSpec,
+        engine: Engine,
+        ranks: int,
+        clock: Clock,
+        ledger: Ledger,
+        elsewhere: bool = False,
+        idle: Callable[[Replica], None] = lambda replica: None,
+    ) -> None:
+        self._elsewhere, self._idle = elsewhere, idle
+        self.number, self._clock, self._ledger = number, clock, ledger
+        self._advance = spec.advance
+        self._time, self.engine = engine.time, engine
+        self.ranks = [Rank(spec, engine, lambda: clock.now) for _ in range(ranks)]
+        self._only = self.ranks[0] if ranks == 1 else None
+        self._max_batch = spec.max_batch
+        self._timer = Timer(clock, self._boundary, Phase.ENDS)
+        self._soon = Soon(clock, self._form, Phase.PASS)
+        self._stretch: Stretch | None = None
+        self._still: list[tuple[float, int]] = []
+        """Of sequences that stand still while prompts are computed: since when, and how many."""
+        self.outstanding = 0
+        """Requests that were sent here and have not ended."""
+        self.busy = 0.0
+        """Seconds of all iterations that are over."""
+        self.taking = False
+        """Whether requests are sent here."""
+        self.down = False
+        self.fresh: dict[str, float] = {}
+        """LoRA adapters in memory, the least recently used first, and when each is there (s)."""
+
+    # -- what routers see -----------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait here."""
+        return sum([len(rank.lineup) + len(rank.landed) for rank in self.ranks])
+
+    @property
+    def running(self) -> int:
+        """Requests in the batch."""
+        return sum([len(rank.running) for rank in self.ranks])
+
+    @property
+    def pending(self) -> int:
+        """Prompt tokens that are not computed."""
+        return sum([rank.pending for rank in self.ranks])
+
+    @property
+    def held(self) -> int:
+        """KV blocks that requests hold now."""
+        done = 0
+        if self._stretch is not None and self._stretch.count > 1:
+            done = self._stretch.over(self._clock.now)
+        return sum([
+            rank.pool.held + (rank.decoders.need(done) if done and rank.decodes else 0) for rank in self.ranks
+        ])  # fmt: skip
+
+    @property
+    def kv(self) -> float:
+        """Share of the KV blocks that requests hold."""
+        return self.held / (self.engine.blocks * len(self.ranks))
+
+    def prefix(self, request: Request) -> int:
+        """Leading units of a request's prompt in the prefix cache."""
+        return self.prefix_at(request, self._clock.now)
+
+    def prefix_at(self, request: Request, time: float) -> int:
+        """The same, as it was at ``time`` (s): now, or when the state was last published."""
+        hashes = request.hashes
+        return max([rank.pool.seen(hashes, time) for rank in self.ranks]) if hashes else 0
+
+    def adapted(self, adapter: str) -> bool:
+        """Whether an adapter is in memory."""
+        return not adapter or self.fresh.get(adapter, math.inf) <= self._clock.now
+
+    # -- coming and going -----------------------------------------------------------------------------------------
+
+    def left(self) -> None:
+        """One of the requests that were sent here has ended, or is elsewhere."""
+        self.outstanding -= 1
+        if not self.taking and not self.outstanding:
+            self._idle(self)
+
+    def add(self, request: Request) -> None:
+        """Take a request into the queue."""
+        rank = self._only or self._shortest()
+        request.rank = 0 if self._only else self.ranks.index(rank)
+        if rank.add(request):
+            self._cut()
+
+    def _shortest(self) -> Rank:
+        return min(self.ranks, key=lambda rank: rank.outstanding)
+
+    def reserve(self, request: Request) -> bool:
+        """Reserve blocks for a request that will come with its keys and values; False if there are not enough now."""
+        for index, rank in sorted(enumerate(self.ranks), key=lambda item: item[1].outstanding):
+            if rank.reserve(request):
+                request.rank = index
+                return True
+        return False
+
+    def land(self, request: Request) -> None:
+        """Let a request decode whose keys and values have come."""
+        rank = self.ranks[request.rank]
+        rank.land(request)
+        if len(rank.running) < self._max_batch:
+            self._cut()
+
+    def unreserve(self, request: Request) -> None:
+        """Take back the blocks that were reserved for a request that does not come."""
+        self.ranks[request.rank].unreserve(request)
+        self._cut()
+
+    def unpark(self, parked: Parked) -> None:
+        """Take back the blocks of a request that has gone elsewhere with its keys and values."""
+        parked.rank.unpark(parked.blocks, parked.units)
+        self._cut()
+
+    def give_up(self, request: Request) -> None:
+        """Take out a request whose client does not wait any more: at once, or out of the batch at the next boundary."""
+        rank = self.ranks[request.rank]
+        if request in rank.running:
+            request.generated = self.generated(request)
+            rank.leaving[request] = None
+            self._cut()
+        else:
+            rank.withdraw(request)
+
+    def generated(self, request: Request) -> int:
+        """Tokens that a request here has got by now."""
+        rank = self.ranks[request.rank]
+        if request not in rank.decoders:
+            return request.generated
+        stretch = self._stretch
+        over = stretch.over(self._clock.now) if stretch is not None and rank.decodes else 0
+        return rank.decoders.generated(request, over)
+
+    def _cut(self) -> None:
+        """Something has changed: form anew at the next boundary, which is now when nothing runs."""
+        stretch = self._stretch
+        if stretch is None:
+            self._soon()
+        elif stretch.count > 1:
+            count = stretch.boundary(self._clock.now)
+            if count < stretch.count:
+                stretch.count = count
+                self._timer.set(max(stretch.moment(count), self._clock.now))
+
+    def stop(self) -> list[Request]:
+        """End at once, in the middle of an iteration; return the requests that were here."""
+        self.down, self.taking = True, False
+        self._timer.set(math.inf)
+        stretch, self._stretch = self._stretch, None
+        if stretch is not None:
+            stretch.count = stretch.over(self._clock.now)
+            if stretch.count:
+                stretch.tokens = stretch.count * stretch.sequences if self._advance == 1.0 else stretch.tokens
+                self._note(stretch)
+        lost: dict[Request, None] = {}
+        for rank in self.ranks:
+            lost.update(dict.fromkeys((*rank.running, *rank.lineup, *rank.landed)))
+        return [request for request in lost if request.state is not _TIMEOUT]
+
+    # -- iterations -----------------------------------------------------------------------------------------------
+
+    def _form(self) -> None:
+        """Begin the next iteration, or iterations, if there is anything to do."""
+        if self._stretch is not None or self.down:
+            return
+        if any(rank.leaving for rank in self.ranks):
+            self._ledger.freed(self)
+        rank = self._only
+        if rank is not None:
+            rank.form()
+            if rank.chunks:
+                self._once(self._time.seconds((rank.batch(),)) + rank.extra)
+            elif rank.decodes:
+                self._leap((rank,))
+            return
+        for rank in self.ranks:
+            rank.form()
+        if any(rank.chunks for rank in self.ranks):
+            extra = max(rank.extra for rank in self.ranks)
+            self._once(self._time.seconds([rank.batch() for rank in self.ranks]) + extra)
+        elif any(rank.decodes for rank in self.ranks):
+            self._leap([rank for rank in self.ranks if rank.decodes])
+
+    def _once(self, seconds: float) -> None:
+        """Begin one iteration that computes prompts, perhaps beside others that decode."""
+        now = self._clock.now
+        stretch = self._stretch = Stretch(now, 1, seconds, 0.0)
+        for rank in self.ranks:
+            if rank.decodes:
+                stretch.sequences += len(rank.decoders)
+            elif rank.chunks and len(rank.decoders) and not self._still:
+                self._still.append((now, len(rank.decoders)))
+            for request, new in rank.chunks:
+                stretch.prompt += new
+                stretch.tokens += request.computed + new >= request.prompt
+            if rank.pool.caching:
+                rank.pool.computed(now + seconds)
+        self._set_out(stretch)
+
+    def _leap(self, ranks: Sequence[Rank]) -> None:
+        """Begin all iterations up to the next change of the batch."""
+        sizes = [len(rank.decoders) if rank.decodes else 0 for rank in self.ranks]
+        decoding = self._time.decoding(sizes, [rank.decoders.context for rank in self.ranks])
+        if len(ranks) == 1:
+            leader, count = ranks[0], _MOST
+            extra = leader.extra
+            seconds, growth = self._line(leader, decoding.context, decoding.windowed)
+        else:
+            lines = [(*self._line(rank, decoding.context, decoding.windowed), rank) for rank in ranks]
+            seconds, growth, leader = max(lines, key=lambda line: line[:2])
+            count = min([_MOST, *(_overtaken(seconds - s, g - growth) for s, g, _ in lines if g > growth)])
+            extra = max(rank.extra for rank in self.ranks)
+        if decoding.until < math.inf:
+            grows = self._advance * len(leader.decoders)
+            count = min(count, max(1, math.floor((decoding.until - leader.decoders.context) / grows + 1e-9) + 1))
+        if extra:
+            count = 1
+        for rank in ranks:
+            decoders = rank.decoders
+            count = min(count, decoders.next_end())
+            if decoders.below:
+                count = min(count, int(decoders.next_crossing()))
+            count = decoders.runway(rank.pool.available, count)
+        stretch = self._stretch = Stretch(self._clock.now, count, decoding.base + seconds + extra, growth)
+        stretch.sequences = sum(sizes)
+        self._set_out(stretch)
+
+    def _line(self, rank: Rank, context: float, windowed: float) -> tuple[float, float]:
+        """Seconds of the next iteration that go by what a rank's sequences hold, and how they grow."""
+        decoders = rank.decoders
+        seconds = context * decoders.context
+        growth = context * self._advance * len(decoders)
+        if windowed:
+            seconds += windowed * decoders.windowed
+            growth += windowed * self._advance * decoders.below
+        return seconds, growth
+
+    def _set_out(self, stretch: Stretch) -> None:
+        for rank in self.ranks:
+            stretch.waiting += len(rank.lineup) + len(rank.landed)
+            stretch.held += rank.pool.held
+        if self._still and stretch.sequences:
+            counted = [(stretch.start - since, count) for since, count in self._still if since < stretch.start]
+            stretch.stalled = min(stretch.sequences, sum(count for _, count in counted))
+            stretch.stall = sum(span * count for span, count in counted) / max(1, sum(count for _, count in counted))
+            self._still.clear()
+        self._timer.set(stretch.moment(stretch.count))
+
+    def _boundary(self) -> None:
+        """The iterations are over: hand out tokens, and form the next ones."""
+        stretch = self._stretch
+        assert stretch is not None
+        self._stretch = None
+        now, ledger = self._clock.now, self._ledger
+        freed = False
+        if self._advance == 1.0:
+            stretch.tokens += stretch.count * stretch.sequences
+        else:
+            stretch.tokens += sum([rank.decoders.given(stretch.count) for rank in self.ranks if rank.decodes])
+        self._note(stretch)
+        for rank in self.ranks:
+            through = rank.end(stretch.count)
+            for request in through:
+                if request in rank.decoders:
+                    rank.release(request)
+                    freed = True
+                    if request.state is not _TIMEOUT:
+                        ledger.through(self, request)
+                    else:
+                        rank.leaving.pop(request, None)
+                else:
+                    freed |= self._prompted(rank, request, now)
+        if freed:
+            ledger.freed(self)
+        if not self.down:
+            self._soon.finish()
+
+    def _prompted(self, rank: Rank, request: Request, now: float) -> bool:
+        """A prompt is complete, and its first token, or the next one, is there; True if blocks are free."""
+        if request.state is _TIMEOUT:
+            return False  # it leaves when the next iteration is formed
+        if request.first_token != request.first_token:
+            request.first_token = now
+        else:
+            rank.resumed(request, now)
+        if request.generated >= request.output:
+            rank.release(request)
+            self._ledger.through(self, request)
+            return True
+        if self._elsewhere:
+            self._ledger.prompted(self, request, rank.park(request))
+            return False
+        rank.decoders.join(request)
+        if not rank.batching.mixed:
+            self._still.append((now, 1))
+        return False
+
+    def busy_until(self, now: float) -> float:
+        """Seconds of iterations up to ``now`` (s), the one that goes on included as far as it has gone."""
+        return self.busy + (max(0.0, now - self._stretch.start) if self._stretch is not None else 0.0)
+
+    def _note(self, stretch: Stretch) -> None:
+        self.busy += stretch.moment(stretch.count) - stretch.start
+        self._ledger.iterations(self, stretch)
+
+
+def _overtaken(lead: float, gain: float) -> int:
+    """Iterations for which who leads by ``lead`` seconds is not overtaken by who gains ``gain`` in each."""
+    return max(1, math.floor(lead / gain + 1e-12) + 1)

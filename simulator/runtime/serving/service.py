@@ -1,0 +1,378 @@
+"""A service on the clock: requests come, are sent to replicas, come back, and end in exactly one way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from simulator.core.clock import Phase
+from simulator.core.errors import InputError
+from simulator.core.timer import Deadlines
+from simulator.policies.serving import ServiceObservation
+from simulator.runtime.serving.desk import Desk
+from simulator.runtime.serving.fleet import Cluster, Fleet
+from simulator.runtime.serving.handoff import Handoffs
+from simulator.runtime.serving.log import ServingLog
+from simulator.runtime.serving.outlook import Outlook
+from simulator.runtime.serving.rank import Parked
+from simulator.runtime.serving.replica import Replica, Stretch
+from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
+from simulator.runtime.serving.wires import Wires
+from simulator.workload.requests import Request, RequestState
+
+_FINISHED, _ROUTED = RequestState.FINISHED, RequestState.ROUTED
+_NO_BOUNDS = Slo()
+_ARRIVALS = int(Phase.ARRIVALS)
+PARENT = "the request that it waited for was not finished"
+LOST = "its replica was lost"
+FULL = "the queue of its replica was full"
+NOWHERE = "no replica of the service can be placed"
+
+
+class Service:
+    """Runs the requests of one service.
+
+    ``until`` is the end of the run (s). Every request ends as FINISHED, REJECTED (with its reason), TIMEOUT, or
+    UNFINISHED at the end; its row is written then.
+    """
+
+    def __init__(
+        self,
+        spec: ServiceSpec,
+        cluster: Cluster,
+        wires: Wires,
+        log: ServingLog,
+        until: float,
+        rng: Callable[[str], np.random.Generator],
+    ) -> None:
+        self.spec, self._cluster, self._log, self._until = spec, cluster, log, until
+        self._clock = cluster.clock
+        self._rng = rng
+        main = self._fleet(spec.name, spec.replicas)
+        self._decode = Desk(main, spec.router, Outlook(self._clock, spec.staleness, lambda: main.ready))
+        self._entry = self._decode
+        self._handoffs: Handoffs | None = None
+        if spec.prefill is not None:
+            first = self._fleet(f"{spec.name}/prefill", spec.prefill, elsewhere=True)
+            router = spec.prefill_router or spec.router
+            self._entry = Desk(first, router, Outlook(self._clock, spec.staleness, lambda: first.ready))
+            self._handoffs = Handoffs(spec, self._decode, first, wires, self._clock, self._landed, self._too_long)
+        self._desks = [self._entry] if self._entry is self._decode else [self._entry, self._decode]
+        self._arrivals: Iterator[Request] = iter(())
+        self._next: Request | None = None
+        self._waiting: dict[Request, None] = {}
+        """Requests for which there is no replica yet."""
+        self._away: dict[Request, None] = {}
+        """Requests that will be sent again after a while."""
+        self._home: dict[Request, Replica] = {}
+        self._coming: dict[Request, None] = {}
+        """Requests that have been let go by the one that they wait for, and whose time has not come."""
+        self._total = len(spec.requests)
+        self.came = self.ended = 0
+        self.last_end = 0.0
+        self._deadlines: Deadlines[Request] | None = None
+        if min(spec.timeout, spec.first_token_timeout) < math.inf:
+            self._deadlines = Deadlines(self._clock, self._out_of_time)
+        self._observed: dict[Fleet, tuple[float, float, float, int]] = {}
+
+    def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
+        fleet = Fleet(name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, elsewhere)
+        fleet.progress = lambda: (self.came, self.ended)
+        return fleet
+
+    def begin(self) -> None:
+        """Ask for the first replicas, and wait for the first request."""
+        for number, desk in enumerate(self._desks):
+            reset = getattr(desk.router, "reset", None)
+            if callable(reset):
+                reset(self._rng(f"router:{self.spec.name}" + (":decode" if number else "")))
+            desk.fleet.begin()
+        self._arrivals = iter(self.spec.requests)
+        self._expect(next(self._arrivals, None))
+        if not self._total:
+            self._close_fleets()
+
+    # -- arrivals -------------------------------------------------------------------------------------------------
+
+    def _expect(self, request: Request | None) -> None:
+        self._next = request
+        if request is None or request.arrival > self._until:
+            return
+        if not self._clock.now <= request.arrival < math.inf:
+            before = f"before its predecessor at {self._clock.now:g} s" if request.arrival >= 0 else "a negative time"
+            raise InputError(
+                f"request {request.id!r} of service {self.spec.name!r} arrives at {request.arrival!r} s, {before}: "
+                "requests come in order of arrival, from 0 s on"
+            )
+        self._clock.at(request.arrival, self._arrive, phase=_ARRIVALS)
+
+    def _arrive(self) -> None:
+        now = self._clock.now
+        request = self._next
+        while request is not None and request.arrival == now:
+            self._come(request)
+            request = next(self._arrivals, None)
+        self._expect(request)
+
+    def _come(self, request: Request) -> None:
+        self.came += 1
+        self._coming.pop(request, None)
+        spec = self.spec
+        for desk in self._desks:
+            desk.outlook.changed()
+            desk.fleet.watch()
+        if request.input < 1 or request.output < 1:
+            self._reject(request, "it has no prompt" if request.input < 1 else "it asks for no tokens")
+        elif request.input + request.output > spec.context:
+            self._reject(request, f"longer than the context of {spec.context:,} tokens")
+        else:
+            if self._deadlines is not None:
+                self._deadlines.set(request, request.arrival + min(spec.timeout, spec.first_token_timeout))
+            self._send(request)
+
+    def _send(self, request: Request) -> None:
+        """Send a request to a replica, or let it wait until there is one."""
+        self._away.pop(request, None)
+        desk = self._entry
+        if not desk.fleet.ready:
+            if any(each.fleet.hopeless for each in self._desks):
+                self._reject(request, NOWHERE)
+            else:
+                self._waiting[request] = None
+            return
+        replica = desk.choose(request)
+        why = self._unfit(request, replica)
+        if why:
+            self._reject(request, why)
+            return
+        request.attempts += 1
+        request.replica = replica.number
+        if replica.queued >= self.spec.queue_limit:
+            self._again(request, FULL)
+            return
+        request.state = _ROUTED
+        replica.outstanding += 1
+        self._home[request] = replica
+        if request.adapter and not self._adapt(request, replica):
+            return
+        replica.add(request)
+
+    def _unfit(self, request: Request, replica: Replica) -> str:
+        """Why a request can never run on a replica like this one; empty when it can."""
+        block, batching = self.spec.block, replica.ranks[0].batching
+        need = -(-(request.input + request.output) // block)
+        if batching.reserve == "all":
+            need = -(-(request.input + max(request.output, request.limit)) // block)
+        if self._handoffs is not None:
+            need = -(-request.input // block)
+        if need > replica.engine.blocks:
+            return f"more than the {replica.engine.blocks:,} KV blocks of a replica"
+        if not batching.chunked and request.input > batching.budget(0):
+            return f"a prompt longer than the {batching.budget(0):,} tokens of an iteration"
+        return ""
+
+    def _adapt(self, request: Request, replica: Replica) -> bool:
+        """Bring a request's LoRA adapter into memory; False if it has to wait for that."""
+        now, adapters = self._clock.now, replica.fresh
+        due = adapters.pop(request.adapter, None)
+        if due is None:
+            due = now + self.spec.adapter_load
+            while len(adapters) >= self.spec.adapters:
+                del adapters[next(iter(adapters))]
+        adapters[request.adapter] = due
+        if due <= now:
+            return True
+        self._clock.at(due, self._adapted, request, replica, phase=_ARRIVALS)
+        return False
+
+    def _adapted(self, request: Request, replica: Replica) -> None:
+        if self._home.get(request) is replica and not replica.down:
+            replica.add(request)
+
+    # -- what replicas tell ---------------------------------------------------------------------------------------
+
+    def prompted(self, replica: Replica, request: Request, parked: Parked) -> None:
+        """A prompt is complete; its keys and values go to where the request will decode."""
+        assert self._handoffs is not None
+        self._handoffs.begin(replica, request, parked)
+
+    def _landed(self, source: Replica, request: Request, target: Replica) -> None:
+        """A request's keys and values have arrived."""
+        self._home[request] = target
+        request.replica = target.number
+        source.left()
+        target.land(request)
+
+    def _too_long(self, request: Request, reason: str) -> None:
+        """A request that no decoding replica has room for."""
+        assert self._handoffs is not None
+        self._handoffs.cancel(request)
+        self._leave(request)
+        self._reject(request, reason)
+
+    def through(self, replica: Replica, request: Request) -> None:
+        """A request has all its tokens."""
+        request.state = _FINISHED
+        self._leave(request)
+        self._end(request)
+        for follower in self.spec.requests.followers(request):
+            follower.arrival = max(follower.arrival, self._clock.now + follower.delay)
+            if follower.arrival <= self._until:
+                self._coming[follower] = None
+                self._clock.at(follower.arrival, self._come, follower, phase=_ARRIVALS)
+
+    def iterations(self, replica: Replica, stretch: Stretch) -> None:
+        """Iterations have passed on a replica."""
+        self._log.iterations(self.spec.name, replica.number, stretch)
+
+    def freed(self, replica: Replica) -> None:
+        """Blocks may be free that were not."""
+        if self._handoffs is not None:
+            self._handoffs.freed(replica)
+
+    def _opened(self) -> None:
+        """A replica takes requests: send what waits."""
+        if self._entry.fleet.ready:
+            waiting, self._waiting = self._waiting, {}
+            for request in waiting:
+                self._send(request)
+        if self._handoffs is not None:
+            self._handoffs.opened()
+
+    def _lost(self, replica: Replica, requests: list[Request]) -> None:
+        """A replica is gone: its requests are sent again, or rejected."""
+        if self._handoffs is not None:
+            requests = [*requests, *self._handoffs.lost(replica)]
+        there = dict.fromkeys(requests) | {each: None for each, home in self._home.items() if home is replica}
+        for request in there:
+            self._leave(request)
+            request.recomputed += request.computed
+            request.generated = request.computed = request.blocks = 0
+            request.units = []
+            request.start = request.first_token = request.stopped = math.nan
+            self._again(request, LOST)
+
+    def _leave(self, request: Request) -> None:
+        """A request is no longer on its replica."""
+        replica = self._home.pop(request)
+        for rank in replica.ranks:
+            rank.forget(request)
+        replica.left()
+
+    # -- ends -----------------------------------------------------------------------------------------------------
+
+    def _again(self, request: Request, reason: str) -> None:
+        """Send a request again after a while, if it may."""
+        if request.attempts > self.spec.retries:
+            self._reject(request, reason)
+            return
+        request.state = RequestState.PENDING
+        self._away[request] = None
+        self._clock.after(self.spec.backoff * 2 ** (request.attempts - 1), self._resend, request, phase=_ARRIVALS)
+
+    def _resend(self, request: Request) -> None:
+        if request in self._away:
+            self._send(request)
+
+    def _reject(self, request: Request, reason: str) -> None:
+        request.state, request.reason = RequestState.REJECTED, reason
+        self._end(request)
+        self._abandon(request)
+
+    def _out_of_time(self, request: Request) -> None:
+        """A client gives up, unless it has its first token and waits for the rest."""
+        spec, now = self.spec, self._clock.now
+        if request.first_token == request.first_token and request.arrival + spec.timeout > now:
+            assert self._deadlines is not None
+            if spec.timeout < math.inf:
+                self._deadlines.set(request, request.arrival + spec.timeout)
+            return
+        request.state = RequestState.TIMEOUT
+        self._waiting.pop(request, None)
+        self._away.pop(request, None)
+        replica = self._home.get(request)
+        if replica is not None:
+            if self._handoffs is None or not self._handoffs.cancel(request):
+                replica.give_up(request)
+            self._leave(request)
+        self._end(request)
+        self._abandon(request)
+
+    def _abandon(self, request: Request) -> None:
+        """Reject those who wait for a request that will not be finished, and those who wait for them."""
+        lost = [request]
+        for each in lost:  # which grows meanwhile
+            for follower in self.spec.requests.followers(each):
+                follower.arrival = max(follower.arrival, self._clock.now)
+                follower.state, follower.reason = RequestState.REJECTED, PARENT
+                self.came += 1
+                self._end(follower)
+                lost.append(follower)
+
+    def _end(self, request: Request) -> None:
+        now = request.end = self.last_end = self._clock.now
+        if self._deadlines is not None:
+            self._deadlines.clear(request)
+        self._write(request, now)
+        self.ended += 1
+        for desk in self._desks:
+            if desk.on_end is not None:
+                desk.on_end(request)
+        if self.ended == self._total:
+            self._close_fleets()
+
+    def _write(self, request: Request, now: float) -> None:
+        slos = self.spec.slos
+        slo = slos.get(request.category) or slos.get("") or _NO_BOUNDS
+        self._log.request(request, self.spec.name, slo, now)
+
+    def _close_fleets(self) -> None:
+        for desk in self._desks:
+            desk.fleet.close()
+
+    @property
+    def refused(self) -> list[str]:
+        """Why replicas can never be placed, one reason for each fleet that has one."""
+        return [desk.fleet.refused for desk in self._desks if desk.fleet.refused]
+
+    def close(self, now: float) -> dict[str, Any]:
+        """Write the rows of what has not ended; return the facts of the service."""
+        held, busy = (sum(parts) for parts in zip(*(desk.fleet.seconds() for desk in self._desks), strict=True))
+        for request, replica in self._home.items():
+            request.generated = replica.generated(request)
+        left = [*self._home, *self._waiting, *self._away, *self._coming]
+        for request in left:
+            request.state = RequestState.UNFINISHED
+            self._write(request, max(now, request.arrival))
+        pool = self.spec.replicas
+        return {
+            "accelerators": pool.accelerators, "block": self.spec.block, "blocks": self._decode.fleet.blocks,
+            "classes": {name: asdict(slo) for name, slo in self.spec.slos.items()},
+            "accelerator_seconds": held, "busy_accelerator_seconds": busy, "requests": self._total,
+            "came": self.came, "ended": self.ended,
+        }  # fmt: skip
+
+    # -- autoscaling ----------------------------------------------------------------------------------------------
+
+    def _observe(self, fleet: Fleet) -> ServiceObservation:
+        now = self._clock.now
+        before, held, busy, came = self._observed.get(fleet, (0.0, 0.0, 0.0, 0))
+        seconds = fleet.seconds()
+        self._observed[fleet] = (now, *seconds, self.came)
+        ready = fleet.ready
+        span = now - before
+        return ServiceObservation(
+            ready=len(ready),
+            coming=fleet.coming,
+            draining=fleet.draining,
+            outstanding=len(self._home) + len(self._waiting) + len(self._away),
+            queued=sum([replica.queued for replica in ready]) + len(self._waiting),
+            running=sum([replica.running for replica in ready]),
+            kv=sum([replica.kv for replica in ready]) / len(ready) if ready else 0.0,
+            busy=min(1.0, (seconds[1] - busy) / (seconds[0] - held)) if seconds[0] > held else 0.0,
+            arrivals=(self.came - came) / span if span > 0 else 0.0,
+        )

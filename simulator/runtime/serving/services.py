@@ -1,0 +1,80 @@
+"""All services of a run, and what they leave behind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.runtime.router import Router
+from simulator.runtime.serving.log import ServingLog
+from simulator.runtime.serving.service import Service
+from simulator.runtime.serving.spec import ServiceSpec
+from simulator.runtime.serving.wires import Wires
+
+if TYPE_CHECKING:
+    from simulator.runtime.simulation import Simulation
+
+
+class Services:
+    """The services of one run; with none of them, nothing at all."""
+
+    def __init__(
+        self,
+        specs: Sequence[ServiceSpec],
+        simulation: Simulation,
+        router: Router,
+        until: float,
+        rng: Callable[[str], np.random.Generator],
+    ) -> None:
+        self._log = ServingLog()
+        self._wires: Wires | None = None
+        self._services: list[Service] = []
+        self.idle_seconds = 0.0
+        """Accelerator-seconds that replicas held without computing, once the run is over."""
+        if specs:
+            self._wires = Wires(
+                simulation.clock, simulation.topology, simulation.fabric, simulation.crowd, router,
+                simulation.journal.recorder.flows,
+            )  # fmt: skip
+            self._services = [Service(spec, simulation, self._wires, self._log, until, rng) for spec in specs]
+
+    def begin(self) -> None:
+        """Ask for replicas, and wait for requests."""
+        for service in self._services:
+            service.begin()
+
+    @property
+    def used(self) -> dict[int, None]:
+        """Links over which keys and values went."""
+        return {} if self._wires is None else self._wires.used
+
+    @property
+    def last_end(self) -> float:
+        """When the last request or transfer ended (s)."""
+        return max([0.0 if self._wires is None else self._wires.last_end, *(each.last_end for each in self._services)])
+
+    def close(self, now: float) -> dict[str, Any]:
+        """Settle what is unfinished; return the facts of the record."""
+        if not self._services:
+            return {}
+        facts = {service.spec.name: service.close(now) for service in self._services}
+        self.idle_seconds = sum(
+            fact["accelerator_seconds"] - fact["busy_accelerator_seconds"] for fact in facts.values()
+        )
+        return {"services": facts}
+
+    def tables(self) -> dict[str, dict[str, np.ndarray]]:
+        """Tables of requests and iterations."""
+        return self._log.tables() if self._services else {}
+
+    def notes(self) -> list[str]:
+        """What a reader must know of the services."""
+        said: list[str] = []
+        for service in self._services:
+            for why, count in Counter(service.refused).items():
+                replicas = "1 replica" if count == 1 else f"{count:,} replicas"
+                said.append(f"Service {service.spec.name}: {replicas} can never be placed: {why}.")
+        return said

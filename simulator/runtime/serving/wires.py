@@ -1,0 +1,100 @@
+"""Keys and values on their way from one replica to another, on the links that everybody shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from simulator.cluster.routing import Way
+from simulator.cluster.topology import Topology
+from simulator.core.clock import Clock, Phase, Soon
+from simulator.metrics.recorder import Table
+from simulator.runtime.bundles import Message, Transfers
+from simulator.runtime.crowd import Crowd
+from simulator.runtime.fabric import Fabric
+from simulator.runtime.router import Router
+from simulator.runtime.slots import Member
+
+
+class Wires:
+    """Moves bytes between the accelerators of two replicas.
+
+    Where accelerators have links of their own each sends its part to its counterpart; else the servers send, no faster
+    than the network cards of the accelerators that take part. Inside one server they go by its scale-up fabric, which
+    nobody else is taken to fill. Rows of the ``flows`` table are written by ``table``.
+    """
+
+    def __init__(
+        self, clock: Clock, topology: Topology, fabric: Fabric, crowd: Crowd, router: Router, table: Table
+    ) -> None:
+        self._clock, self._topology, self._router, self._table = clock, topology, router, table
+        self._network = Transfers(fabric, crowd)
+        self._ends: dict[Message, tuple[str, str]] = {}
+        self._stranded: list[tuple[tuple[str, str], float, float, Callable[[], None]]] = []
+        router.watch(Soon(clock, self._reroute, Phase.FAILURES))
+        self.used: dict[int, None] = {}
+        """Links over which something went."""
+        self.last_end = 0.0
+
+    def send(
+        self, src: Sequence[Member], dst: Sequence[Member], size: float, done: Callable[[], None], name: tuple[str, str]
+    ) -> None:
+        """Move ``size`` bytes between the accelerators ``src`` and ``dst``; ``name`` is (id, workload) in ``flows``."""
+        start = self._clock.now
+        servers = self._topology.servers
+        ends = (servers[src[0][0]].name, servers[dst[0][0]].name)
+
+        def arrived() -> None:
+            self._table.add((*name, *ends, size, start, self._clock.now))
+            self.last_end = self._clock.now
+            done()
+
+        pairs = list(zip(src, dst, strict=False))
+        here = servers[src[0][0]]
+        if all(one[0] == other[0] for one, other in pairs):
+            seconds = here.scale_up_latency + size / (here.scale_up * len(pairs))
+            self._clock.after(seconds, arrived, phase=Phase.ENDS)
+            return
+        if self._topology.wired:
+            ways = [(self._topology.endpoint(*one), self._topology.endpoint(*other)) for one, other in pairs]
+            limit = math.inf
+        else:
+            ways, limit = [ends], len(pairs) * min(here.nic, servers[dst[0][0]].nic)
+        left = [len(ways)]
+
+        def one_less() -> None:
+            left[0] -= 1
+            if not left[0]:
+                arrived()
+
+        for pair in ways:
+            self._set_out(pair, size / len(ways), limit, one_less)
+
+    def _set_out(self, ends: tuple[str, str], size: float, limit: float, done: Callable[[], None]) -> None:
+        way = self._router.way(*ends)
+        if way is None:
+            self._stranded.append((ends, size, limit, done))
+            return
+        message = Message(way, size, done, limit)
+        message.done = partial(self._done, message, done)
+        self._clock.after(way.latency, self._begin, message, ends, phase=Phase.ARRIVALS)
+
+    def _begin(self, message: Message, ends: tuple[str, str]) -> None:
+        self.used.update(dict.fromkeys(message.way.links))
+        self._ends[message] = ends
+        self._network.begin(message)
+
+    def _done(self, message: Message, done: Callable[[], None]) -> None:
+        self._ends.pop(message, None)
+        done()
+
+    def _reroute(self) -> None:
+        def again(message: Message) -> Way:
+            ends = self._ends.get(message)
+            return message.way if ends is None else self._router.way(*ends) or message.way
+
+        self._network.reroute(again)
+        stranded, self._stranded = self._stranded, []
+        for each in stranded:
+            self._set_out(*each)
