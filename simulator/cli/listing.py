@@ -32,6 +32,10 @@ POLICIES = {
     "interference": "api:interferences",
     "objective": "heterogeneity.objectives:objectives",
     "score": "kube:scores",
+    "router": "serving:routers",
+    "batching": "serving:batchings",
+    "lineup": "serving:lineups",
+    "replica autoscaler": "serving:replica_scalers",
 }
 """Kinds of policies, and where in ``simulator.policies`` their registries are."""
 
@@ -246,6 +250,10 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "interferences": (partial(_of_kind, "interference"), "jobs on one accelerator:  interference: {kind: NAME}"),
     "objectives": (partial(_of_kind, "objective"), "what gavel is after:  scheduler: {kind: gavel, objective: NAME}"),
     "scores": (partial(_of_kind, "score"), "what kube goes by:  placement: {kind: kube, scores: {NAME: 1}}"),
+    "routers": (partial(_of_kind, "router"), "which replica a request goes to:  router: {kind: NAME}"),
+    "batchings": (partial(_of_kind, "batching"), "what an iteration computes:  engine: {batching: {kind: NAME}}"),
+    "lineups": (partial(_of_kind, "lineup"), "who is let in next:  engine: {order: {kind: NAME}}"),
+    "replica-autoscalers": (partial(_of_kind, "replica autoscaler"), "how many replicas:  replicas: {kind: NAME}"),
     "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
     "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
     "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),

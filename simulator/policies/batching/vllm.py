@@ -16,17 +16,18 @@ class Vllm:
     then who waits, unless somebody was preempted. Prompts under way come behind all that decode there too, because at
     most the last one of the batch is cut.
 
-    ``whole_prompt`` reserves the blocks of the whole prompt when it is let in, which is close to
-    ``scheduler_reserve_full_isl`` of later releases (vllm pull request 37307, March 2026): there the whole prompt has
-    to fit at that moment, and its blocks are taken chunk by chunk all the same. Not modelled:
-    ``long_prefill_token_threshold``, and tokens of speculative decoding in the budget.
+    ``whole_prompt`` is ``scheduler_reserve_full_isl``, on in 0.19 (vllm pull request 37307, March 2026): nobody is let
+    in whose whole prompt does not fit. There its blocks are taken chunk by chunk all the same, here at once; that
+    differs only when the cache fills up while a long prompt is under way. False: only its first chunk has to fit, as
+    when there was no such option. Not modelled: ``long_prefill_token_threshold``, and tokens of speculative decoding in
+    the budget.
     """
 
     imitates = "vLLM 0.19"
     mixed = True
     chunked = True
 
-    def __init__(self, max_tokens: int = 8192, whole_prompt: bool = False) -> None:
+    def __init__(self, max_tokens: int = 8192, whole_prompt: bool = True) -> None:
         self.max_tokens = tokens("max_tokens", max_tokens)
         self.reserve = "prompt" if whole_prompt else "chunk"
 

@@ -11,7 +11,7 @@ from simulator.policies.serving import ServiceObservation, replica_scalers
 
 @replica_scalers.register("hpa")
 class Hpa:
-    """Kubernetes' horizontal pod autoscaler: the same ratio, with a tolerance, and shrinking to the recent most only.
+    """Kubernetes' horizontal pod autoscaler: a ratio with a tolerance; it shrinks only to the most wanted of late.
 
     ``autoscaling/v2`` of Kubernetes 1.33 with one ``AverageValue`` target and default behaviour (kubernetes.io,
     Horizontal Pod Autoscaling): wanted = ceil(sum of the metric / target), every 15 s, nothing while the mean over

@@ -42,7 +42,7 @@ def outstanding(replica: ReplicaView) -> int:
     return replica.outstanding
 
 
-def least_outstanding(replicas: Sequence[ReplicaView]) -> ReplicaView:
+def least_loaded(replicas: Sequence[ReplicaView]) -> ReplicaView:
     """Return the replica with the fewest requests that have not ended; ties by number."""
     return min(replicas, key=outstanding)
 

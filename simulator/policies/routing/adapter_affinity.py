@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.policies.routing import least_outstanding
+from simulator.policies.routing import least_loaded
 from simulator.policies.serving import ReplicaView, RoutingView, routers
 from simulator.workload.requests import Request
 
@@ -23,10 +23,10 @@ class AdapterAffinity:
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
         """Return that replica."""
-        least = least_outstanding(view.replicas)
-        adapter = request.adapter
-        adapted = [replica for replica in view.replicas if replica.adapted(adapter)] if adapter else []
+        replicas, adapter = view.replicas, request.adapter
+        least = least_loaded(replicas)
+        adapted = [replica for replica in replicas if replica.adapted(adapter)] if adapter else []
         if not adapted:
             return least
-        best = least_outstanding(adapted)
+        best = least_loaded(adapted)
         return best if best.outstanding - least.outstanding <= self.imbalance else least

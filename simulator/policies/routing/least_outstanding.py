@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulator.policies.routing import least_outstanding
+from simulator.policies.routing import least_loaded
 from simulator.policies.serving import ReplicaView, RoutingView, routers
 from simulator.workload.requests import Request
 
@@ -17,4 +17,4 @@ class LeastOutstanding:
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
         """Return that replica."""
-        return least_outstanding(view.replicas)
+        return least_loaded(view.replicas)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.core.rng import stream
-from simulator.policies.routing import least_outstanding
+from simulator.policies.routing import least_loaded
 from simulator.policies.serving import ReplicaView, RoutingView, routers
 from simulator.workload.requests import Request
 
@@ -35,10 +35,10 @@ class PowerOfTwo:
         replicas, draw = view.replicas, self._rng.random
         count = len(replicas)
         if self.choices >= count:
-            return least_outstanding(replicas)
+            return least_loaded(replicas)
         drawn: list[int] = []
         while len(drawn) < self.choices:
             index = int(draw() * count)
             if index not in drawn:
                 drawn.append(index)
-        return least_outstanding([replicas[index] for index in sorted(drawn)])
+        return least_loaded([replicas[index] for index in sorted(drawn)])

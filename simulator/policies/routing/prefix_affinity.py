@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.core.units import Ratio
-from simulator.policies.routing import least_outstanding, overlap
+from simulator.policies.routing import least_loaded, overlap
 from simulator.policies.serving import ReplicaView, RoutingView, routers
 from simulator.workload.requests import Request
 
@@ -33,7 +33,7 @@ class PrefixAffinity:
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
         """Return that replica."""
         replicas = view.replicas
-        least = least_outstanding(replicas)
+        least = least_loaded(replicas)
         if not request.hashes:
             return least
         low, high = least.outstanding, max(replica.outstanding for replica in replicas)
@@ -43,4 +43,4 @@ class PrefixAffinity:
         most = max(shares)
         if most <= self.threshold:
             return least
-        return least_outstanding([each for each, share in zip(replicas, shares, strict=True) if share == most])
+        return least_loaded([each for each, share in zip(replicas, shares, strict=True) if share == most])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from simulator.policies.routing import least_outstanding
+from simulator.policies.routing import least_loaded
 from simulator.policies.serving import ReplicaView, RoutingView, routers
 from simulator.workload.requests import Request
 
@@ -36,21 +37,21 @@ class SessionSticky:
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
         """Return the home of the session, or find one."""
-        if not request.session:
-            return least_outstanding(view.replicas)
-        home = self._homes.get(request.session, -1)
         replicas = view.replicas
+        if not request.session:
+            return least_loaded(replicas)
+        home = self._homes.get(request.session, -1)
         place = bisect_left(replicas, home, key=_number)
         if place < len(replicas) and replicas[place].number == home:
             return replicas[place]
-        chosen = self._begin(request.session, view)
+        chosen = self._begin(request.session, replicas)
         self._homes[request.session] = chosen.number
         return chosen
 
-    def _begin(self, session: str, view: RoutingView) -> ReplicaView:
+    def _begin(self, session: str, replicas: Sequence[ReplicaView]) -> ReplicaView:
         if self.first == "least-outstanding":
-            return least_outstanding(view.replicas)
-        return view.replicas[zlib.crc32(session.encode()) % len(view.replicas)]
+            return least_loaded(replicas)
+        return replicas[zlib.crc32(session.encode()) % len(replicas)]
 
 
 def _number(replica: ReplicaView) -> int:

@@ -28,8 +28,9 @@ class Weighted:
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:
         """Return that replica."""
-        scores = self._scores(request, view.replicas)
-        return view.replicas[scores.index(max(scores))]
+        replicas = view.replicas
+        scores = self._scores(request, replicas)
+        return replicas[scores.index(max(scores))]
 
     def _scores(self, request: Request, replicas: Sequence[ReplicaView]) -> list[float]:
         queues = [replica.queued for replica in replicas]
