@@ -74,7 +74,8 @@ def service_record(
         first = start + length * 0.001 / speed
         free = first + (tokens - 1) * 0.02 / speed
         rows.append(request(f"r-{i}", came, start, first, free, tokens, **about))
-        waiting = int(np.count_nonzero((arrival[i + 1 :] <= start) & (np.arange(i + 1, requests) % 40 != 39)))
+        there = int(np.searchsorted(arrival, start, "right"))
+        waiting = sum(j % 40 != 39 for j in range(i + 1, there))
         held = -(-length // BLOCK)
         iterations.append((start, "chat", 0, 1, first - start, 0.0, 0, length, 0, 0.0, 1, waiting, held))
         if tokens > 1:

@@ -102,6 +102,19 @@ class Results:
         """
         return self._frame("links")
 
+    @property
+    def requests(self) -> pd.DataFrame:
+        """Requests to services, one a row; columns as ``recorder.REQUESTS`` declares them. Empty without services."""
+        return self._frame("requests")
+
+    @property
+    def iterations(self) -> pd.DataFrame:
+        """Iterations of replicas, like ones in one row; columns as ``recorder.ITERATIONS`` declares them.
+
+        Empty without services.
+        """
+        return self._frame("iterations")
+
     def link_utilization(self, by: str = "tier") -> pd.DataFrame:
         """How full the links were, from the warm-up to the end, mean over replications.
 

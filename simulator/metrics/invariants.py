@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from simulator.core.errors import InvariantError
+from simulator.metrics.checking import CLOCK, RELATIVE, Check, require
 from simulator.metrics.recorder import DECLARED, Record
+from simulator.metrics.requestchecks import REQUEST_INVARIANTS
 from simulator.metrics.window import Window
 
-RELATIVE = 1e-9
-"""Share of a duration by which sums of its parts may miss it."""
-CLOCK = 1e-12
-"""Share of the time on the clock that rounding may cost on top: differences of large times are no more exact."""
 STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED", "TIMEOUT")
 
 WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wait_held")
 
-Check = Callable[[Window], None]
-
 
 def check(record: Record) -> list[str]:
-    """Check every invariant and return their statements, in a fixed order.
+    """Check every invariant and return their statements, in a fixed order; those of requests where there are some.
 
     Raises ``InvariantError`` with statement, place and numbers at the first that does not hold. Takes about half a
     second for a million jobs.
     """
     window = Window(record)
-    for statement, test in INVARIANTS:
+    checks = (*INVARIANTS, *(REQUEST_INVARIANTS if "requests" in record.tables else ()))
+    for statement, test in checks:
         try:
             test(window)
         except InvariantError as error:
             raise InvariantError(f"broken invariant: {statement}: {error}") from None
-    return [statement for statement, _ in INVARIANTS]
-
-
-def _require(holds: np.ndarray, tell: Callable[[int], str]) -> None:
-    if not holds.all():
-        row = int(np.argmin(holds))
-        raise InvariantError(f"{tell(row)} ({np.count_nonzero(~holds):,} of {holds.size:,} rows)")
+    return [statement for statement, _ in checks]
 
 
 def _complete(window: Window) -> None:
@@ -57,7 +46,7 @@ def _one_end(window: Window) -> None:
     known = np.zeros(len(state), dtype=bool)
     for final in STATES:
         known |= np.asarray(state == final, dtype=bool)
-    _require(known, lambda row: f"job {names[row]!r} ended as {state[row]!r}, not as one of {', '.join(STATES)}")
+    require(known, lambda row: f"job {names[row]!r} ended as {state[row]!r}, not as one of {', '.join(STATES)}")
     events = window.column("events", "event")
     _count(events, "submit", len(state), "jobs in the table")
     _count(events, "reject", int(np.count_nonzero(state == "REJECTED")), "rejected jobs in the table")
@@ -79,13 +68,13 @@ def _causal(window: Window) -> None:
     def tell(row: int) -> str:
         return f"job {names[row]!r}: submit {submit[row]}, start {start[row]}, end {end[row]} s ({state[row]})"
 
-    _require(np.isfinite(submit), tell)
-    _require(~done | (np.isfinite(start) & np.isfinite(end)), tell)
-    _require(np.isnan(end) | (state != "UNFINISHED"), tell)
-    _require(np.isnan(start) | (start >= submit), tell)
-    _require(np.isnan(end) | ((end >= submit) & ~(end < start)), tell)
+    require(np.isfinite(submit), tell)
+    require(~done | (np.isfinite(start) & np.isfinite(end)), tell)
+    require(np.isnan(end) | (state != "UNFINISHED"), tell)
+    require(np.isnan(start) | (start >= submit), tell)
+    require(np.isnan(end) | ((end >= submit) & ~(end < start)), tell)
     if np.isfinite(window.end):
-        _require(np.isnan(end) | (end <= window.end + slack), lambda row: f"{tell(row)}, the run ended at {window.end}")
+        require(np.isnan(end) | (end <= window.end + slack), lambda row: f"{tell(row)}, the run ended at {window.end}")
 
 
 def _attributed(window: Window) -> None:
@@ -100,10 +89,10 @@ def _attributed(window: Window) -> None:
         told = ", ".join(f"{name} {values[row]}" for name, values in parts.items())
         return f"job {names[row]!r}: {told} s sum to {total[row]}; jct {jct[row]}, end - submit {sojourn[row]} s"
 
-    _require(~done | (np.abs(sojourn - jct) <= slack), tell)
-    _require(~done | (np.abs(total - jct) <= slack), tell)
+    require(~done | (np.abs(sojourn - jct) <= slack), tell)
+    require(~done | (np.abs(total - jct) <= slack), tell)
     for values in parts.values():
-        _require(~done | (values >= -slack), tell)
+        require(~done | (values >= -slack), tell)
 
 
 def _within_capacity(window: Window) -> None:
@@ -118,11 +107,11 @@ def _within_capacity(window: Window) -> None:
             f"{provisioned[row]} paid for"
         )
 
-    _require(allocated >= -slack, tell)
-    _require(allocated <= capacity + slack, tell)
-    _require(capacity <= provisioned + slack, tell)
+    require(allocated >= -slack, tell)
+    require(allocated <= capacity + slack, tell)
+    require(capacity <= provisioned + slack, tell)
     queued, running = window.column("series", "queued"), window.column("series", "running")
-    _require(
+    require(
         (queued >= 0) & (running >= 0),
         lambda row: f"at {time[row]} s: {queued[row]} jobs queued, {running[row]} running",
     )
@@ -140,7 +129,7 @@ def _waits(window: Window) -> None:
         told = ", ".join(f"{name} {values[row]}" for name, values in parts.items())
         return f"job {names[row]!r}: {told} s sum to {total[row]}, wait is {wait[row]}"
 
-    _require(np.abs(total - wait) <= slack, tell)
+    require(np.abs(total - wait) <= slack, tell)
 
 
 def _held(window: Window) -> None:
@@ -158,7 +147,7 @@ def _forward(window: Window) -> None:
 
 
 def _monotone(table: str, time: np.ndarray) -> None:
-    _require(np.diff(time) >= 0, lambda row: f"{table}: {time[row + 1]} s comes after {time[row]} s")
+    require(np.diff(time) >= 0, lambda row: f"{table}: {time[row + 1]} s comes after {time[row]} s")
 
 
 def _flows_end(window: Window) -> None:
@@ -167,8 +156,8 @@ def _flows_end(window: Window) -> None:
     def tell(row: int) -> str:
         return f"transfer {names[row]!r}: start {start[row]}, end {end[row]} s, {size[row]} bytes"
 
-    _require(np.isfinite(start) & (size >= 0), tell)
-    _require(np.isnan(end) | (end >= start), tell)
+    require(np.isfinite(start) & (size >= 0), tell)
+    require(np.isnan(end) | (end >= start), tell)
 
 
 def _carried(window: Window) -> None:
@@ -177,7 +166,7 @@ def _carried(window: Window) -> None:
     def tell(row: int) -> str:
         return f"link {link[row]} at {time[row]} s: {load[row]} bytes/s, capacity {capacity[row]}"
 
-    _require((load >= 0) & (load <= capacity * (1 + RELATIVE)), tell)
+    require((load >= 0) & (load <= capacity * (1 + RELATIVE)), tell)
 
 
 INVARIANTS: tuple[tuple[str, Check], ...] = (

@@ -16,8 +16,8 @@ from simulator.metrics.statistics import edges
 
 _NUMBERS = (
     "submit", "start", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "work", "compute", "network",
-    "overhead", "rework", "service", "moves", "deadline", "wait_capacity", "wait_fragmentation", "wait_order", "wait_policy",
-    "wait_held",
+    "overhead", "rework", "service", "moves", "deadline", "wait_capacity", "wait_fragmentation", "wait_order",
+    "wait_policy", "wait_held",
 )  # fmt: skip
 _TEXTS = ("tenant", "user", "workload")
 _STATES = {
@@ -169,9 +169,14 @@ class Window:
     def same_requests(self, other: Window) -> bool:
         """Whether both runs were given the same requests in the same order.
 
-        The times may differ of requests that wait for others, as in conversations.
+        The times may differ of requests of a session, as they wait for each other.
         """
-        return all(np.array_equal(self.requests[name], other.requests[name]) for name in ("row", "id", "workload"))
+        ours, theirs = self.requests, other.requests
+        names = ("row", "input", "output", "id", "workload", "session")
+        if not all(np.array_equal(ours[name], theirs[name]) for name in names):
+            return False
+        alone = np.asarray(ours["session"] == "", dtype=bool)
+        return np.array_equal(ours["arrival"][alone], theirs["arrival"][alone])
 
     def integral(self, column: str, since: float | None = None) -> float:
         """Integral over time of a column of ``series`` (a step function), in units x seconds, from ``since`` to end.
