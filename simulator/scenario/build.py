@@ -97,7 +97,7 @@ def build(
         placer=scenario.keys.placement.make(),
         jobs=made.jobs(),
         transfers=made.transfers,
-        **({"services": [service.spec for service in made.services]} if made.services else {}),
+        services=[service.spec for service in made.services],
         pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
@@ -148,6 +148,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         {made.name: made.trace for made in streams if made.trace and made.name in own}, topology
     )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
+    notes += [note for made in services for note in made.notes]
     notes += parted + remarks(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(notes), set_aside)
 

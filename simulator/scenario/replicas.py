@@ -17,8 +17,10 @@ from simulator.models.serving.replica import replica as put_together
 from simulator.models.serving.shape import ReplicaShape
 from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import WIDTH, work
+from simulator.policies.serving import ReplicaScaler, ServiceObservation
 from simulator.runtime.serving.spec import Engine, ReplicaPool
-from simulator.scenario.services import ReplicaKeys, Scaling, ServiceKeys, SpeculativeKeys
+from simulator.scenario.serviceparts import Scaling
+from simulator.scenario.services import ReplicaKeys, ServiceKeys, SpeculativeKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     pool = ReplicaPool(
         accelerators=shape.accelerators,
         engine=engines.__getitem__,
-        scaler=scaling.scaler.make(),
+        scaler=_scaler(scaling),
         ranks=shape.dp,
         types=tuple(engines) if others else (),
         max_servers=spread,
@@ -115,6 +117,32 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         for kind, error in unfit.items()
     )
     return Replicas(pool, shape, engines, fits, most, tuple(notes))
+
+
+class Initially:
+    """A number of replicas to start with; an autoscaler says how many from its first interval on."""
+
+    def __init__(self, initial: int, scaler: ReplicaScaler) -> None:
+        self.interval, self._initial, self._scaler, self._begun = scaler.interval, initial, scaler, False
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._begun = False
+        reset = getattr(self._scaler, "reset", None)
+        if callable(reset):
+            reset()
+
+    def step(self, now: float, observation: ServiceObservation) -> int:
+        """Return the number of replicas wanted."""
+        if self._begun:
+            return self._scaler.step(now, observation)
+        self._begun = True
+        return self._initial
+
+
+def _scaler(scaling: Scaling) -> ReplicaScaler:
+    made: ReplicaScaler = scaling.scaler.make()
+    return made if scaling.initial is None else Initially(scaling.initial, made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from simulator.core.errors import InputError, Problem, did_you_mean, nearest
 from simulator.runtime.windows import Booking, Maintenance
 from simulator.scenario.nodes import Path
 from simulator.scenario.serverkeys import ServerKeys
+from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
 from simulator.scenario.workloads import GeneratedWork, JobsWork, TraceWork, Work
 from simulator.workload.trace import Trace
@@ -76,7 +77,7 @@ def _partitions(name: str, work: Work) -> Iterator[tuple[Path, str]]:
         for index, job in enumerate(work.jobs):
             if job.partition:
                 yield ("workload", name, "jobs", index, "partition"), job.partition
-    elif isinstance(work, TraceWork | GeneratedWork) and work.keys.partition is not None:
+    elif isinstance(work, TraceWork | GeneratedWork | ServiceWork) and work.keys.partition:
         yield ("workload", name, "partition"), work.keys.partition
 
 
@@ -103,6 +104,7 @@ def booked_for_nobody(scenario: Scenario, traces: Iterable[Trace]) -> list[str]:
     """Return a sentence on each tenant with a booking of which no workload has a job."""
     listed = [work for work in scenario.workload.values() if isinstance(work, JobsWork)]
     tenants = {job.tenant: None for work in listed for job in work.jobs}
+    tenants |= {work.keys.tenant: None for work in scenario.workload.values() if isinstance(work, ServiceWork)}
     for trace in traces:
         if "tenant" in trace.columns:
             tenants.update(dict.fromkeys(map(str, np.unique(trace.columns["tenant"].astype(str)))))

@@ -15,7 +15,8 @@ from simulator.policies.serving import batchings, lineups
 from simulator.runtime.serving.spec import ServiceSpec, Slo
 from simulator.scenario.replicas import Replicas, Setting, replicas, shape_of, weight_bytes
 from simulator.scenario.requestbuild import request_log
-from simulator.scenario.services import WEIGHTS, PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
+from simulator.scenario.serviceparts import WEIGHTS
+from simulator.scenario.services import PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
 from simulator.workload.requestlog import RequestLog
@@ -129,7 +130,7 @@ def _spec(
         lineup=lineups.get("fcfs") if engine.order is None else engine.order.make,
         block=setting.block,
         max_batch=setting.sequences,
-        prefix_cache=engine.prefix_cache is not False,
+        prefix_cache=engine.prefix_cache,
         swap=engine.preemption == "swap",
         kv_bytes=kv_bytes(keys.service, keys.replica.kv_precision),
         advance=1.0 if engine.speculative is None else _advance(engine.speculative),
