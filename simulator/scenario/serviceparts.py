@@ -1,0 +1,199 @@
+"""What the keys of a service name: its model, its policies, how many replicas there are, how long iterations take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, ValidationInfo, model_validator
+
+from simulator.cluster import catalog
+from simulator.cluster.records import Model
+from simulator.core.errors import InputError
+from simulator.core.units import UnitError, parse
+from simulator.models.serving.api import IterationTime
+from simulator.scenario.arguments import chosen, model_of
+from simulator.scenario.jobs import Name
+from simulator.scenario.loader import is_file
+from simulator.scenario.plugins import CODE, REPLICAS, Context, Plugin, Section, load_code, no_file, plugin
+from simulator.scenario.quantities import Whole
+from simulator.scenario.validation import Strict, at, complaint, each, show
+
+WEIGHTS = "weights"
+"""Phase of a cold start that may be a bandwidth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What validation of a service must know besides the values: the scenario, and where in it the service stands."""
+
+    context: Context
+    path: tuple[str, ...]
+
+    @staticmethod
+    def of(info: ValidationInfo) -> Here:
+        """Return what was given to the validation under way."""
+        assert isinstance(info.context, Here)
+        return info.context
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """How many replicas there are: the policy that says so, and its bounds; ``initial`` None: as it says itself."""
+
+    scaler: Plugin
+    minimum: int = 0
+    maximum: int | None = None
+    initial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the seconds of an iteration come from, other than from the analytic model: a table, or Python."""
+
+    table: Path | None = None
+    thing: Any = None
+
+    def make(self) -> IterationTime:
+        """Return what tells iteration times; raise ``InputError`` for a bad table."""
+        from simulator.models.serving.called import CalledTime
+        from simulator.models.serving.table import read_table
+
+        if self.table is not None:
+            return read_table(self.table)
+        thing: Any = self.thing() if isinstance(self.thing, type) else self.thing
+        return thing if _tells_time(thing) else CalledTime(thing)
+
+
+def policy(section: Section, *below: str) -> PlainValidator:
+    """Read what names a policy of a service; ``below`` are the keys from the service to it."""
+
+    def read(value: Any, info: ValidationInfo) -> Plugin | None:
+        here = Here.of(info)
+        return None if value is None else plugin(section, value, here.context, where=(*here.path, *below))[0]
+
+    return PlainValidator(read)
+
+
+class _ScalerKeys(Strict):
+    min: Annotated[Whole, Field(ge=0)] = Field(1, description="fewest replicas")
+    max: Annotated[Whole, Field(ge=1)] | None = Field(None, description="most replicas; default: any number")
+    initial: Annotated[Whole, Field(ge=0)] | None = Field(None, description="replicas at the start; default: min")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> _ScalerKeys:
+        if self.max is not None and self.max < self.min:
+            raise at("max", complaint(f"max ({self.max}) is below min ({self.min})"))
+        if self.initial is not None and not self.min <= self.initial <= (self.max or self.initial):
+            most = "" if self.max is None else f" and max ({self.max})"
+            raise at("initial", complaint(f"initial ({self.initial}) is not between min ({self.min}){most}"))
+        return self
+
+
+def scaling(*below: str) -> PlainValidator:
+    """Read a number of replicas, or a replica autoscaler; ``below`` are the keys from the service to it."""
+
+    def read(value: Any, info: ValidationInfo) -> Scaling:
+        here = Here.of(info)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if value < 1 or value != int(value):
+                raise complaint(f"{value:g} replicas cannot serve: a whole number, 1 or more")
+            fixed, _ = plugin(REPLICAS, {"kind": "fixed", "n": int(value)}, here.context)
+            return Scaling(fixed, 0, int(value))
+        if not isinstance(value, str | Mapping) and not callable(getattr(value, "step", None)):
+            hint = "write a number, or a replica autoscaler as {kind: target-tracking, min: 1, max: 8}"
+            raise complaint(f"{show(value)} does not say how many replicas there are", hint)
+        scaler, keys = plugin(REPLICAS, value, here.context, _ScalerKeys, (*here.path, *below))
+        assert isinstance(keys, _ScalerKeys)
+        if keys.initial is not None and not scaler.make().interval > 0:
+            text = f"{scaler.kind!r} says how many replicas there are once and for all"
+            raise at("initial", complaint(text, "leave initial out", at_key=True))
+        return Scaling(scaler, keys.min, keys.max, keys.initial)
+
+    return PlainValidator(read)
+
+
+class _TableKeys(Strict):
+    table: Annotated[str, Field(min_length=1)] = Field(
+        description="CSV file with the columns prefill_tokens, decode_sequences, context_tokens and seconds"
+    )
+
+
+def timing(value: Any, info: ValidationInfo) -> Timing | None:
+    """Read where the seconds of an iteration come from; None: from the analytic model."""
+    here = Here.of(info)
+    where = (*here.path, "iteration_time")
+    hint = "write {table: FILE}, or code as times.py:function"
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        name = _TableKeys.model_validate(value).table
+        path = Path(here.context.base(*where, "table")) / name
+        if not is_file(path):
+            raise at("table", no_file(path, name), name)
+        return Timing(table=path)
+    if isinstance(value, str):
+        if not CODE.fullmatch(value):
+            raise complaint(f"{value!r} tells no iteration times", hint)
+        value = load_code(value, here.context, where)
+    if not (callable(value) or _tells_time(value)):
+        raise complaint(f"{show(value)} tells no iteration times", hint)
+    return Timing(thing=value)
+
+
+def _tells_time(thing: Any) -> bool:
+    return callable(getattr(thing, "seconds", None)) and callable(getattr(thing, "decoding", None))
+
+
+def model(value: Any) -> Model | None:
+    """Read a model: a name of the catalog, its sizes, or a record made in Python."""
+    if value is None or isinstance(value, Model):
+        return value
+    if isinstance(value, Mapping):
+        return _described(value)
+    if not isinstance(value, str):
+        hint = "name one of the catalog, or write its sizes as {layers: 32, hidden: 4096, heads: 32, ...}"
+        raise complaint(f"{show(value)} is not a model", hint)
+    try:
+        return catalog.model(value)
+    except InputError as error:
+        raise complaint(error.problems[0].text, error.problems[0].hint or "") from None
+
+
+class _SizesKeys(Strict):
+    name: Name = Field("described", description="what the model is called")
+
+
+def _described(value: Mapping[str, Any]) -> Model:
+    """Read the sizes of a model, by the keys of a row of the catalog."""
+    from simulator.models.serving.described import KEYS, described
+
+    skip = tuple(item.name for item in fields(Model) if item.name not in KEYS)
+    keys = model_of(Model, skip, _SizesKeys).model_validate(value)
+    assert isinstance(keys, _SizesKeys)
+    try:
+        return described(chosen(keys) | {"name": keys.name})
+    except InputError as error:
+        raise complaint(error.problems[0].text, error.problems[0].hint or "") from None
+
+
+def phases(value: Any) -> dict[str, tuple[float, bool]]:
+    """Read the phases of a cold start: seconds, or (True) bytes/s at which the weights come in."""
+    if not isinstance(value, Mapping):
+        hint = "write {image: 30 s, engine: 20 s, weights: 5 GB/s}"
+        raise complaint(f"{show(value)} is not a mapping of phases", hint)
+
+    def phase(name: str, given: Any) -> tuple[float, bool]:
+        if name == WEIGHTS and isinstance(given, str) and given.rstrip().endswith(("/s", "bps")):
+            rate = parse(given, "bandwidth")
+            if rate <= 0:
+                raise complaint(f"{given!r} loads no weights: it must be above 0")
+            return rate, True
+        try:
+            return parse(given, "time"), False
+        except UnitError as error:
+            raise complaint(str(error), "weights may be a bandwidth, as 5 GB/s" if name == WEIGHTS else "") from None
+
+    return dict(zip(value, each(value.items(), phase), strict=True))
