@@ -9,6 +9,7 @@ import pytest
 
 from simulator.core.errors import InputError
 from simulator.workload.requestformats import guess_request_format, read_requests
+from simulator.workload.requesthashes import prefix_reuse
 from simulator.workload.trace import SetAside
 
 AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
@@ -62,3 +63,128 @@ def test_the_shared_azure_logs_are_what_is_published_of_them(shared: Path) -> No
     assert code.origin is not None
     assert conversation.origin is not None
     assert (code.origin - conversation.origin).total_seconds() == pytest.approx(77.3, abs=0.1)
+
+
+BURST = """Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type
+5,a,1.5,ChatGPT,472,18,490,Conversation log
+45,,,GPT-4,1087,0,1087,API log
+118,a,2.0,ChatGPT,417,276,694,Conversation log
+"""
+
+
+def test_burstgpt_sets_failures_aside(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, BURST), "burstgpt")
+    assert log.set_aside == (SetAside("0 response tokens: the request failed", 1, (2,)),)
+    assert [(each.arrival, each.session, each.category, each.row) for each in log.requests()] == [
+        (0.0, "a", "Conversation log", 1), (113.0, "a", "Conversation log", 3),
+    ]  # fmt: skip
+    assert log.columns["elapsed"].tolist() == [1.5, 2.0]
+    assert log.notes == (
+        "rows whose Total tokens are not Request tokens + Response tokens, which are taken: 1",
+        "arrival 0 is 5 s in the file",
+    )
+
+
+def test_burstgpt_keeps_failures_when_told(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, BURST), "burstgpt", keep_failed=True)
+    assert log.columns["output"].tolist() == [18, 1, 276]
+    assert "failed requests (0 response tokens) that are kept, to generate 1 token: 1" in log.notes
+    assert len(log.where(model="GPT-4")) == 1
+
+
+def test_older_burstgpt_files_have_no_sessions(tmp_path: Path) -> None:
+    text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,API log\n"
+    log = read_requests(write(tmp_path, text), "burstgpt")
+    assert "session" not in log.columns
+    assert guess_request_format(tmp_path / "log.csv") == "burstgpt"
+
+
+MOONCAKE = """{"timestamp": 0, "input_length": 1025, "output_length": 5, "hash_ids": [0, 1, 2]}
+{"timestamp": 3000, "input_length": 1024, "output_length": 7, "hash_ids": [0, 1]}
+{"timestamp": 3000, "input_length": 600, "output_length": 9, "hash_ids": [1, 0]}
+"""
+
+
+def test_mooncake(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, MOONCAKE, "log.jsonl"), "mooncake")
+    made = list(log.requests("kimi"))
+    assert [(each.arrival, list(each.hashes), each.hash_block) for each in made] == [
+        (0.0, [0, 1, 2], 512), (3.0, [0, 1], 512), (3.0, [1, 0], 512),
+    ]  # fmt: skip
+    reuse = prefix_reuse(log)
+    assert reuse == (7, 4, 2649, 1624, 2, 3)
+
+
+def test_mooncake_tells_hashes_that_do_not_fit(tmp_path: Path) -> None:
+    path = write(tmp_path, MOONCAKE.replace("1024", "1025").replace("[1, 0]", '["x", 2]'), "log.jsonl")
+    with pytest.raises(InputError) as error:
+        read_requests(path, "mooncake")
+    assert str(error.value) == (
+        f"{path}:2 hash_ids: 2 hashes, but 1,025 tokens are 3 blocks of 512\n"
+        "    Are the blocks of this log of another length? Say it: block.\n"
+        f"{path}:3 hash_ids: ['x', 2]... are not all whole numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", ":4: this line is not JSON: expecting property name enclosed in double quotes"),
+        ("[1]", ":4: this line is not a JSON object {...}, as each of the requests is"),
+        ('{"timestamp": 1, "input_length": 2, "output_length": 3}', ":4: there is no key 'hash_ids'"),
+        ('{"timestamp": 1, "input_length": -2, "output_length": 3, "hash_ids": []}', "'-2' is negative"),
+        (
+            '{"timestamp": 1, "input_length": 2, "output_length": 3, "hash_ids": [1], "hash_id": []}',
+            "unknown key 'hash_id'\n    Did you mean 'hash_ids'?",
+        ),
+    ],
+)
+def test_json_lines_that_are_wrong_are_told(tmp_path: Path, line: str, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_requests(write(tmp_path, MOONCAKE + line + "\n", "log.jsonl"), "mooncake")
+    assert told in str(error.value)
+
+
+BAILIAN = """{"chat_id": 7, "parent_chat_id": -1, "timestamp": 0.5, "input_length": 20, "output_length": 5, "type": "text", "turn": 1, "hash_ids": [1, 2]}
+{"chat_id": 8, "parent_chat_id": 7, "timestamp": 9.25, "input_length": 30, "output_length": 0, "type": "text", "turn": 2, "hash_ids": [1, 3]}
+{"chat_id": 9, "parent_chat_id": 8, "timestamp": 12, "input_length": 40, "output_length": 6, "type": "text", "turn": 3, "hash_ids": [1, 3, 4]}
+{"chat_id": 10, "parent_chat_id": 99, "timestamp": 11, "input_length": 8, "output_length": 6, "type": "image", "turn": 4, "hash_ids": [5]}
+{"chat_id": 11, "parent_chat_id": 7, "timestamp": 13, "input_length": 8, "output_length": 6, "type": "text", "turn": 2, "hash_ids": [5]}
+"""  # noqa: E501
+
+
+def test_bailian_turns_wait_for_those_before(tmp_path: Path) -> None:
+    path = write(tmp_path, BAILIAN, "log.jsonl")
+    log = read_requests(path, "bailian")
+    source = log.requests("qwen")
+    roots = list(source)
+    assert [(each.row, each.session, each.category) for each in roots] == [
+        (1, "1", "text"), (4, "4", "image"), (3, "1", "text"),
+    ]  # fmt: skip
+    assert [(each.row, each.arrival, list(each.hashes)) for each in source.followers(roots[0])] == [(5, 12.5, [5])]
+    assert log.notes == (
+        "requests whose parent_chat_id is not in the file, which wait for nobody: 1",
+        "requests whose predecessor was left out, which wait for nobody: 1",
+        "arrival 0 is 0.5 s in the file",
+        "rows that come earlier than one above them, sorted by arrival: 1",
+    )
+    assert log.set_aside == (SetAside("0 output tokens: nothing was generated", 1, (2,)),)
+    assert "parent" not in read_requests(path, "bailian", chains=False).columns
+    assert guess_request_format(path) == "bailian"
+
+
+def test_bailian_blocks_of_another_length(tmp_path: Path) -> None:
+    path = write(tmp_path, BAILIAN, "log.jsonl")
+    with pytest.raises(InputError, match=r"hash_ids: 3 hashes, but 40 tokens are 2 blocks of 32"):
+        read_requests(path, "bailian", block=32)
+    with pytest.raises(InputError, match=r"block: 0 is not a whole number of tokens, 1 or more"):
+        read_requests(path, "bailian", block=0)
+
+
+def test_the_shared_mooncake_log_reuses_what_is_published(shared: Path) -> None:
+    path = shared / "traces" / "mooncake_fast25" / "conversation_trace.jsonl.gz"
+    assert guess_request_format(path) == "mooncake"
+    reuse = prefix_reuse(read_requests(path, "mooncake"))
+    assert reuse is not None
+    assert (reuse.reused, reuse.blocks, reuse.distinct) == (105_710, 288_500, 182_790)
+    assert round(reuse.share, 4) == 0.3664

@@ -76,7 +76,7 @@ class Book:
 class Rows:
     """Some rows of a table: cells by column, and of each row its number and its line in the file."""
 
-    def __init__(self, book: Book, cells: list[list[str]], lines: np.ndarray, numbers: np.ndarray) -> None:
+    def __init__(self, book: Book, cells: list[list[Any]], lines: np.ndarray, numbers: np.ndarray) -> None:
         self._book = book
         self._cells = cells
         self._lines = lines
@@ -88,7 +88,13 @@ class Rows:
     def texts(self, column: str) -> list[str]:
         """Return the cells of a column without surrounding blanks."""
         index = self._book.header.index(column)
-        return [row[index].strip() for row in self._cells]
+        return [row[index].strip() if isinstance(row[index], str) else str(row[index]) for row in self._cells]
+
+    def lists(self, column: str, separator: str = "|") -> list[list[Any]]:
+        """Return the cells of a column as lists: a text is cut at the separator, an empty one is an empty list."""
+        index = self._book.header.index(column)
+        cells = [row[index] for row in self._cells]
+        return [cell if isinstance(cell, list) else cell.split(separator) if cell.strip() else [] for cell in cells]
 
     def objects(self, column: str) -> np.ndarray:
         """Return the cells of a column as an object array in which equal texts are one object."""

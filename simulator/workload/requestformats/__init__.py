@@ -45,6 +45,17 @@ def headed(*columns: str) -> Callable[[str], bool]:
     return begins
 
 
+def keyed(*keys: str, without: tuple[str, ...] = ()) -> Callable[[str], bool]:
+    """Return a test whether a text begins with a JSON object that has these keys, and not those."""
+
+    def begins(text: str) -> bool:
+        line = text.lstrip().partition("\n")[0]
+        named = [f'"{key}"' in line for key in (*keys, *without)]
+        return line.startswith("{") and all(named[: len(keys)]) and not any(named[len(keys) :])
+
+    return begins
+
+
 def read_requests(path: str | Path, format: str, **options: Any) -> RequestLog:
     """Read a log of requests, plain or gzip-compressed.
 
