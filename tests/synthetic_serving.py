@@ -40,7 +40,7 @@ def replica_job(number: int, start: float, end: float, stop: float, accelerators
     state = "UNFINISHED" if math.isnan(end) else "COMPLETED"
     jct = end - start
     return (
-        f"chat-{number}", "chat", "", -1, start, start, end, 0.0, jct, jct / ran, accelerators, 1, state, 0, ran, ran,
+        f"chat/{number}", "chat", "", -1, start, start, end, 0.0, jct, jct / ran, accelerators, 1, state, 0, ran, ran,
         0.0, 0.0, 0.0, accelerators * ran, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", math.inf,
     )  # fmt: skip
 
@@ -85,8 +85,9 @@ def service_record(
         busy += free - start
     end = max(free, float(arrival[-1]))
     service = {
-        "accelerators": 2.0, "block": BLOCK, "blocks": BLOCKS, "classes": {}, "accelerator_seconds": 2.0 * end,
+        "accelerators": 2.0, "block": BLOCK, "blocks": [BLOCKS], "classes": {}, "accelerator_seconds": 2.0 * end,
         "busy_accelerator_seconds": 2.0 * busy, "requests": requests,
+        "came": requests,
     }  # fmt: skip
     known = {
         "end": end, "warmup": 0.0, "accelerators": 4, "seed": seed, "replication": replication, "notes": [],
@@ -95,7 +96,7 @@ def service_record(
         "power": {"idle": 100.0, "busy": 500.0}, "services": {"chat": service},
     }  # fmt: skip
     series = [(0.0, 0, 1, 2.0, 4.0, 4.0)]
-    events = [(0.0, "submit", "chat-0", 2.0), (0.0, "start", "chat-0", 2.0)]
+    events = [(0.0, "submit", "chat/0", 2.0), (0.0, "start", "chat/0", 2.0)]
     tables = {
         "jobs": table("jobs", [replica_job(0, 0.0, NEVER, end)]), "flows": table("flows", []),
         "series": table("series", series), "events": table("events", events),

@@ -41,8 +41,8 @@ def by_hand(**facts) -> Record:
         (2.0, "chat", 1, 1, 1.0, 0.0, 0, 100, 0, 0.0, 1, 0, 50),
     ]
     service = {
-        "accelerators": 2.0, "block": 16, "blocks": 100, "accelerator_seconds": 60.0, "busy_accelerator_seconds": 24.0,
-        "requests": 6,
+        "accelerators": 2.0, "block": 16, "blocks": [100, 200], "accelerator_seconds": 60.0,
+        "busy_accelerator_seconds": 24.0, "requests": 6,
     }  # fmt: skip
     known = {
         "end": 20.0, "warmup": 0.0, "cost": {"cloud": 3.0, "capex": 1.0}, "provisioned_seconds": 80.0,
@@ -95,8 +95,9 @@ BY_HAND = {
     "itl.p90": float(np.quantile(GAPS, 0.9)),
     "itl.max": 1.5,
     "batch.mean": (4 * 1 + 2 * 3) / 6,
-    "kv.occupancy": (1 * (7 + 1 / 32) + 4 * (10 + 4 / 32) + 2.5 * (20 + 6 / 32) + 1 * (50 + 1 / 32)) / (100 * HELD),
-    "kv.peak": 0.5,
+    "kv.occupancy": (1 * (7 + 1 / 32) + 4 * (10 + 4 / 32) + 2.5 * (20 + 6 / 32) + 1 * (50 + 1 / 32))
+    / (100 * 20 + 200 * 10),
+    "kv.peak": 0.25,
     "replicas.mean": HELD / 20.0,
     "replicas.busy": 0.4,
     "cost.per_million_tokens": 4.0 * 60 / 80 / (TOKENS / 1e6),
@@ -210,13 +211,13 @@ def test_rows_in_any_order_give_the_same():
 
 def test_the_queue_is_that_of_theory():
     """The mean wait in M/G/1 is load / (1 - load) x (mean of the squared service time) / (2 x its mean)."""
-    run = service_record(requests=200_000, load=0.5)
+    run = service_record(requests=50_000, load=0.5)
     requests = Window(run).requests
     served = requests.where(requests["finished"])
     service = served["prefill"] + served["decode"]
     lam = len(service) / Window(run).serving
     expected = lam * np.mean(service**2) / (2 * (1 - lam * service.mean()))
-    assert measure(run, "queue_time.mean") == pytest.approx(expected, rel=0.03)
+    assert measure(run, "queue_time.mean") == pytest.approx(expected, rel=0.05)
 
 
 # -- invariants -------------------------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def test_a_consistent_run_passes(utilization):
         ("requests", "cached", 3, 999, "999 of"),
         ("iterations", "tokens", 0, 5, "tokens generated in iterations,"),
         ("iterations", "held", 0, 1001, "chat, replica 0 at"),
-        ("iterations", "held", 0, -1, "-1 blocks held of 1000"),
+        ("iterations", "held", 0, -1, "-1 blocks held of 1000.0"),
         ("iterations", "first", 0, 100.0, "chat, replica 0: an iteration begins at"),
         ("iterations", "count", 0, 0, "0 iterations that last 0.0 s"),
     ],
@@ -270,8 +271,8 @@ def test_tokens_may_be_lost_only_where_requests_were_sent_again():
 
 def test_requests_that_are_in_no_row_are_missed():
     run = service_record()
-    run.facts["services"]["chat"]["requests"] = 401
-    with pytest.raises(InvariantError, match="service 'chat' had 401 requests, 400 are in the table"):
+    run.facts["services"]["chat"] |= {"requests": 401, "came": 401}
+    with pytest.raises(InvariantError, match="service 'chat': 401 of 401 requests came, 400 are in the table"):
         check(run)
 
 

@@ -95,7 +95,7 @@ def _makespan(window: Window) -> float:
 
 
 def _throughput(window: Window) -> float:
-    end = window.column("jobs", "end")[window.column("jobs", "state") == "COMPLETED"]
+    end = window.submitted["end"][window.submitted["completed"]]
     return ratio(float(np.count_nonzero(end >= window.warmup)), window.end - window.warmup)
 
 
@@ -113,7 +113,7 @@ def _cost_per_hour(window: Window) -> float:
 
 
 def _cost_per_job(window: Window) -> float:
-    return ratio(_total_cost(window), float(np.count_nonzero(window.column("jobs", "state") == "COMPLETED")))
+    return ratio(_total_cost(window), float(window.submitted["completed"].sum()))
 
 
 def _counted(state: str, better: str, meaning: str) -> Measure:

@@ -8,6 +8,7 @@ import numpy as np
 
 from simulator.core.errors import InvariantError
 from simulator.metrics.checking import CLOCK, RELATIVE, Check, require
+from simulator.metrics.serving import blocks_of
 from simulator.metrics.window import Window, number
 
 STATES = ("FINISHED", "REJECTED", "TIMEOUT", "UNFINISHED")
@@ -31,9 +32,11 @@ def _one_end(window: Window) -> None:
     require(told, lambda row: f"request {names[row]!r} was rejected, and no reason is given")
     for name, facts in window.services.items():
         rows = int(np.count_nonzero(window.column("requests", "workload") == name))
-        said = number(facts.get("requests"), rows)
-        if said != rows:
-            raise InvariantError(f"service {name!r} had {said:,.0f} requests, {rows:,} are in the table")
+        came, most = number(facts.get("came"), rows), number(facts.get("requests"), rows)
+        if not came <= rows <= most:
+            raise InvariantError(
+                f"service {name!r}: {came:,.0f} of {most:,.0f} requests came, {rows:,} are in the table"
+            )
 
 
 def _causal(window: Window) -> None:
@@ -54,7 +57,7 @@ def _causal(window: Window) -> None:
     for before, after in ((arrival, start), (start, first), (first, end), (start, end), (arrival, end)):
         require(~(after < before - slack), tell)
     if np.isfinite(window.end):
-        require(~(np.fmax(arrival, end) > window.end + slack), tell)
+        require(~(np.fmax(start, end) > window.end + slack), tell)
 
 
 def _attributed(window: Window) -> None:
@@ -122,15 +125,15 @@ def _balanced(window: Window) -> None:
 
 
 def _in_blocks(window: Window) -> None:
-    held, time, replica = (window.column("iterations", name) for name in ("held", "time", "replica"))
-    for name, _, rows in _by_service(window):
-        blocks = number(window.services[name].get("blocks"), np.inf)
-        require(
-            ~rows | ((held >= 0) & (held <= blocks)),
-            lambda row, name=name, blocks=blocks: (  # type: ignore[misc]
-                f"{name}, replica {replica[row]} at {time[row]} s: {held[row]} blocks held of {blocks:.0f}"
-            ),
-        )
+    names = ("workload", "held", "time", "replica")
+    service, held, time, replica = (window.column("iterations", name) for name in names)
+    blocks = blocks_of(window, service, replica)
+    require(
+        (held >= 0) & ~(held > blocks),
+        lambda row: (
+            f"{service[row]}, replica {replica[row]} at {time[row]} s: {held[row]} blocks held of {blocks[row]}"
+        ),
+    )
 
 
 def _one_at_a_time(window: Window) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.metrics.display import scale
 from simulator.metrics.measure import ratio
-from simulator.metrics.serving import seconds
+from simulator.metrics.serving import blocks, seconds
 from simulator.metrics.statistics import mean
 from simulator.metrics.window import Requests, Window, number
 
@@ -66,8 +66,8 @@ def load(windows: Sequence[Window], service: str) -> Load | None:
         lasted = seconds(window)[own]
         computing += float(lasted.sum())
         waited += float(lasted[window.column("iterations", "waiting")[rows][own] > 0].sum())
-        held = window.column("iterations", "held")[rows][own]
-        full = max(full, ratio(float(held.max(initial=0)), number(window.services[service].get("blocks"), math.inf)))
+        share = (window.column("iterations", "held")[rows] / blocks(window))[own]
+        full = max(full, float(np.max(share, initial=0.0, where=~np.isnan(share))))
     facts = [window.services[service] for window in windows]
     held_for, computed = (
         math.fsum(number(fact.get(name)) for fact in facts)

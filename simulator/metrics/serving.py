@@ -29,31 +29,40 @@ def seconds(window: Window) -> np.ndarray:
     return np.asarray(count * first + growth * (count * (count - 1) / 2.0))
 
 
-def _of_service(window: Window, fact: str) -> np.ndarray:
-    """A number among the facts of its service, for each row of iterations after the warm-up; NaN when it is missing."""
-    services = _column("workload")(window)
+def blocks_of(window: Window, services: np.ndarray, replicas: np.ndarray) -> np.ndarray:
+    """KV blocks of replicas, by service and number; NaN where the record does not say."""
     found = np.full(len(services), np.nan)
     for name, facts in window.services.items():
-        found[np.asarray(services == name, dtype=bool)] = number(facts.get(fact))
+        rows = np.flatnonzero(services == name)
+        known = np.append(np.asarray(facts.get("blocks") or (), dtype=float), np.nan)
+        found[rows] = known[np.minimum(replicas[rows], len(known) - 1)]
     return found
+
+
+def blocks(window: Window) -> np.ndarray:
+    """KV blocks of the replica of each row of iterations after the warm-up."""
+    return blocks_of(window, _column("workload")(window), _column("replica")(window))
 
 
 def occupied(window: Window) -> np.ndarray:
     """KV blocks held in each row of iterations, mean over its time: blocks are filled one token after the other."""
-    blocks, block = _of_service(window, "blocks"), _of_service(window, "block")
-    return np.asarray(np.minimum(_held(window) + _column("tokens")(window) / block / 2.0, blocks))
+    services = _column("workload")(window)
+    block = np.ones(len(services))
+    for name, facts in window.services.items():
+        block[np.asarray(services == name, dtype=bool)] = number(facts.get("block"), 1.0)
+    filled = _held(window) + _column("tokens")(window) / block / 2.0
+    return np.asarray(np.minimum(filled, blocks(window)))
 
 
 def _occupancy(window: Window) -> float:
-    there = math.fsum(
-        number(facts.get("blocks")) * replica_seconds(window, name) for name, facts in window.services.items()
-    )
-    return ratio(float(occupied(window) @ seconds(window)), there)
+    replicas = window.replicas
+    there = blocks_of(window, replicas["workload"], replicas["number"]) * replica_seconds(window)
+    return ratio(float(occupied(window) @ seconds(window)), float(np.nansum(there)))
 
 
-def replica_seconds(window: Window, service: str) -> float:
-    """Seconds that replicas of a service held accelerators after the warm-up, all together."""
-    replicas = window.replicas.where(np.asarray(window.replicas["workload"] == service, dtype=bool))
+def replica_seconds(window: Window) -> np.ndarray:
+    """Seconds that each of ``window.replicas`` held accelerators after the warm-up."""
+    replicas = window.replicas
     start = replicas["start"]
     last = np.where(np.isnan(replicas["end"]), window.end, replicas["end"])
     span, after = last - start, last - np.maximum(start, window.warmup)
@@ -61,11 +70,11 @@ def replica_seconds(window: Window, service: str) -> float:
     held = np.divide(
         replicas["service"], replicas["accelerators"], out=np.zeros(len(span)), where=replicas["accelerators"] > 0
     )
-    return float(np.nansum(held * share))
+    return np.asarray(np.nan_to_num(held * share))
 
 
 def _peak(window: Window) -> float:
-    share = _held(window) / _of_service(window, "blocks")
+    share = _held(window) / blocks(window)
     share = share[~np.isnan(share)]
     return float(share.max()) if share.size else math.nan
 
@@ -88,8 +97,7 @@ def busy(window: Window) -> float:
 def _replicas(window: Window) -> float:
     if not window.services:
         return math.nan
-    held = math.fsum(replica_seconds(window, name) for name in window.services)
-    return ratio(held, window.end - window.warmup)
+    return ratio(float(replica_seconds(window).sum()), window.end - window.warmup)
 
 
 def dollars(window: Window) -> float:

@@ -38,23 +38,23 @@ class Rows:
     """Rows of a table as arrays of equal length: its columns, and one mask for each final state."""
 
     def __init__(self, columns: dict[str, np.ndarray]) -> None:
-        self._columns = columns
+        self.columns = columns
 
     def __len__(self) -> int:
-        return len(next(iter(self._columns.values())))
+        return len(next(iter(self.columns.values())))
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._columns[name]
+        return self.columns[name]
 
     def where(self, mask: np.ndarray) -> Self:
         """Only the rows of a mask."""
-        return type(self)({name: values[mask] for name, values in self._columns.items()})
+        return type(self)({name: values[mask] for name, values in self.columns.items()})
 
     def batches(self, number: int) -> Iterator[Self]:
         """Cut into ``number`` consecutive runs of equal length, give or take one row."""
         borders = edges(len(self), number)
         for first, last in pairwise(borders):
-            yield type(self)({name: values[first:last] for name, values in self._columns.items()})
+            yield type(self)({name: values[first:last] for name, values in self.columns.items()})
 
 
 class Jobs(Rows):
@@ -109,9 +109,19 @@ class Window:
         return self._jobs(self._order[~self._replica[self._order]])
 
     @cached_property
+    def submitted(self) -> Jobs:
+        """Jobs of the whole run, the warm-up included."""
+        return self._jobs(np.flatnonzero(~self._replica))
+
+    @cached_property
     def replicas(self) -> Jobs:
-        """The replicas of services, of the whole run, as the jobs that they are for the cluster."""
-        return self._jobs(np.flatnonzero(self._replica))
+        """The replicas of services, of the whole run, as the jobs that they are for the cluster.
+
+        ``number`` is the one in the service, which stands at the end of the job's name.
+        """
+        jobs = self._jobs(np.flatnonzero(self._replica))
+        numbers = [int(str(name).rpartition("/")[2]) for name in self.column("jobs", "id")[self._replica]]
+        return Jobs({**jobs.columns, "number": np.array(numbers, dtype=np.int64)})
 
     @cached_property
     def requests(self) -> Requests:
@@ -125,8 +135,9 @@ class Window:
 
     @cached_property
     def asked(self) -> Requests:
-        """All requests of the run, in order of arrival."""
+        """All requests that came within the run, in order of arrival."""
         order = self._ordered("requests", "arrival")
+        order = order[~(self.column("requests", "arrival")[order] > self.end)]
         columns = {name: self.column("requests", name)[order] for name in _OF_REQUESTS}
         state = self.column("requests", "state")[order]
         masks = {name: np.asarray(state == text, dtype=bool) for name, text in _FINAL.items()}

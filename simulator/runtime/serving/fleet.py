@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import index
 from typing import Protocol
 
@@ -62,8 +62,9 @@ class Fleet:
     """Alike replicas, as many as an autoscaler wants.
 
     ``opened()`` is called when one takes requests, ``lost(replica, requests)`` when one is gone with requests on it.
-    ``observe`` tells the autoscaler how the service is; ``name`` is what events and jobs call the fleet; with
-    ``elsewhere`` requests leave when their prompts are complete.
+    ``observe`` tells the autoscaler how the service is; ``name`` is what events and jobs call the fleet; ``numbers``
+    are those of new replicas, which no other fleet of the service has; with ``elsewhere`` requests leave when their
+    prompts are complete.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Fleet:
         opened: Callable[[], None],
         lost: Callable[[Replica, list[Request]], None],
         observe: Callable[[Fleet], ServiceObservation],
+        numbers: Iterator[int],
         elsewhere: bool = False,
     ) -> None:
         self._elsewhere = elsewhere
@@ -85,7 +87,7 @@ class Fleet:
         self.seats: dict[int, Seat] = {}
         self.ready: list[Replica] = []
         """Replicas that take requests, by number."""
-        self._made = 0
+        self._numbers = numbers
         self._over = False
         self._ticking = False
         self._idle_steps = 0
@@ -94,8 +96,8 @@ class Fleet:
         self._seen: object = None
         self.refused = ""
         """Why its replicas can never be placed, once one was refused."""
-        self.blocks = 0
-        """KV blocks of the replica that was placed last."""
+        self.blocks: dict[int, int] = {}
+        """KV blocks of each replica that was placed, by number."""
         self.held = self.busy = 0.0
         """Accelerator-seconds of replicas that are gone: held, and computing."""
 
@@ -160,7 +162,7 @@ class Fleet:
 
     def _add(self) -> None:
         spec, pool = self._spec, self.pool
-        number, self._made = self._made, self._made + 1
+        number = next(self._numbers)
         job = ReplicaJob(
             id=f"{self.name}/{number}", submit=self._clock.now, accelerators=float(pool.accelerators),
             cores=pool.cores, memory=pool.memory, accelerator_types=pool.types, max_servers=pool.max_servers,
@@ -220,7 +222,7 @@ class Fleet:
         replica = seat.replica = Replica(
             seat.number, self._spec, engine, self.pool.ranks, self._clock, self._ledger, self._elsewhere, self._idle
         )
-        self.blocks = engine.blocks * self.pool.ranks
+        self.blocks[seat.number] = engine.blocks * self.pool.ranks
         if self._spec.staleness:
             for rank in replica.ranks:
                 rank.pool.remember = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Service:
         self.spec, self._cluster, self._log, self._until = spec, cluster, log, until
         self._clock = cluster.clock
         self._rng = rng
+        self._numbers = count()
         main = self._fleet(spec.name, spec.replicas)
         self._decode = Desk(main, spec.router, Outlook(self._clock, spec.staleness, lambda: main.ready))
         self._entry = self._decode
@@ -80,7 +82,18 @@ class Service:
         self._observed: dict[Fleet, tuple[float, float, float, int]] = {}
 
     def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
-        fleet = Fleet(name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, elsewhere)
+        fleet = Fleet(
+            name,
+            self.spec,
+            pool,
+            self._cluster,
+            self,
+            self._opened,
+            self._lost,
+            self._observe,
+            self._numbers,
+            elsewhere,
+        )
         fleet.progress = lambda: (self.came, self.ended)
         return fleet
 
@@ -349,8 +362,10 @@ class Service:
             request.state = RequestState.UNFINISHED
             self._write(request, max(now, request.arrival))
         pool = self.spec.replicas
+        blocks = {number: size for desk in self._desks for number, size in desk.fleet.blocks.items()}
         return {
-            "accelerators": pool.accelerators, "block": self.spec.block, "blocks": self._decode.fleet.blocks,
+            "accelerators": pool.accelerators, "block": self.spec.block,
+            "blocks": [blocks.get(number, 0) for number in range(1 + max(blocks, default=-1))],
             "classes": {name: asdict(slo) for name, slo in self.spec.slos.items()},
             "accelerator_seconds": held, "busy_accelerator_seconds": busy, "requests": self._total,
             "came": self.came, "ended": self.ended,
