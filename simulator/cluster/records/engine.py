@@ -13,7 +13,8 @@ from simulator.core.units import Bytes, Ratio, Seconds
 class Engine(Record):
     """A version of an inference engine: time of its host in an iteration, and the memory that it keeps for itself.
 
-    An iteration takes ``step + sequence * sequences + layer * layers`` longer than its kernels.
+    An iteration takes ``step + sequence * sequences`` longer than its kernels, and its kernels at least
+    ``layer * layers``.
     """
 
     section: ClassVar[str] = "engines"
@@ -27,7 +28,7 @@ class Engine(Record):
     sequence: Seconds = 0.0
     """The same, for each sequence of the batch."""
     layer: Seconds = 0.0
-    """The same, for each layer of the model: launches of kernels, where no recorded graph replaces them."""
+    """Host time to launch the kernels of one layer, where no recorded graph replaces that; it goes on beside them."""
     fraction: Ratio = 0.9
     """Share of an accelerator's memory that it uses."""
     reserved: Bytes = 0.0

@@ -47,13 +47,13 @@ class AnalyticTime:
         self._reduces = 2 * model.layers - (each.moe_layers if shape.dp > 1 else 0)
         self._queries = 1 + (speculation.tokens if speculation else 0)
         self._draft = speculation.draft if speculation else None
-        self._fixed = engine.step + model.layers * (constants.layer * constants.slowness(accelerator) + engine.layer)
-        self._sequence = engine.sequence
+        self._step, self._sequence, self._launch = engine.step, engine.sequence, model.layers * engine.layer
+        self._short = model.layers * constants.layer * constants.slowness(accelerator)
         self._dense = 2 * each.dense / (wide if each.dense_wide else rate)
         self._dense_bytes = each.dense_bytes / bandwidth
         self._head, self._head_bytes = 2 * each.head / wide, each.head * WIDTH / bandwidth
         self._moved = each.moved / bandwidth
-        self._experts = Experts.of(model, each, shape, net, rate, bandwidth)
+        self._experts = Experts.of(model, each, shape, net, rate * constants.grouped, bandwidth)
         self._full, self._windowed = each.full_layers, each.windowed_layers
         self._pair, self._read = each.pair / (wide * constants.attention), each.kv / bandwidth
         token = max(self._queries * each.decode_pair / (wide * constants.attention), self._read)
@@ -114,16 +114,14 @@ class AnalyticTime:
         """Seconds of all but attention, formulas 3, 5, 7, 9 to 11: ``fresh`` and ``sampled`` tokens of each rank.
 
         A pipeline has ``parts`` of the batch under way at once, so that the batch takes what a part of it takes through
-        all layers, and the hops between stages.
+        all layers, and the hops between stages. The host launches kernels ahead, so that the longer of the two counts;
+        attention is left out of that, for the sake of a closed form.
         """
         tokens, logits = max(fresh) / parts, max(sampled) / parts
         p = self._p
         compute = tokens * self._dense + logits * self._head
         memory = self._dense_bytes + (self._head_bytes if logits else 0.0)
-        time = self._fixed + self._sequence * sequences + float((compute**p + memory**p) ** (1 / p))
-        time += tokens * self._moved
-        # the new tokens' own keys, and those of the tokens checked with them
-        time += sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
+        time = self._short + tokens * self._moved + float((compute**p + memory**p) ** (1 / p))
         shape, net = self._shape, self._net
         if shape.tp > 1:
             time += self._reduces * net.all_reduce(tokens * self._row, shape.tp)
@@ -131,7 +129,9 @@ class AnalyticTime:
             time += (shape.pp - 1) * net.hop(tokens * self._row / shape.tp, shape.stage)
         if self._experts is not None:
             time += self._experts.seconds(sum(fresh) / parts, tokens, p)
-        return time
+        # the new tokens' own keys, and those of the tokens checked with them
+        own = sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
+        return self._step + self._sequence * sequences + max(time, self._launch) + own
 
     def _attention(self, rank: Batch) -> float:
         """Seconds of attention of one rank, formulas 4, 6 and 8."""

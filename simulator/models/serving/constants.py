@@ -18,19 +18,19 @@ class Constants:
     """Shares of peaks and bandwidths that kernels reach, and fixed times in seconds.
 
     ``benchmarks/fit_serving.py`` makes those of the first group. The second holds for hardware that no measurement was
-    at hand for: PCIe and networks; its sources are in docs/serving-model.md.
+    at hand for: experts, PCIe and networks; its sources are in docs/serving-model.md.
     """
 
-    memory: float = 0.83
+    memory: float = 0.836
     """Share of the memory bandwidth at which weights, keys, values and activations stream."""
-    norm: float = 1.743
+    norm: float = 1.735
     """Exponent p of (compute^p + memory^p)^(1/p): infinite where the longer hides the shorter, 1 where they add up."""
     attention: float = 0.65
     """Attention over prompts, as a share of the rate of large products."""
-    layer: float = 59e-6
+    layer: float = 63.6e-6
     """Kernels of one layer that are too short to be told by their bytes: launches, first and last tiles, gaps."""
-    reduce_latency: float = 8.1e-6
-    """An all-reduce over NVLink or its like, however small it is."""
+    reduce_step: float = 2.17e-6
+    """What each accelerator that takes part adds to an all-reduce over NVLink or its like, however small it is."""
     reduce_share: float = 0.50
     """Share of that fabric's bandwidth in one direction that an all-reduce moves."""
     pace: float = 0.7
@@ -38,6 +38,8 @@ class Constants:
 
     product: float = 0.8
     """Share of the peak that large products reach where nobody measured it: 0.78 to 0.87 on A100, H100 and B200."""
+    grouped: float = 0.65
+    """Products of routed experts, each with tokens of its own, as a share of the rate of large products."""
     bus_latency: float = 15e-6
     bus_step: float = 3e-6
     """An all-reduce over PCIe, and what each further accelerator of a ring adds to it, there and back."""

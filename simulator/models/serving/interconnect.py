@@ -39,11 +39,11 @@ class Interconnect:
         network = NETWORK * constants.network_share if link is None else link.bandwidth * link.efficiency
         hop = 0.0 if link is None else link.end_latency
         size = accelerator.scale_up_domain
-        latency = constants.reduce_latency * constants.slowness(accelerator)
+        step = constants.reduce_step * constants.slowness(accelerator)
         return cls(
             inside=scale_up * (constants.bus_share if bus else constants.reduce_share),
-            inside_latency=constants.bus_latency if bus else latency,
-            inside_step=constants.bus_step if bus else 0.0,
+            inside_latency=constants.bus_latency if bus else 0.0,
+            inside_step=constants.bus_step if bus else step,
             outside=network,
             outside_latency=constants.network_latency + hop,
             domain=max(1, size if domain is None else min(domain, max(size, 1))),
@@ -57,7 +57,7 @@ class Interconnect:
         far = -(-ranks // near)
         time = 0.0
         if near > 1:
-            time += self.inside_latency + 2 * (near - 2) * self.inside_step
+            time += self.inside_latency + near * self.inside_step
             time += 2 * (near - 1) / near * size / self.inside
         if far > 1:
             time += self.outside_latency * 2 + 2 * (far - 1) / far * size / near / self.outside
@@ -67,13 +67,15 @@ class Interconnect:
         """Seconds in which each of ``ranks`` sends ``size`` bytes, evenly over all of them."""
         if ranks <= 1:
             return 0.0
-        near = min(ranks, self.domain)
-        inside = self.inside_latency + size * (near - 1) / ranks / self.inside if near > 1 else 0.0
-        outside = self.outside_latency + size * (ranks - near) / ranks / self.outside if ranks > near else 0.0
+        near, inside, outside = min(ranks, self.domain), 0.0, 0.0
+        if near > 1:
+            inside = self.inside_latency + near * self.inside_step + size * (near - 1) / ranks / self.inside
+        if ranks > near:
+            outside = self.outside_latency + size * (ranks - near) / ranks / self.outside
         return max(inside, outside)
 
     def hop(self, size: float, ranks: int) -> float:
         """Seconds to hand ``size`` bytes on to the next stage of a pipeline whose stages have ``ranks``."""
         if ranks < self.domain:
-            return self.inside_latency + size / self.inside
+            return self.inside_latency + 2 * self.inside_step + size / self.inside
         return self.outside_latency + size / self.outside
