@@ -9,6 +9,7 @@ import click
 
 from simulator.cli.common import debug_option, json_option, override_options, overrides, table, write_json
 from simulator.cli.plans import plans
+from simulator.cli.servicefacts import service_facts
 
 if TYPE_CHECKING:
     from simulator.scenario.build import Plan
@@ -82,6 +83,7 @@ def _experiment(scenario: Scenario, alternatives: int) -> dict[str, str]:
 
 def _facts(scenario: Scenario, plan: Plan) -> Facts:
     """What one alternative is made of, in words; sections as they stand in the file."""
+    from simulator.scenario.services import ServiceWork
     from simulator.scenario.workloads import JobsWork
 
     counts = plan.topology.summary()
@@ -97,6 +99,10 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
             facts[f"{_JOBS}{stream.name}"] = _listed(work)
         else:
             facts[f"{_JOBS}{stream.name}"] = _work(len(stream), stream.trace, plan.topology.accelerators)
+    for service in plan.services:
+        work = scenario.workload[service.name]
+        assert isinstance(work, ServiceWork)
+        facts |= service_facts(service, work)
     if plan.transfers:
         facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
     scheduler, placement = data.get("scheduler", "fifo"), data.get("placement", "pack")

@@ -32,10 +32,18 @@ _MOST_TOKENS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as it will run: its requests, its replicas (and those for prompts only), and what a run is told."""
+    """A service as it will run: its requests, its replicas (and those for prompts only), and what a run is told.
+
+    ``weights`` are the bytes of its model's weights in ``precision``, ``engine`` and ``batching`` the names of what
+    it runs on.
+    """
 
     name: str
     log: RequestLog
+    weights: float
+    precision: str
+    engine: str
+    batching: str
     decode: Replicas
     prefill: Replicas | None
     spec: ServiceSpec
@@ -71,7 +79,9 @@ def service_of(
         with scenario.at(*path, *(("prefill", "replica") if own else ("replica",))):
             prefill = _prefill(setting, keys.prefill, topology)
     spec = _spec(name, keys, setting, log, decode, prefill)
-    return Service(name, log, decode, prefill, spec)
+    weights = weight_bytes(keys.service, decode.shape)
+    product = setting.product
+    return Service(name, log, weights, decode.shape.weights, product.id, product.batching, decode, prefill, spec)
 
 
 def _prefill(setting: Setting, keys: PrefillKeys, topology: Topology) -> Replicas:
