@@ -57,10 +57,10 @@ class SeenService:
     now: float = 0.0
 
 
-def requests(count: int, seed: int = 1, prefix: str = "request") -> list[Request]:
+def requests(count: int, seed: int = 1, renamed: bool = False) -> list[Request]:
     """Requests of all kinds, in order of arrival: sessions, tenants, priorities, adapters, shared beginnings, and none.
 
-    Another ``prefix`` gives the same ones other names.
+    ``row`` counts them from 1; ``renamed`` gives the same ones other names, which sort otherwise.
     """
     draw = stream(seed, "testing services")
     made = []
@@ -72,7 +72,8 @@ def requests(count: int, seed: int = 1, prefix: str = "request") -> list[Request
         family = int(draw.integers(4))
         made.append(
             Request(
-                id=f"{prefix}-{index}",
+                id=f"other-{count - index:05}" if renamed else f"request-{index:05}",
+                row=index + 1,
                 arrival=now,
                 input=length,
                 output=int(draw.integers(1, 500)),
@@ -89,9 +90,9 @@ def requests(count: int, seed: int = 1, prefix: str = "request") -> list[Request
     return made
 
 
-def alike(count: int, prefix: str = "alike") -> list[Request]:
+def alike(count: int) -> list[Request]:
     """Requests that differ in nothing but name and arrival."""
-    return [Request(id=f"{prefix}-{index}", arrival=float(index), input=100, output=10) for index in range(count)]
+    return [Request(id=f"alike-{index}", arrival=float(index), input=100, output=10) for index in range(count)]
 
 
 def said(request: Request) -> tuple[object, ...]:

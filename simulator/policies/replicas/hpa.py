@@ -53,7 +53,7 @@ class Hpa:
             self._remember(now, have)
         wanted = enough(observation, self.metric, self.target)
         ratio = load(observation, self.metric) / (self.target * have) if have else 0.0
-        if have and abs(1.0 - ratio) <= self._tolerance:
+        if have and 1.0 - self._tolerance <= ratio <= 1.0 + self._tolerance:
             wanted = have
         highest = self._remember(now, wanted)
         if wanted >= have:

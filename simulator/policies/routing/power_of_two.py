@@ -12,7 +12,7 @@ from simulator.workload.requests import Request
 
 @routers.register("power-of-two")
 class PowerOfTwo:
-    """Of ``choices`` different replicas drawn at random, the one with the fewest requests that have not ended.
+    """The least loaded of two, or more, replicas drawn at random.
 
     Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (IEEE TPDS 12(10), 2001): two choices bring the
     fullest of n bins from about ln n / ln ln n balls down to ln ln n / ln 2. As ``power_of_two`` of SGLang's model
