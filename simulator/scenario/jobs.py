@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from simulator.core.units import UnitError, parse
 from simulator.scenario.pace import read_pace
@@ -18,8 +18,7 @@ def text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def listed(value: Any) -> Any:
-    """Take one thing for a list of it."""
+def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
@@ -51,6 +50,12 @@ def _whole_or_part(value: float) -> float:
 Text = Annotated[str, BeforeValidator(text)]
 """Text, or a whole number taken as text."""
 Name = Annotated[Text, Field(min_length=1)]
+Names = Annotated[
+    list[Name],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""Names, or one of them alone."""
 Moment = Annotated[str, BeforeValidator(text), AfterValidator(_moment)]
 """One end of a window of a trace."""
 PartBelowOne = Annotated[Share, AfterValidator(_below_one)]

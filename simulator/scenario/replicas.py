@@ -10,6 +10,7 @@ from simulator.cluster.records import Accelerator, Link, Model
 from simulator.cluster.records import Engine as Product
 from simulator.cluster.topology import HOST, Server, Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.core.units import format_quantity
 from simulator.models.serving.analytic import AnalyticTime
 from simulator.models.serving.interconnect import Interconnect
 from simulator.models.serving.memory import Fit, footprint
@@ -205,11 +206,7 @@ def _servers(topology: Topology, wanted: Sequence[str], partition: str) -> list[
         chosen |= dict.fromkeys(found)
         if not found:
             known = [kind for kind in kinds if kind]
-            hint = f"it has {', '.join(known)}" if known else "its servers do not say what accelerators they have"
-            if name not in catalog.names("accelerator") and _known(name) is None:
-                hint = (
-                    f"{did_you_mean(name, dict.fromkeys([*known, *catalog.names('accelerator')]))} The cluster: {hint}"
-                )
+            hint = did_you_mean(name, known) if known else "its servers do not say what accelerators they have"
             raise InputError(Problem(f"the cluster has no accelerators {name!r}", hint=hint))
     found_servers = [server for server in here if not wanted or server.accelerator in chosen]
     if not found_servers:
@@ -303,12 +300,14 @@ def _link(topology: Topology) -> Link | None:
 def _nowhere(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> Problem:
     """Say why not a single replica can be placed."""
     count, kinds = shape.accelerators, " or ".join(kind or "accelerators" for kind in rooms)
-    total = {kind: sum(room.groups) * shape.tp for kind, room in rooms.items()}
-    if max(total.values()) < count:
-        text = f"a replica takes {count:,} accelerators of one type; the cluster has {max(total.values()):,} of {kinds}"
-        if keys.cores or keys.memory:
-            text += " with cores and memory enough"
-        return Problem(text, hint="take smaller degrees, or a larger cluster")
+    held = max(sum(room.groups) * shape.tp for room in rooms.values())
+    size = f"a replica takes {count:,} accelerator{'s' * (count > 1)} of one type"
+    if held < count and (keys.cores or keys.memory):
+        text = f"{size} with {keys.cores:g} cores and {format_quantity(keys.memory, 'bytes', 3)} of memory; the cluster"
+        return Problem(f"{text} has no servers for that", hint="ask for fewer cores, or less memory")
+    if held < count:
+        return Problem(f"{size}; the cluster has {held:,} of {kinds}", hint="take smaller degrees, or a larger cluster")
     largest = max(room.largest for room in rooms.values())
-    text = f"a replica of {count:,} accelerators does not fit on {keys.max_servers} servers of {largest}"
-    return Problem(text, hint=f"max_servers must be at least {min(room.spread for room in rooms.values())}")
+    servers = f"{keys.max_servers} server{'s' * (keys.max_servers != 1)} of {largest}"
+    hint = f"max_servers must be at least {min(room.spread for room in rooms.values())}"
+    return Problem(f"a replica of {count:,} accelerators does not fit on {servers}", hint=hint)

@@ -104,11 +104,8 @@ def _hashes(requests: tuple[RequestKeys, ...], block: int) -> Hashes:
     own = itertools.count(1 + max(max(keys.hashes, default=0) for keys in requests))
     flat: list[int] = []
     counts: list[int] = []
-    for index, keys in enumerate(requests):
+    for keys in requests:
         count = -(-keys.input // block) if keys.hashes else 0
-        if len(keys.hashes) > count:
-            text = f"hashes: {len(keys.hashes)} names; a prompt of {keys.input:,} tokens has {count} blocks of {block}"
-            raise InputError(f"request {index}: {text}")
         flat += [*keys.hashes, *itertools.islice(own, count - len(keys.hashes))]
         counts.append(count)
     return Hashes.of_counts(block, np.array(flat), np.array(counts))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from simulator.core.errors import did_you_mean
 from simulator.scenario.arguments import chosen, model_of
-from simulator.scenario.jobs import Degree, Moment, Name, Text, listed
+from simulator.scenario.jobs import Degree, Moment, Name, Names, Text
 from simulator.scenario.loader import is_file
 from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Time, Whole
@@ -38,10 +38,8 @@ class RequestTraceKeys(RequestCut):
 
     trace: Annotated[str, Field(min_length=1, description="path, relative to the file that names it")]
     format: Annotated[str, Field(description="name of the reader")]
-    tenant: Annotated[list[Name], BeforeValidator(listed)] | None = Field(
-        None, description="only requests of this tenant, or of these"
-    )
-    where: dict[str, Annotated[list[Name], BeforeValidator(listed)]] = Field(
+    tenant: Names | None = Field(None, description="only requests of this tenant, or of these")
+    where: dict[str, Names] = Field(
         default_factory=dict, description="only requests with this value, or these, in a column: {model: GPT-4}"
     )
     from_: Moment | None = Field(None, alias="from", description="leave out what arrived before")

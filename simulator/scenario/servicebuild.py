@@ -15,14 +15,13 @@ from simulator.policies.serving import batchings, lineups
 from simulator.runtime.serving.spec import ServiceSpec, Slo
 from simulator.scenario.replicas import Replicas, Setting, replicas, shape_of, weight_bytes
 from simulator.scenario.requestbuild import request_log
+from simulator.scenario.requestkeys import ListedRequests
 from simulator.scenario.serviceparts import WEIGHTS
 from simulator.scenario.services import PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
 from simulator.workload.requestlog import RequestLog
 
-ENGINE = "vllm-0.19"
-"""Engine of a service that names none."""
 BLOCK, MAX_BATCH = 16, 256
 """Tokens of a KV block and sequences of a batch unless the scenario says otherwise, as in vLLM 0.19 (``CacheConfig``,
 ``SchedulerConfig``)."""
@@ -68,6 +67,7 @@ def service_of(
     """Return a service and its requests; raise ``InputError``, each with its place, for what does not fit."""
     keys, path = work.keys, ("workload", name)
     setting = _setting(scenario, name, keys)
+    _check_names(scenario, name, keys, setting.block)
     with scenario.at(*path, "requests"):
         log = request_log(name, keys.requests, setting.block, seed, replication, traces)
         _check_hashes(log, setting.block)
@@ -96,7 +96,7 @@ def _setting(scenario: Scenario, name: str, keys: ServiceKeys) -> Setting:
     """Return what all replicas share."""
     path = ("workload", name, "engine")
     with scenario.at(*path):
-        product = catalog.engine(keys.engine.kind or ENGINE)
+        product = catalog.engine(keys.engine.kind)
         if keys.engine.memory is not None:
             product = replace(product, fraction=keys.engine.memory)
         model, context = keys.service, keys.engine.context
@@ -164,6 +164,19 @@ def _advance(keys: SpeculativeKeys) -> float:
 
 def _slo(keys: SloKeys) -> Slo:
     return Slo(**{key: value for key, value in keys.model_dump().items() if value is not None})
+
+
+def _check_names(scenario: Scenario, name: str, keys: ServiceKeys, block: int) -> None:
+    """Raise ``InputError`` for listed requests that name more blocks than their prompts have."""
+    listed = keys.requests.requests if isinstance(keys.requests, ListedRequests) else ()
+    problems = []
+    for index, request in enumerate(listed):
+        most = -(-request.input // block)
+        if len(request.hashes) > most:
+            text = f"{len(request.hashes)} names; a prompt of {request.input:,} tokens has {most:,} blocks of {block}"
+            problems.append(scenario.root.problem(("workload", name, "requests", index, "hashes"), text))
+    if problems:
+        raise InputError(*problems)
 
 
 def _check_hashes(log: RequestLog, block: int) -> None:

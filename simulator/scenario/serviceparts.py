@@ -14,6 +14,8 @@ from simulator.cluster.records import Model
 from simulator.core.errors import InputError
 from simulator.core.units import UnitError, parse
 from simulator.models.serving.api import IterationTime
+from simulator.models.serving.described import KEYS, described
+from simulator.models.serving.shape import ReplicaShape
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file
@@ -77,13 +79,15 @@ def policy(section: Section, *below: str) -> PlainValidator:
     return PlainValidator(read)
 
 
-class _ScalerKeys(Strict):
+class ScalerKeys(Strict):
+    """Bounds of a replica autoscaler, which stand beside its parameters."""
+
     min: Annotated[Whole, Field(ge=0)] = Field(1, description="fewest replicas")
     max: Annotated[Whole, Field(ge=1)] | None = Field(None, description="most replicas; default: any number")
     initial: Annotated[Whole, Field(ge=0)] | None = Field(None, description="replicas at the start; default: min")
 
     @model_validator(mode="after")
-    def _in_order(self) -> _ScalerKeys:
+    def _in_order(self) -> ScalerKeys:
         if self.max is not None and self.max < self.min:
             raise at("max", complaint(f"max ({self.max}) is below min ({self.min})"))
         if self.initial is not None and not self.min <= self.initial <= (self.max or self.initial):
@@ -105,8 +109,8 @@ def scaling(*below: str) -> PlainValidator:
         if not isinstance(value, str | Mapping) and not callable(getattr(value, "step", None)):
             hint = "write a number, or a replica autoscaler as {kind: target-tracking, min: 1, max: 8}"
             raise complaint(f"{show(value)} does not say how many replicas there are", hint)
-        scaler, keys = plugin(REPLICAS, value, here.context, _ScalerKeys, (*here.path, *below))
-        assert isinstance(keys, _ScalerKeys)
+        scaler, keys = plugin(REPLICAS, value, here.context, ScalerKeys, (*here.path, *below))
+        assert isinstance(keys, ScalerKeys)
         if keys.initial is not None and not scaler.make().interval > 0:
             text = f"{scaler.kind!r} says how many replicas there are once and for all"
             raise at("initial", complaint(text, "leave initial out", at_key=True))
@@ -148,33 +152,41 @@ def _tells_time(thing: Any) -> bool:
 
 
 def model(value: Any) -> Model | None:
-    """Read a model: a name of the catalog, its sizes, or a record made in Python."""
-    if value is None or isinstance(value, Model):
-        return value
-    if isinstance(value, Mapping):
-        return _described(value)
-    if not isinstance(value, str):
+    """Read a model that generates tokens: a name of the catalog, its sizes, or a record made in Python."""
+    if value is None:
+        return None
+    if not isinstance(value, str | Mapping | Model):
         hint = "name one of the catalog, or write its sizes as {layers: 32, hidden: 4096, heads: 32, ...}"
         raise complaint(f"{show(value)} is not a model", hint)
+    sizes = _sizes(value) if isinstance(value, Mapping) else {}
     try:
-        return catalog.model(value)
+        found = (
+            catalog.model(value) if isinstance(value, str) else value if isinstance(value, Model) else described(sizes)
+        )
+        ReplicaShape().check(found)
     except InputError as error:
         raise complaint(error.problems[0].text, error.problems[0].hint or "") from None
+    return found
 
 
-class _SizesKeys(Strict):
+class SizesKeys(Strict):
+    """What stands beside the sizes of a model."""
+
     name: Name = Field("described", description="what the model is called")
 
 
-def _described(value: Mapping[str, Any]) -> Model:
-    """Read the sizes of a model, by the keys of a row of the catalog."""
-    from simulator.models.serving.described import KEYS, described
-
+def _sizes(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the sizes of a model, by the keys of a row of the catalog."""
     skip = tuple(item.name for item in fields(Model) if item.name not in KEYS)
-    keys = model_of(Model, skip, _SizesKeys).model_validate(value)
-    assert isinstance(keys, _SizesKeys)
+    keys = model_of(Model, skip, SizesKeys).model_validate(value)
+    assert isinstance(keys, SizesKeys)
+    return chosen(keys) | {"name": keys.name}
+
+
+def engine(value: str) -> str:
+    """Check that the catalog has an engine of this name."""
     try:
-        return described(chosen(keys) | {"name": keys.name})
+        return catalog.engine(value).id
     except InputError as error:
         raise complaint(error.problems[0].text, error.problems[0].hint or "") from None
 

@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from simulator.cluster.records import Model
 from simulator.core.errors import did_you_mean
-from simulator.scenario.jobs import Degree, Name, Text, listed
+from simulator.scenario.jobs import Degree, Name, Names, Text
 from simulator.scenario.plugins import BATCHING, LINEUP, ROUTER, Context, Plugin
 from simulator.scenario.quantities import Bandwidth, Number, Share, Size, Time, Whole
 from simulator.scenario.requestkeys import RequestWork, request_work
-from simulator.scenario.serviceparts import Here, Scaling, Timing, model, phases, policy, scaling, timing
+from simulator.scenario.serviceparts import Here, Scaling, Timing, engine, model, phases, policy, scaling, timing
 from simulator.scenario.validation import Strict, at, complaint, each
 
 EVERY_CLASS = "default"
@@ -68,7 +68,7 @@ def _format(table: str, what: str) -> Callable[[str], str]:
 class ReplicaKeys(_Renamed):
     """One replica: accelerators, and how the model is laid out over them."""
 
-    accelerator: Annotated[list[Name], BeforeValidator(listed)] = Field(
+    accelerator: Names = Field(
         default_factory=list, description="type of its accelerators, or several that will do; default: any"
     )
     tp: Degree = Field(1, description="tensor-parallel degree")
@@ -104,7 +104,7 @@ class SpeculativeKeys(_Renamed):
 class EngineKeys(_Renamed):
     """How a replica serves; what is not given is the engine's own default."""
 
-    kind: Name | None = Field(None, description="engine of the catalog; default: vllm-0.19")
+    kind: Annotated[Name, AfterValidator(engine)] = Field("vllm-0.19", description="engine of the catalog")
     batching: Annotated[Plugin | None, policy(BATCHING, "engine", "batching")] = Field(
         None, description="what an iteration computes; default: as the engine does"
     )

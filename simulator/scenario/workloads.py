@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, model_validator
 
 from simulator.core.errors import did_you_mean, nearest
 from simulator.scenario.arguments import chosen, model_of
-from simulator.scenario.jobs import BatchKeys, Moment, Name, PartBelowOne, TrainingKeys, listed
+from simulator.scenario.jobs import BatchKeys, Moment, Name, Names, PartBelowOne, TrainingKeys
 from simulator.scenario.loader import is_file
 from simulator.scenario.pace import read_pace
 from simulator.scenario.plugins import Context, no_file
@@ -63,9 +63,7 @@ class TraceKeys(Cut):
 
     trace: Annotated[str, Field(min_length=1, description="path, relative to the file that names it")]
     format: Annotated[str, Field(description="name of the reader")]
-    tenant: Annotated[list[Name], BeforeValidator(listed)] | None = Field(
-        None, description="only jobs of this tenant, or of these"
-    )
+    tenant: Names | None = Field(None, description="only jobs of this tenant, or of these")
     from_: Moment | None = Field(None, alias="from", description="leave out what was submitted before")
     until: Moment | None = Field(None, description="leave out what was submitted at this time or later")
     resample: Annotated[Time, Field(gt=0)] | None = Field(
