@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simulator.core.errors import InputError
-from simulator.workload.requestformats import guess_request_format, read_requests
+from simulator.workload.requestformats import guess_request_format, read_requests, write_requests
 from simulator.workload.requesthashes import prefix_reuse
 from simulator.workload.trace import SetAside
 
@@ -188,3 +188,83 @@ def test_the_shared_mooncake_log_reuses_what_is_published(shared: Path) -> None:
     assert reuse is not None
     assert (reuse.reused, reuse.blocks, reuse.distinct) == (105_710, 288_500, 182_790)
     assert round(reuse.share, 4) == 0.3664
+
+
+FULL = """\
+at,input_tokens,output_tokens,max_tokens,tenant,class,priority,session,adapter,id,parent,delay,hashes,hash_block
+0,40,5,10,red,chat,2,s1,a1,first,,,1|2|3,16
+1.5,20,6,,blue,batch,-1,,,second,1,0.25,1|4,16
+"""
+
+
+def test_requests_as_anybody_may_write_them(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, FULL), "requests")
+    source = log.requests("mine")
+    (first,) = source
+    (second,) = source.followers(first)
+    assert (first.id, first.limit, first.tenant, first.category, first.priority) == ("first", 10, "red", "chat", 2.0)
+    assert (first.session, first.adapter, list(first.hashes), first.hash_block) == ("s1", "a1", [1, 2, 3], 16)
+    assert (second.arrival, second.delay, second.limit, second.priority) == (1.5, 0.25, 0, -1.0)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.jsonl", "log.jsonl.gz"])
+def test_what_is_written_is_read_again(tmp_path: Path, name: str) -> None:
+    log = read_requests(write(tmp_path, FULL), "requests")
+    write_requests(log, tmp_path / name, "requests")
+    again = read_requests(tmp_path / name, "requests")
+    assert guess_request_format(tmp_path / name) == "requests"
+    assert {key: column.tolist() for key, column in again.columns.items()} == {
+        key: column.tolist() for key, column in log.columns.items()
+    }
+    assert again.hashes is not None
+    assert log.hashes is not None
+    assert (again.hashes.block, again.hashes.flat.tolist()) == (log.hashes.block, log.hashes.flat.tolist())
+
+
+def test_requests_name_those_they_wait_for(tmp_path: Path) -> None:
+    text = "arrival,input,output,id,after\n5,1,1,b,a\n0,1,1,a,\n6,1,1,c,nobody\n7,1,1,a,b\n"
+    log = read_requests(write(tmp_path, text), "requests")
+    assert log.columns["id"].tolist() == ["a", "b", "c", "a#2"]
+    assert log.columns["parent"].tolist() == [-1, 0, -1, 1]
+    assert "requests that wait for one that is not in the file, and so for nobody: 1" in log.notes
+    assert "requests that repeat an id, each one of its own called id#2, id#3, ...: 1" in log.notes
+
+
+def test_requests_with_columns_and_units_of_their_own(tmp_path: Path) -> None:
+    text = "when;words;answer;junk\n2024-01-01 00:00:01;5;7;x\n2024-01-01 00:00:00;6;8;y\n"
+    columns = {"arrival": "when", "input": "words", "output": "answer"}
+    log = read_requests(write(tmp_path, text), "requests", columns=columns, time="iso", delimiter=";")
+    assert log.columns["arrival"].tolist() == [0.0, 1.0]
+    assert log.columns["input"].tolist() == [6, 5]
+    assert log.origin == datetime(2024, 1, 1)
+    millis = read_requests(write(tmp_path, "at,input,output\n0,1,1\n1500,1,1\n"), "requests", time="ms")
+    assert millis.columns["arrival"].tolist() == [0.0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("arrival,input,outptu\n0,1,1\n", ":1: unknown column 'outptu'\n    Did you mean 'output'?"),
+        ("arrival,input\n0,1\n", ":1: no column is mapped to 'output'"),
+        ("arrival,at,input,output\n0,0,1,1\n", ":1: columns 'arrival' and 'at' both say 'arrival'"),
+        ("arrival,input,output\n-1,1,1\n", ":2 arrival: '-1' is negative"),
+        ("arrival,input,output\nnan,1,1\n", ":2 arrival: 'nan' is not a number"),
+        ("arrival,input,output,hashes\n0,1,1,5\n", ":2 hashes: of how many tokens are the blocks? Say it: block"),
+        ("arrival,input,output,after\n0,1,1,x\n", ":1: no column is mapped to 'id', by which 'after' names requests"),
+        ("arrival,input,output\n0,0,1\n1,1,0\n", "no row is a request that can be replayed"),
+    ],
+)
+def test_requests_that_make_no_sense_are_told(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_requests(write(tmp_path, text), "requests")
+    assert told in str(error.value)
+
+
+def test_unknown_formats_options_and_writers_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, FULL)
+    with pytest.raises(InputError, match=r"unknown request format 'azure'. Did you mean 'azure-llm'\?"):
+        read_requests(path, "azure")
+    with pytest.raises(InputError, match=r"request format 'mooncake' has no option 'blok'. Did you mean 'block'\?"):
+        read_requests(path, "mooncake", blok=16)
+    with pytest.raises(InputError, match=r"request format 'mooncake' can only be read. Known: requests."):
+        write_requests(read_requests(path, "requests"), tmp_path / "new", "mooncake")

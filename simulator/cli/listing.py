@@ -69,6 +69,18 @@ def _generators() -> Rows:
     return _plugins(generators)
 
 
+def _request_formats() -> Rows:
+    from simulator.workload.requestformats import request_formats
+
+    return _plugins(request_formats)
+
+
+def _request_generators() -> Rows:
+    from simulator.workload.requestgenerators import request_generators
+
+    return _plugins(request_generators)
+
+
 def _builders() -> Rows:
     from simulator.cluster.builders import builders
 
@@ -256,6 +268,8 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "replica-autoscalers": (partial(_of_kind, "replica autoscaler"), "how many replicas:  replicas: {kind: NAME}"),
     "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
     "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
+    "request-formats": (_request_formats, "logs of requests to a service:  requests: {trace: FILE, format: NAME}"),
+    "request-generators": (_request_generators, "requests made up:  requests: {generate: NAME, requests: 1000}"),
     "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),
     "accelerators": (_accelerators, "GPUs, TPUs, ASICs, FPGAs and CPUs of the catalog"),
     "servers": (_servers, "servers of the catalog"),

@@ -1,4 +1,4 @@
-"""``simulator trace``: what a trace of jobs is like, and a trace in another format."""
+"""``simulator trace``: what a trace of jobs or a log of requests is like, and either in another format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from simulator.cli.common import debug_option, json_option, table, write_json
 
 if TYPE_CHECKING:
+    from simulator.workload.requestlog import RequestLog
     from simulator.workload.trace import Trace
 
 _SHOWN = 10
@@ -35,10 +36,11 @@ class _Files(click.Group):
 
 @click.group(cls=_Files, subcommand_metavar="[FILE | COMMAND] [ARGS]...")
 def trace() -> None:
-    """Describe a trace, or convert it.
+    """Describe a trace of jobs or a log of requests, or convert it.
 
     \b
     simulator trace jobs.swf --topology superpod-h100-4su
+    simulator trace requests.csv --format azure-llm
     simulator trace convert jobs.swf jobs.csv --to generic
     """  # noqa: D301 (click reads the backspace)
 
@@ -61,13 +63,19 @@ def show(
 ) -> None:
     """Describe FILE: its jobs, the load that they make, and which rows were set aside and why.
 
+    FILE may be a log of requests to a service too.
+
     The same as: simulator trace FILE
     """
+    from simulator.workload.requestlog import RequestLog
     from simulator.workload.summary import load, summary
 
     count = _accelerators(topology, accelerators)
     reader = reader or guess(file)
-    found = read(file, reader, options)
+    found = read_any(file, reader, options)
+    if isinstance(found, RequestLog):
+        _show_requests(found, reader, count, as_json)
+        return
     facts = summary(found)
     offered = None if count is None else load(found, count)
     if as_json:
@@ -92,33 +100,77 @@ def convert(
 
     OUT is written whole or not at all, gzip-compressed if it ends in .gz.
     """
-    from simulator.core.errors import InputError, Problem, did_you_mean
+    from simulator.core.errors import InputError, Problem
     from simulator.workload.conversion import convert as converted
-    from simulator.workload.formats import formats, writers
+    from simulator.workload.requestlog import RequestLog
 
-    formats.get(writer)
-    if writer not in writers():
-        raise InputError(f"--to: format {writer!r} can only be read. {did_you_mean(writer, writers())}")
+    _check_writer(writer)
     if Path(out).exists() and Path(file).exists() and Path(out).samefile(file):
         raise InputError(Problem("is the trace itself", file=out, hint="name another file"))
     if Path(out).exists() and not force:
         raise InputError(Problem("is there already", file=out, hint="name another file, or say --force to replace it"))
-    found = read(file, reader or guess(file), options)
+    found = read_any(file, reader or guess(file), options)
+    noun = "requests" if isinstance(found, RequestLog) else "jobs"
     losses = converted(found, out, writer)
     if as_json:
         lost = [{"what": loss.what, "values": loss.values, "how": loss.how} for loss in losses]
-        write_json({"file": out, "format": writer, "jobs": len(found), "lost": lost})
+        write_json({"file": out, "format": writer, noun: len(found), "lost": lost})
         return
-    click.echo(f"Wrote {out}: {len(found):,} jobs of {found.name}, format {writer}")
+    click.echo(f"Wrote {out}: {len(found):,} {noun} of {found.name}, format {writer}")
     if losses:
         rows = [(loss.what, f"{loss.values:,}", loss.how) for loss in losses]
         click.echo("\n" + table(rows, ("not as in the trace", "values", ""), numbers=[1]))
 
 
-def read(file: str, reader: str, options: Sequence[str] = ()) -> Trace:
-    """Read a trace; ``options`` are texts ``key=value``, or ``key.name=value`` for one entry of a mapping."""
-    from simulator.workload.formats import read_trace
+def _check_writer(writer: str) -> None:
+    from simulator.core.errors import InputError, did_you_mean
+    from simulator.workload.formats import formats, writers
+    from simulator.workload.requestformats import request_formats, request_writers
 
+    for names, known in ((formats.names(), writers()), (request_formats.names(), request_writers())):
+        if writer in known:
+            return
+        if writer in names:
+            raise InputError(f"--to: format {writer!r} can only be read. {did_you_mean(writer, known)}")
+    raise InputError(f"unknown format {writer!r}. {did_you_mean(writer, [*writers(), *request_writers()])}")
+
+
+def _show_requests(log: RequestLog, reader: str, accelerators: float | None, as_json: bool) -> None:
+    from simulator.cli.requestlog import text
+    from simulator.core.errors import InputError
+    from simulator.workload.requestsummary import summary
+
+    if accelerators is not None:
+        raise InputError("--topology and --accelerators: what load requests are depends on the model and its engine")
+    facts = summary(log)
+    if as_json:
+        write_json({"format": reader, **facts})
+        return
+    click.echo(f"{log.report()}\n\n{text(reader, facts)}")
+
+
+def read(file: str, reader: str, options: Sequence[str] = ()) -> Trace:
+    """Read a trace of jobs; ``options`` are texts ``key=value``, or ``key.name=value`` for one entry of a mapping."""
+    from simulator.core.errors import InputError, Problem
+    from simulator.workload.formats import read_trace
+    from simulator.workload.requestformats import request_formats
+
+    if reader in request_formats.names():
+        raise InputError(Problem(f"this is a log of requests (format {reader!r}), not a trace of jobs", file=file))
+    return read_trace(file, reader, **_options(options))
+
+
+def read_any(file: str, reader: str, options: Sequence[str] = ()) -> Trace | RequestLog:
+    """Read a trace of jobs or a log of requests, as the format says; ``options`` as those of ``read``."""
+    from simulator.core.errors import InputError, did_you_mean
+    from simulator.workload.formats import formats, read_trace
+    from simulator.workload.requestformats import read_requests, request_formats
+
+    if reader in request_formats.names():
+        return read_requests(file, reader, **_options(options))
+    if reader not in formats.names():
+        known = [*formats.names(), *request_formats.names()]
+        raise InputError(f"unknown format {reader!r}. {did_you_mean(reader, known)}")
     return read_trace(file, reader, **_options(options))
 
 
@@ -126,10 +178,11 @@ def guess(file: str) -> str:
     """Return the format that a file looks to be of; ``InputError`` if it looks like none."""
     from simulator.core.errors import InputError, Problem
     from simulator.workload.formats import formats, guess_format
+    from simulator.workload.requestformats import guess_request_format, request_formats
 
-    found = guess_format(Path(file))
+    found = guess_format(Path(file)) or guess_request_format(Path(file))
     if found is None:
-        hint = f"Say it: --format NAME, one of {', '.join(formats.names())}."
+        hint = f"Say it: --format NAME, one of {', '.join([*formats.names(), *request_formats.names()])}."
         raise InputError(Problem("no format is known by how this file begins", file=file, hint=hint))
     return found
 

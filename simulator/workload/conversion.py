@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.core.errors import InputError
 from simulator.workload.formats import read_trace, write_trace
+from simulator.workload.requestlog import RequestLog
 from simulator.workload.trace import DEFAULTS, Trace
 
 
@@ -24,21 +25,47 @@ class Loss(NamedTuple):
     how: str
 
 
-def convert(trace: Trace, path: str | Path, format: str) -> list[Loss]:
+def convert(trace: Trace | RequestLog, path: str | Path, format: str) -> list[Loss]:
     """Write ``trace`` in a format, whole or not at all; return what the new file does not hold as the trace does.
 
-    Raises ``InputError`` for a format that can only be read, and for a trace that it cannot hold at all.
+    It is a trace of jobs or a log of requests, and so is what the format holds. Raises ``InputError`` for a format that
+    can only be read, and for a trace that it cannot hold at all.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}")
     part = path.with_name(f".converting-{os.getpid()}-{path.name}")
     try:
-        write_trace(trace, part, format)
-        losses = compared(trace, read_trace(part, format))
+        losses = _as_requests(trace, part, format) if isinstance(trace, RequestLog) else _as_jobs(trace, part, format)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+    return losses
+
+
+def _as_jobs(trace: Trace, path: Path, format: str) -> list[Loss]:
+    write_trace(trace, path, format)
+    return compared(trace, read_trace(path, format))
+
+
+def _as_requests(log: RequestLog, path: Path, format: str) -> list[Loss]:
+    from simulator.workload.requestformats import read_requests, write_requests
+
+    write_requests(log, path, format)
+    after = read_requests(path, format)
+    shift = float(log.columns["arrival"][0]) if len(log) else 0.0
+    losses = []
+    for name, column in log.columns.items():
+        if name == "row":
+            continue
+        if name not in after.columns:
+            losses.append(Loss(name, len(column), "left out"))
+            continue
+        moved = column - shift if name == "arrival" else column
+        changed = sum(one != two for one, two in zip(moved.tolist(), after.columns[name].tolist(), strict=True))
+        losses += [Loss(name, changed, "changed")] * (changed > 0)
+    if log.origin is not None and after.origin is None:
+        losses.append(Loss("dates", 1, "left out: times count from the first request"))
     return losses
 
 

@@ -65,10 +65,17 @@ class RequestLog:
             self._check("delay", (delay >= 0) & (delay <= LONGEST), f"a time from 0 to {LONGEST:g} s")
         if "limit" in self.columns:
             self._check("limit", self.columns["limit"] >= 0, "0 tokens (nothing is said) or more")
+        if "id" in self.columns:
+            self._check_names(self.columns["id"].tolist())
         if "parent" in self.columns:
             check_chains(self.name, self.columns["parent"], self.rows)
         if self.hashes is not None:
             self.hashes.check(f"log {self.name!r}", self.columns["input"], self.rows)
+
+    def _check_names(self, names: list[str]) -> None:
+        if len({*names}) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"log {self.name!r}: two requests are called {twice!r}")
 
     def _check(self, name: str, good: np.ndarray, wanted: str) -> None:
         wrong = np.flatnonzero(~good)

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.core.errors import InputError, Problem
 from simulator.workload.requesthashes import Hashes, blocks_of, mismatch
 from simulator.workload.requestlog import LOST, RequestLog, taken
-from simulator.workload.rows import Book, Rows
+from simulator.workload.rows import Book, Rows, as_objects
 from simulator.workload.trace import Columns
 
 NO_OUTPUT = "0 output tokens: nothing was generated"
@@ -72,6 +72,7 @@ def as_log(path: Path, book: Book, columns: Columns, block: int = 0, no_output: 
             book.put_aside(reason, columns["row"][none])
             columns, hashes, more = taken(columns, hashes, np.flatnonzero(~none))
             lost += more
+    _name_apart(columns, book)
     aside = book.set_aside()
     if not len(columns["arrival"]):
         told = "".join(f"\n    set aside {part.count:,}: {part.reason}" for part in aside)
@@ -83,3 +84,17 @@ def as_log(path: Path, book: Book, columns: Columns, block: int = 0, no_output: 
         notes.append(f"arrival 0 is {first:.15g} s in the file")
     origin = book.base and book.base + timedelta(seconds=first)
     return RequestLog.sorted(path.name, columns, hashes, set_aside=aside, origin=origin, notes=tuple(notes))
+
+
+def _name_apart(columns: Columns, book: Book) -> None:
+    """Give repeated ids a suffix and rows without one a name; count how many ids were repeated."""
+    if "id" not in columns:
+        return
+    seen: dict[str, int] = {}
+    names = []
+    for row, given in zip(columns["row"].tolist(), columns["id"].tolist(), strict=True):
+        name = given or f"row-{row}"
+        times = seen[name] = seen.get(name, 0) + 1
+        names.append(name if times == 1 else f"{name}#{times}")
+    columns["id"] = as_objects(names)
+    book.count("requests that repeat an id, each one of its own called id#2, id#3, ...: {n}", len(names) - len(seen))
