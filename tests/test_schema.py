@@ -24,7 +24,18 @@ from simulator.scenario.arguments import arguments
 from simulator.scenario.checking import REPLACED
 from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
 from simulator.scenario.network import Flap, NetworkEvent, NetworkKeys
+from simulator.scenario.requestkeys import RequestGenerateKeys, RequestKeys, RequestTraceKeys
 from simulator.scenario.schema import CloudKeys, CostKeys, RunKeys, ScenarioKeys, _PoolKeys
+from simulator.scenario.serviceparts import ScalerKeys
+from simulator.scenario.services import (
+    AdapterKeys,
+    EngineKeys,
+    PrefillKeys,
+    ReplicaKeys,
+    ServiceKeys,
+    SloKeys,
+    SpeculativeKeys,
+)
 from simulator.scenario.spec import Scenario
 from simulator.scenario.validation import keys
 from simulator.scenario.workloads import (
@@ -784,12 +795,14 @@ def test_examples_of_the_reference(block: str, monkeypatch: pytest.MonkeyPatch) 
 MODELS = (
     ScenarioKeys, NetworkKeys, NetworkEvent, Flap, LayoutKeys, CostKeys, CloudKeys, RunKeys, _PoolKeys,
     TraceKeys, GenerateKeys, BatchKeys, TrainingKeys, TransferKeys,
+    ServiceKeys, ReplicaKeys, EngineKeys, SpeculativeKeys, PrefillKeys, AdapterKeys, SloKeys, ScalerKeys,
+    RequestTraceKeys, RequestGenerateKeys, RequestKeys,
 )  # fmt: skip
 
 
 def test_the_reference_names_every_key() -> None:
     text = DOCS.read_text("utf-8")
-    documented = re.findall(r"`([a-z_]+)`", text) + re.findall(r"[{ ]([a-z_]+)[,}]", text)
+    documented = re.findall(r"`([a-z_0-9]+)`", text) + re.findall(r"[{ ]([a-z_]+)[,}]", text)
     missing = [f"{model.__name__}.{key}" for model in MODELS for key in keys(model) if key not in documented]
     assert missing == []
 
