@@ -37,7 +37,7 @@ class AnalyticTime:
         shape.check(model)
         net = interconnect or Interconnect.of(accelerator, constants=constants)
         each = work(model, shape)
-        share = constants.products(accelerator)
+        share, slow = constants.products(accelerator), constants.slowness(accelerator)
         rate, wide = peak(accelerator, shape.weights)[1] * share, wide_peak(accelerator)[1] * share
         bandwidth = accelerator.memory_bandwidth * constants.memory
         self.window = float(model.window) if model.windowed_layers else math.inf
@@ -48,12 +48,14 @@ class AnalyticTime:
         self._queries = 1 + (speculation.tokens if speculation else 0)
         self._draft = speculation.draft if speculation else None
         self._step, self._sequence, self._launch = engine.step, engine.sequence, model.layers * engine.layer
-        self._short = model.layers * constants.layer * constants.slowness(accelerator)
+        self._short = model.layers * constants.layer * slow
         self._dense = 2 * each.dense / (wide if each.dense_wide else rate)
         self._dense_bytes = each.dense_bytes / bandwidth
         self._head, self._head_bytes = 2 * each.head / wide, each.head * WIDTH / bandwidth
         self._moved = each.moved / bandwidth
-        self._experts = Experts.of(model, each, shape, net, rate * constants.grouped, bandwidth)
+        self._experts = Experts.of(
+            model, each, shape, net, rate * constants.grouped, bandwidth, constants.expert_layer * slow
+        )
         self._full, self._windowed = each.full_layers, each.windowed_layers
         self._pair, self._read = each.pair / (wide * constants.attention), each.kv / bandwidth
         token = max(self._queries * each.decode_pair / (wide * constants.attention), self._read)

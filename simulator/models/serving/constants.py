@@ -40,6 +40,8 @@ class Constants:
     """Share of the peak that large products reach where nobody measured it: 0.78 to 0.87 on A100, H100 and B200."""
     grouped: float = 0.65
     """Products of routed experts, each with tokens of its own, as a share of the rate of large products."""
+    expert_layer: float = 20e-6
+    """Kernels that choose experts and sort tokens in one layer, besides ``layer``; it has its pace."""
     bus_latency: float = 15e-6
     bus_step: float = 3e-6
     """An all-reduce over PCIe, and what each further accelerator of a ring adds to it, there and back."""

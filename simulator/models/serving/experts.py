@@ -20,6 +20,8 @@ class Experts:
     active: int
     row: float
     """Bytes of one token's activations."""
+    sent: float
+    """The same on the way to experts: in 8 bits where these compute so."""
     shape: ReplicaShape
     net: Interconnect
     compute: float
@@ -29,11 +31,24 @@ class Experts:
     move: float
     """Seconds to bring one token to one expert and back within an accelerator's memory, and to activate it."""
 
+    fixed: float
+    """Seconds of the kernels that choose experts and sort tokens, in one layer."""
+
     @classmethod
     def of(
-        cls, model: Model, each: Work, shape: ReplicaShape, net: Interconnect, rate: float, bandwidth: float
+        cls,
+        model: Model,
+        each: Work,
+        shape: ReplicaShape,
+        net: Interconnect,
+        rate: float,
+        bandwidth: float,
+        fixed: float,
     ) -> Experts | None:
-        """Build from a model's sizes and what an accelerator reaches, FLOP/s and bytes/s; None without experts."""
+        """Build from a model's sizes and what an accelerator reaches, FLOP/s and bytes/s; None without experts.
+
+        4-bit experts are sent to in 16 bits, as their products are.
+        """
         if not each.moe_layers:
             return None
         cut = shape.ep / shape.stage
@@ -42,10 +57,12 @@ class Experts:
             experts=model.experts,
             active=model.active_experts,
             row=model.hidden * WIDTH,
+            sent=model.hidden * (1.0 if each.expert_width == 1.0 else WIDTH),
             shape=shape,
             net=net,
             compute=2 * each.expert * cut / rate,
             move=(4 * model.hidden + (3 if model.gated else 2) * model.expert_ffn * cut) * WIDTH / bandwidth,
+            fixed=fixed,
             stream=each.expert * cut * each.expert_width / bandwidth,
         )
 
@@ -73,7 +90,7 @@ class Experts:
         visits = tokens * self.active / ep * uneven
         compute = visits * self.compute
         time = visits * self.move + float((compute**p + (awake * self.stream) ** p) ** (1 / p))
-        return self.layers * (time + self._exchange(tokens, own))
+        return self.layers * (self.fixed + time + self._exchange(tokens, own))
 
     def _exchange(self, tokens: float, own: float) -> float:
         """Seconds to bring tokens to experts and back, in one layer.
@@ -86,5 +103,7 @@ class Experts:
         if shape.dp == 1:
             return 0.0
         if shape.ep > 1:
-            return 2 * self.net.all_to_all(own * self.active * self.row / shape.tp, shape.stage)
+            rows = own / shape.tp
+            out, back = (self.net.scatter(rows * size, self.active, shape.stage) for size in (self.sent, self.row))
+            return out + back
         return self.net.all_reduce(tokens * self.row, shape.stage)

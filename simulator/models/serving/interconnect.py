@@ -63,15 +63,21 @@ class Interconnect:
             time += self.outside_latency * 2 + 2 * (far - 1) / far * size / near / self.outside
         return time
 
-    def all_to_all(self, size: float, ranks: int) -> float:
-        """Seconds in which each of ``ranks`` sends ``size`` bytes, evenly over all of them."""
+    def scatter(self, size: float, copies: int, ranks: int) -> float:
+        """Seconds in which each of ``ranks`` sends ``size`` bytes of rows, each row to ``copies`` ranks at random.
+
+        A row crosses the network once for each domain it goes to, and is copied on inside (deepseek-ai/DeepEP README):
+        of D domains, that many copies reach ``D (1 - (1 - 1/D)^copies)``.
+        """
         if ranks <= 1:
             return 0.0
         near, inside, outside = min(ranks, self.domain), 0.0, 0.0
         if near > 1:
-            inside = self.inside_latency + near * self.inside_step + size * (near - 1) / ranks / self.inside
+            inside = self.inside_latency + near * self.inside_step + size * copies * (near - 1) / near / self.inside
         if ranks > near:
-            outside = self.outside_latency + size * (ranks - near) / ranks / self.outside
+            domains = ranks / near
+            away = float((domains - 1) * (1 - (1 - 1 / domains) ** copies))
+            outside = self.outside_latency + size * away / self.outside
         return max(inside, outside)
 
     def hop(self, size: float, ranks: int) -> float:
