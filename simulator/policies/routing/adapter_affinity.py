@@ -12,8 +12,8 @@ class AdapterAffinity:
     """The least loaded replica that has the LoRA adapter in memory, unless another is far less loaded.
 
     ``imbalance`` is how many outstanding requests more it may have than the least loaded replica of all, which is taken
-    beyond that, and when no replica has the adapter. Ours. The LoRA-affinity scorer of the llm-d router 0.8 has the
-    same aim; it adds a score for the adapter to others (see ``weighted``) and knows how many adapters have room.
+    beyond that, and when no replica has the adapter. Ours. The LoRA-affinity scorer of the llm-d router of May 2026 has
+    the same aim; it adds a score for the adapter to others (see ``weighted``) and knows how many adapters have room.
     """
 
     def __init__(self, imbalance: int = 16) -> None:

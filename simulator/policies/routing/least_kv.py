@@ -14,8 +14,9 @@ def _fullness(replica: ReplicaView) -> tuple[float, int]:
 class LeastKv:
     """The replica whose KV cache requests hold the smallest share of; ties by outstanding requests, then by number.
 
-    What the kv-cache-utilization scorer of the llm-d router 0.8 goes by (``score = 1 - usage``), alone; there, ties are
-    drawn at random. Requests that still wait hold nothing, so a burst goes to one replica until some are let in.
+    What the kv-cache-utilization scorer of the llm-d router of May 2026 goes by (``score = 1 - usage``), alone; there,
+    ties are drawn at random. Requests that still wait hold nothing, so a burst goes to one replica until some are let
+    in.
     """
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:

@@ -14,8 +14,8 @@ def _work(replica: ReplicaView) -> tuple[int, int]:
 class LeastTokens:
     """The replica with the fewest prompt tokens yet to be computed; ties by outstanding requests, then by number.
 
-    The prompt side of what the token-load scorer of the llm-d router 0.8 and the join-the-shortest-queue in tokens of
-    SplitwiseSim count. Ours among ties: most replicas have no prompt pending most of the time.
+    The prompt side of what the token-load scorer of the llm-d router of May 2026 and the join-the-shortest-queue in
+    tokens of SplitwiseSim count. Ours among ties: most replicas have no prompt pending most of the time.
     """
 
     def route(self, request: Request, view: RoutingView) -> ReplicaView:

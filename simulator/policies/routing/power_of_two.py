@@ -16,8 +16,8 @@ class PowerOfTwo:
 
     Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (IEEE TPDS 12(10), 2001): two choices bring the
     fullest of n bins from about ln n / ln ln n balls down to ln ln n / ln 2. As ``power_of_two`` of SGLang's model
-    gateway 0.5 and Envoy's ``LEAST_REQUEST`` (``choice_count`` 2) do it; Envoy may draw one replica twice. Ties by
-    number.
+    gateway (sgl-project/sglang at 065f331) and Envoy's ``LEAST_REQUEST`` (1.35, ``choice_count`` 2) do it; Envoy may
+    draw one replica twice. Ties by number.
     """
 
     def __init__(self, choices: int = 2) -> None:

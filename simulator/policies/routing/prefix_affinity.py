@@ -12,10 +12,11 @@ from simulator.workload.requests import Request
 class PrefixAffinity:
     """The replica that has most of the prompt cached, or the least loaded one if little is, or loads are uneven.
 
-    The rule and the defaults of ``cache_aware`` in SGLang's model gateway 0.5 (``sgl-model-gateway/src/policies/
-    cache_aware.rs`` and its command line): loads are uneven when ``max - min > absolute`` and ``max > relative * min``,
-    in outstanding requests; then, or when at most the share ``threshold`` of the prompt is cached anywhere, the least
-    loaded replica is taken. Among replicas that have as much cached, ours takes the least loaded.
+    The rule and the defaults of ``cache_aware`` in SGLang's model gateway (sgl-project/sglang at 053b63f,
+    ``sgl-model-gateway/src/policies/cache_aware.rs``, and its command line): loads are uneven when ``max - min >
+    absolute`` and ``max > relative * min``, in outstanding requests; then, or when at most the share ``threshold`` of
+    the prompt is cached anywhere, the least loaded replica is taken. Among replicas that have as much cached, ours
+    takes the least loaded.
 
     The gateway guesses at caches from what it sent where; this sees them as they are, or were at the last
     ``staleness``, as the gateway does with KV events.

@@ -13,9 +13,9 @@ from simulator.workload.requests import Request
 class Weighted:
     """The replica with the highest weighted sum of scores for cached prefix, queue, KV cache and LoRA adapter.
 
-    The scorers of the llm-d router 0.8 (``pkg/epp/framework/plugins/scheduling/scorer``) and the weights of its default
-    profile (``config/charts/epplib/templates/_config.yaml``): ``prefix`` 3 times the share of the prompt that is
-    cached; ``queue`` 2 times ``(max - queued) / (max - min)``, 1 when all are alike; ``kv`` 2 times ``1 - kv``;
+    The scorers of the llm-d router of May 2026 (``pkg/epp/framework/plugins/scheduling/scorer``) and the weights of its
+    default profile (``config/charts/epplib/templates/_config.yaml``): ``prefix`` 3 times the share of the prompt that
+    is cached; ``queue`` 2 times ``(max - queued) / (max - min)``, 1 when all are alike; ``kv`` 2 times ``1 - kv``;
     ``adapter`` times 1 where the LoRA adapter is loaded, else 0. There, one that is not loaded but has room scores 0.8,
     and ties are drawn at random; here they go by number.
     """
