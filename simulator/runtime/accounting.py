@@ -76,12 +76,20 @@ class Meter:
             parts["electricity"] = electricity(joules, costs.electricity, costs.pue)
         if costs.cloud is not None:
             parts["cloud"] = cloud(self._paid, costs.cloud)
-        return facts | {"energy": joules, "pue": costs.pue, "cost": parts}
+        idle_power, busy_power = self._power(costs)
+        power = {"idle": idle_power, "busy": busy_power}
+        return facts | {"energy": joules, "pue": costs.pue, "cost": parts, "power": power}
+
+    def _power(self, costs: Costs) -> tuple[float, float]:
+        """Watts of one accelerator with its share of the servers, idle and busy; NaN where it is not known."""
+        if costs.idle_power is None or costs.busy_power is None or not self._accelerators:
+            return math.nan, math.nan
+        return costs.idle_power / self._accelerators, costs.busy_power / self._accelerators
 
     def _energy(self, costs: Costs, end: float, unused: float) -> float:
-        if costs.idle_power is None or costs.busy_power is None or not self._accelerators:
+        idle, busy = self._power(costs)
+        if math.isnan(idle):
             return math.nan
-        idle, busy = costs.idle_power / self._accelerators, costs.busy_power / self._accelerators
         return (
             energy(idle, busy, self._paid, min(max(0.0, self._held - unused), self._paid)) + costs.network_power * end
         )

@@ -140,7 +140,9 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
-        self._services = Services(services, self, self.router, until, lambda name: stream(seed, name, replication))
+        self._services = Services(
+            services, self, self.router, until, lambda name: stream(seed, name, replication), contention
+        )
         self._take_pool(pool)
 
     def _take_pool(self, pool: NodePool | None) -> None:

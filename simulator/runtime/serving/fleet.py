@@ -166,7 +166,7 @@ class Fleet:
         job = ReplicaJob(
             id=f"{self.name}/{number}", submit=self._clock.now, accelerators=float(pool.accelerators),
             cores=pool.cores, memory=pool.memory, accelerator_types=pool.types, max_servers=pool.max_servers,
-            tenant=spec.tenant, priority=spec.priority, partition=spec.partition, preemptible=spec.preemptible,
+            tenant=spec.tenant, priority=spec.priority, partition=pool.partition or spec.partition, preemptible=spec.preemptible,
             workload=spec.name,
         )  # fmt: skip
         seat = self.seats[number] = Seat(self, job, number)

@@ -28,6 +28,7 @@ class Services:
         router: Router,
         until: float,
         rng: Callable[[str], np.random.Generator],
+        contention: bool = True,
     ) -> None:
         self._log = ServingLog()
         self._wires: Wires | None = None
@@ -37,7 +38,7 @@ class Services:
         if specs:
             self._wires = Wires(
                 simulation.clock, simulation.topology, simulation.fabric, simulation.crowd, router,
-                simulation.journal.recorder.flows,
+                simulation.journal.recorder.flows, alone=not contention,
             )  # fmt: skip
             self._services = [Service(spec, simulation, self._wires, self._log, until, rng) for spec in specs]
 

@@ -41,6 +41,8 @@ class ReplicaPool:
     max_servers: int = 1
     cores: float = 0.0
     memory: float = 0.0
+    partition: str = ""
+    """Only servers of this partition; empty: what the service says."""
     minimum: int = 0
     maximum: int = 1_000_000
 

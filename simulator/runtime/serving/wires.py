@@ -22,13 +22,21 @@ class Wires:
 
     Where accelerators have links of their own each sends its part to its counterpart; else the servers send, no faster
     than the network cards of the accelerators that take part. Inside one server they go by its scale-up fabric, which
-    nobody else is taken to fill. Rows of the ``flows`` table are written by ``table``.
+    nobody else is taken to fill. ``alone``: as if nobody shared any link. ``table`` takes the rows of ``flows``.
     """
 
     def __init__(
-        self, clock: Clock, topology: Topology, fabric: Fabric, crowd: Crowd, router: Router, table: Table
+        self,
+        clock: Clock,
+        topology: Topology,
+        fabric: Fabric,
+        crowd: Crowd,
+        router: Router,
+        table: Table,
+        alone: bool = False,
     ) -> None:
         self._clock, self._topology, self._router, self._table = clock, topology, router, table
+        self._fabric, self._alone = fabric, alone
         self._network = Transfers(fabric, crowd)
         self._ends: dict[Message, tuple[str, str]] = {}
         self._stranded: list[tuple[tuple[str, str], float, float, Callable[[], None]]] = []
@@ -76,9 +84,18 @@ class Wires:
         if way is None:
             self._stranded.append((ends, size, limit, done))
             return
+        if self._alone:
+            self.used.update(dict.fromkeys(way.links))
+            self._clock.after(way.latency + size / self._rate(way, limit), done, phase=Phase.ENDS)
+            return
         message = Message(way, size, done, limit)
         message.done = partial(self._done, message, done)
         self._clock.after(way.latency, self._begin, message, ends, phase=Phase.ARRIVALS)
+
+    def _rate(self, way: Way, limit: float) -> float:
+        """Bytes/s that a message gets by itself."""
+        capacity = self._fabric.capacity
+        return min(limit, *(capacity[link] / usage for link, usage in zip(way.links, way.usage, strict=True)))
 
     def _begin(self, message: Message, ends: tuple[str, str]) -> None:
         self.used.update(dict.fromkeys(message.way.links))
