@@ -166,8 +166,8 @@ class Fleet:
         job = ReplicaJob(
             id=f"{self.name}/{number}", submit=self._clock.now, accelerators=float(pool.accelerators),
             cores=pool.cores, memory=pool.memory, accelerator_types=pool.types, max_servers=pool.max_servers,
-            tenant=spec.tenant, priority=spec.priority, partition=pool.partition or spec.partition, preemptible=spec.preemptible,
-            workload=spec.name,
+            tenant=spec.tenant, priority=spec.priority, partition=pool.partition or spec.partition,
+            preemptible=spec.preemptible, workload=spec.name,
         )  # fmt: skip
         seat = self.seats[number] = Seat(self, job, number)
         job.life = seat
