@@ -67,3 +67,8 @@ def test_following_arrays_is_advancing_step_by_step(drawn: list[tuple[int, int, 
         one.advance(*row)
     other.follow(time, held, paid)
     assert one.facts(5000.0) == other.facts(5000.0)
+
+
+def test_the_record_says_what_one_accelerator_draws() -> None:
+    facts = replay([], topology=8, until=10.0, costs=Costs(idle_power=800.0, busy_power=5600.0)).facts
+    assert facts["power"] == {"idle": 100.0, "busy": 700.0}

@@ -151,8 +151,11 @@ class Record:
 
     ``tables`` maps table name -> column name -> array (``str`` columns hold Python strings in object arrays). ``facts``
     holds what is true of the run as a whole: ``end`` (s, when the simulation stopped), ``warmup`` (s),
-    ``accelerators``, ``seed``, ``replication``, ``energy`` (J), ``cost`` (dict of US dollars by part), ``notes`` (list
-    of sentences a reader must know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked).
+    ``accelerators``, ``seed``, ``replication``, ``energy`` (J), ``cost`` (dict of US dollars by part), ``power`` (W of
+    one accelerator with its share of the servers, ``idle`` and ``busy``), ``notes`` (list of sentences a reader must
+    know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked), ``services`` (name -> dict:
+    ``accelerators`` of a replica, tokens of a KV ``block``, KV ``blocks`` of each replica by number, ``classes``,
+    ``accelerator_seconds`` that replicas held and ``busy_accelerator_seconds`` in which they computed, ``requests``).
     """
 
     tables: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)

@@ -102,9 +102,8 @@ def _thirds(requests: Requests) -> tuple[float, float]:
 
 def sentence(service: str, found: Load) -> str:
     """What a reader of the TTFT of a saturated service must know."""
-    unit = scale([found.early, found.late], "time")
-    grew = f"mean queue time went from {unit.text(found.early)} in the first third of the arrivals to "
-    grew += f"{unit.text(found.late)} in the last"
+    early, late = (scale([value], "time").text(value) for value in (found.early, found.late))
+    grew = f"mean queue time went from {early} in the first third of the arrivals to {late} in the last"
     return (
         f"{service} ran near saturation or beyond it: "
         f"{found.queued:.0%} of TTFT is queue time, requests waited during {found.waiting:.0%} of the computing time, "
