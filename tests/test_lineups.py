@@ -219,6 +219,15 @@ def test_shares_divide_what_counts() -> None:
     assert (lineup.counter("a"), lineup.counter("b")) == (100.0, 200.0)
 
 
+def test_requests_that_came_to_decode_only_count_too() -> None:
+    lineup = Vtc()
+    lineup.charge(request("elsewhere", tenant="a"), 0, 30)
+    lineup.add(request("b1", tenant="b"))
+    lineup.add(request("a1", tenant="a"))
+    assert (lineup.counter("a"), lineup.counter("b")) == (60.0, 0.0)
+    assert turns(lineup) == ["b1", "a1"]
+
+
 def test_who_was_preempted_goes_before_its_own_tenants_requests_only() -> None:
     lineup = Vtc()
     for name in ("a1", "a2", "b1"):

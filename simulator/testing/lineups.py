@@ -95,6 +95,19 @@ class LineupContract:
             "looks at request.output"
         )
 
+    def test_hears_of_service(self) -> None:
+        """``charge``, where there is one, bears any request, also one that came to decode and never waited."""
+        lineup = self._lineup()
+        charge = getattr(lineup, "charge", None)
+        if charge is None:
+            return
+        sent = requests(20)
+        for each in sent[:10]:
+            lineup.add(each)
+        for each in sent:
+            charge(each, 0, 5)
+        assert len(_drain(lineup)) == 10, "charge changed who waits"
+
     def test_changes_no_request(self) -> None:
         """Requests are read-only."""
         sent = requests(60)

@@ -86,19 +86,22 @@ class Vtc:
         return running[-1]
 
     def charge(self, request: Request, prompt: int, output: int) -> None:
-        """Count tokens of a request for its tenant."""
-        tenant = self._tenants[request.tenant]
+        """Count tokens of a request for its tenant, also of one that never waited here."""
+        tenant = self._tenant(request.tenant)
         tenant.counter += (self._wp * prompt + self._wq * output) / tenant.share
 
     def counter(self, tenant: str) -> float:
         """Weighted tokens that a tenant has had, or was lifted to; 0 for one that never came."""
         return self._tenants[tenant].counter if tenant in self._tenants else 0.0
 
-    def _enter(self, request: Request) -> _Tenant:
-        tenant = self._tenants.get(request.tenant)
+    def _tenant(self, name: str) -> _Tenant:
+        tenant = self._tenants.get(name)
         if tenant is None:
-            tenant = _Tenant(len(self._tenants), self._shares.get(request.tenant, 1.0))
-            self._tenants[request.tenant] = tenant
+            tenant = self._tenants[name] = _Tenant(len(self._tenants), self._shares.get(name, 1.0))
+        return tenant
+
+    def _enter(self, request: Request) -> _Tenant:
+        tenant = self._tenant(request.tenant)
         if not tenant.waiting:
             self._lift(tenant)
         tenant.waiting[request] = None
