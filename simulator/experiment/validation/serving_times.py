@@ -10,6 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from simulator.cluster import catalog
+from simulator.cluster.records import Engine
 from simulator.experiment.validate import Row, areas, row
 from simulator.metrics.statistics import quantile
 from simulator.models.serving import ReplicaShape, replica
@@ -59,13 +60,16 @@ class Fact(NamedTuple):
         model = self.model.rpartition("/")[2]
         return f"{model} {self.weights} on {self.tp} {self.accelerator}, {self.engine}, {self.phase} {sizes}"
 
-    def predicted(self, constants: Constants = FITTED) -> float | None:
-        """What the model says; None for a closed loop whose requests do not fit into memory at once."""
+    def predicted(self, constants: Constants = FITTED, engine: Engine | None = None) -> float | None:
+        """What the model says; None for a closed loop whose requests do not fit into memory at once.
+
+        ``engine`` replaces that of the catalog.
+        """
         made = replica(
             catalog.model(self.model),
             catalog.accelerator(self.accelerator),
             ReplicaShape(tp=self.tp, weights=self.weights, kv=self.kv),
-            catalog.engine(self.engine),
+            engine or catalog.engine(self.engine),
             blocks=None if self.output else 1,
             constants=constants,
         )
@@ -81,9 +85,9 @@ class Fact(NamedTuple):
         tokens = float(decoding * self.context)
         return Batch((Chunk(self.prompt, 0),) if mixed else (), decoding, tokens, tokens)
 
-    def error(self, constants: Constants = FITTED) -> float | None:
-        """Relative error; of a rate as of the time that it stands for."""
-        found = self.predicted(constants)
+    def error(self, constants: Constants = FITTED, engine: Engine | None = None) -> float | None:
+        """Relative error of what the model says."""
+        found = self.predicted(constants, engine)
         return None if found is None else found / self.value - 1
 
 

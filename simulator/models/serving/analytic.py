@@ -13,7 +13,7 @@ from simulator.models.serving.interconnect import Interconnect
 from simulator.models.serving.precision import peak, wide_peak
 from simulator.models.serving.shape import ReplicaShape
 from simulator.models.serving.speculation import Speculation
-from simulator.models.serving.work import WIDTH, pairs, work
+from simulator.models.serving.work import WIDTH, pairs, together, work
 
 
 class AnalyticTime:
@@ -42,7 +42,7 @@ class AnalyticTime:
         bandwidth = accelerator.memory_bandwidth * constants.memory
         self.window = float(model.window) if model.windowed_layers else math.inf
         self.advance = speculation.advance if speculation else 1.0
-        self._p, self._shape, self._net = constants.norm, shape, net
+        self._norm, self._shape, self._net = constants.norm, shape, net
         self._row = model.hidden * WIDTH
         self._reduces = 2 * model.layers - (each.moe_layers if shape.dp > 1 else 0)
         self._queries = 1 + (speculation.tokens if speculation else 0)
@@ -120,17 +120,16 @@ class AnalyticTime:
         attention is left out of that, for the sake of a closed form.
         """
         tokens, logits = max(fresh) / parts, max(sampled) / parts
-        p = self._p
         compute = tokens * self._dense + logits * self._head
         memory = self._dense_bytes + (self._head_bytes if logits else 0.0)
-        time = self._short + tokens * self._moved + float((compute**p + memory**p) ** (1 / p))
+        time = self._short + tokens * self._moved + together(compute, memory, self._norm)
         shape, net = self._shape, self._net
         if shape.tp > 1:
             time += self._reduces * net.all_reduce(tokens * self._row, shape.tp)
         if shape.pp > 1:
             time += (shape.pp - 1) * net.hop(tokens * self._row / shape.tp, shape.stage)
         if self._experts is not None:
-            time += self._experts.seconds(sum(fresh) / parts, tokens, p)
+            time += self._experts.seconds(sum(fresh) / parts, tokens, self._norm)
         # the new tokens' own keys, and those of the tokens checked with them
         own = sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
         return self._step + self._sequence * sequences + max(time, self._launch) + own

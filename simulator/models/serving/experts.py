@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simulator.cluster.records import Model
 from simulator.models.serving.interconnect import Interconnect
 from simulator.models.serving.shape import ReplicaShape
-from simulator.models.serving.work import WIDTH, Work, distinct
+from simulator.models.serving.work import WIDTH, Work, distinct, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Experts:
         mean = tokens * self.active / ep
         return min(float(ep), 1 + math.sqrt(2 * math.log(ep) / mean)) if mean > 0 else 1.0
 
-    def seconds(self, tokens: float, own: float, p: float) -> float:
+    def seconds(self, tokens: float, own: float, norm: float) -> float:
         """Seconds of all layers for ``tokens`` of all ranks, ``own`` of them on the rank that has most."""
         if tokens <= 0:
             return 0.0
@@ -89,7 +89,7 @@ class Experts:
         awake = min(self.experts / ep, distinct(self.experts, self.active, tokens) / ep * uneven)
         visits = tokens * self.active / ep * uneven
         compute = visits * self.compute
-        time = visits * self.move + float((compute**p + (awake * self.stream) ** p) ** (1 / p))
+        time = visits * self.move + together(compute, awake * self.stream, norm)
         return self.layers * (self.fixed + time + self._exchange(tokens, own))
 
     def _exchange(self, tokens: float, own: float) -> float:

@@ -80,7 +80,11 @@ def fitted(
         beside = found.weights + found.activations + found.reserved + found.windows
         short = block * found.token - found.free
         least = smallest(model, accelerator, shape, engine, block, sequences)
-        hint = "no shape of this accelerator does" if least is None else f"tp {least[0]}, pp {least[1]} does"
+        hint = (
+            "no shape of this accelerator does"
+            if least is None
+            else f"the smallest that does is tp {least[0]}, pp {least[1]}"
+        )
         raise InputError(
             f"{model.id} in {shape.weights} with tp {shape.tp}, pp {shape.pp} does not fit into {accelerator.id}: "
             f"{_gb(short)} an accelerator are missing ({_gb(found.weights)} of weights and "

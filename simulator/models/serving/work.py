@@ -6,6 +6,7 @@ Multiply-adds count as two. Formulas 1 to 6 are in docs/serving-model.md; parame
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from simulator.cluster.records import Model
@@ -118,6 +119,13 @@ def _share(matrix: Matrix, tp: int) -> float:
 def distinct(experts: int, active: int, tokens: float) -> float:
     """Experts that so many tokens visit, when each token chooses ``active`` of them at random."""
     return float(experts * (1.0 - (1.0 - active / experts) ** tokens))
+
+
+def together(compute: float, memory: float, norm: float) -> float:
+    """Seconds of products that take ``compute`` and stream operands for ``memory``, formula 7."""
+    if norm == math.inf:
+        return max(compute, memory)
+    return float((compute**norm + memory**norm) ** (1 / norm))
 
 
 def pairs(new: int, before: int, window: float) -> float:
