@@ -15,16 +15,15 @@ if TYPE_CHECKING:
     from simulator.experiment.results import Results
 
 
-_MEASURES = ("jct.mean", "jct.p99", "wait.mean", "bounded_slowdown.mean")
-
-
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page here, instead of into DIR."
 )
 @click.option(
-    "--by", metavar="GROUP", help="Print a table by tenant, user, workload, size, state, or a period such as '1 d'."
+    "--by",
+    metavar="GROUP",
+    help="Print a table by tenant, user, size, state, class, replica, ... or a period as '1 d'.",
 )
 @click.option("--measure", "measures", multiple=True, metavar="NAME", help="Measure of that table; may be repeated.")
 @debug_option
@@ -41,7 +40,7 @@ def report(directory: Path, out: Path | None, by: str | None, measures: tuple[st
     if by is not None and out is not None:
         raise click.UsageError("--by prints a table, --out writes the page: say one of them.")
     if by is not None:
-        click.echo(_groups(Results.load(directory), by, measures or _MEASURES))
+        click.echo(_groups(Results.load(directory), by, measures))
         return
 
     page = out or directory / PAGE
@@ -60,7 +59,8 @@ def _groups(results: Results, by: str, measures: Sequence[str]) -> str:
     from simulator.metrics.measures import get
 
     frame = results.by(by, measures)
-    columns = [map(get(name).text, frame[name]) for name in measures]
-    names = (frame["alternative"].tolist(), frame[by].tolist(), [f"{jobs:,.0f}" for jobs in frame["jobs"]])
-    head = ("alternative", by, "jobs", *measures)
+    subject, *shown = frame.columns[2:]
+    columns = [map(get(name).text, frame[name]) for name in shown]
+    names = (frame["alternative"].tolist(), frame[by].tolist(), [f"{count:,.0f}" for count in frame[subject]])
+    head = ("alternative", by, subject, *shown)
     return table(list(zip(*names, *columns, strict=True)), head, numbers=range(2, len(head)))

@@ -175,15 +175,17 @@ class Results:
             index=index,
         )
 
-    def by(self, group: str, measures: Names = ("jct.mean", "wait.mean", "bounded_slowdown.mean")) -> pd.DataFrame:
-        """Measures of jobs by group, one row an alternative and group, means over replications, in SI units.
+    def by(self, group: str, measures: Names = None) -> pd.DataFrame:
+        """Measures of jobs or requests by group, one row an alternative and group, means over replications, SI units.
 
-        ``group`` is ``tenant``, ``user``, ``workload``, ``size`` (class of accelerators), ``state``, or a period of
-        submission such as ``"1 d"``. Raises ``InputError`` for another, and for measures that are not of jobs.
+        ``group`` is ``tenant``, ``user``, ``workload``, ``size`` (class of accelerators) or ``state`` of jobs;
+        ``class``, ``tenant``, ``workload``, ``adapter``, ``session``, ``replica``, ``state`` or ``reason`` of requests;
+        or a period such as ``"1 d"``. Without measures the usual ones are shown. Raises ``InputError`` for another
+        group, and for measures of the whole run.
         """
         from simulator.experiment.breakdown import breakdown
 
-        return breakdown(self, group, [find_measure(name) for name in self.chosen(measures)])
+        return breakdown(self, group, [find_measure(name) for name in self.chosen(measures or ())])
 
     def difference(self, alternative: str, baseline: str, measure: str) -> Difference:
         """One alternative against another in one measure: values, interval of the difference, verdict and basis."""
