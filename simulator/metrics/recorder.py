@@ -75,11 +75,16 @@ EVENTS = (
         "event",
         "str",
         "",
-        "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-up, -down; capacity",
+        "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-up, -down; capacity; of services "
+        "cold-start, replica-ready, replica-drain, evict, resume",
     ),
-    Column("subject", "str", "", "job, node group or link"),
-    Column("amount", "float64", "", "accelerators (of a resize, how many more), nodes, or bytes/s"),
-)
+    Column("subject", "str", "", "job, node group, link, phase of a replica's start, or request"),
+    Column(
+        "amount", "float64", "",
+        "accelerators (of a resize, how many more), nodes, bytes/s; seconds of a phase, replicas that are ready, requests "
+        "that are left, or tokens that a request has",
+    ),
+)  # fmt: skip
 LINKS = (
     Column("time", "float64", "s", "from this instant on, until the link's next row"),
     Column("link", "int64", "", "number of the link in the topology"),

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from simulator.metrics.recorder import ITERATIONS, REQUESTS, Table
-from simulator.runtime.serving.replica import Stretch
 from simulator.runtime.serving.spec import Slo
+from simulator.runtime.serving.stretch import Stretch
 from simulator.workload.requests import Request, RequestState
 
 _PACK_EVERY = 2048

@@ -25,11 +25,13 @@ class Parked(NamedTuple):
 class Rank:
     """Forms iterations of the requests that are sent to it, at boundaries that its replica keeps.
 
-    ``swap`` is bytes/s to and from the host's memory; 0: what is preempted is computed again. ``now`` tells the time.
+    ``now`` tells the time, ``note(event, request)`` is told who is preempted (``evict``) and goes on (``resume``).
     """
 
-    def __init__(self, spec: ServiceSpec, engine: Engine, now: Callable[[], float]) -> None:
-        self._spec, self._now = spec, now
+    def __init__(
+        self, spec: ServiceSpec, engine: Engine, now: Callable[[], float], note: Callable[[str, Request], None]
+    ) -> None:
+        self._spec, self._now, self._note = spec, now, note
         self.batching: Batching = spec.batching()
         self.lineup: Lineup = spec.lineup()
         self._charge = getattr(self.lineup, "charge", None)
@@ -273,6 +275,7 @@ class Rank:
         swapped = self._swap > 0 and request in self.decoders
         self.release(request)
         request.preemptions += 1
+        self._note("evict", request)
         if request.first_token == request.first_token:
             request.stopped = self._now()
         if swapped:
@@ -309,6 +312,7 @@ class Rank:
         if request.stopped == request.stopped:
             request.stalled += now - request.stopped
             request.stopped = math.nan
+            self._note("resume", request)
 
     # -- time and its end ---------------------------------------------------------------------------------------------
 

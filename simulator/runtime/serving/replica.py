@@ -10,6 +10,7 @@ from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Timer
 from simulator.runtime.serving.rank import Parked, Rank
 from simulator.runtime.serving.spec import Engine, ServiceSpec
+from simulator.runtime.serving.stretch import Stretch
 from simulator.workload.requests import Request, RequestState
 
 _MOST = 1 << 40
@@ -25,65 +26,14 @@ class Ledger(Protocol):
     def prompted(self, replica: Replica, request: Request, parked: Parked) -> None:
         """A request goes elsewhere to decode."""
 
+    def noted(self, event: str, request: Request) -> None:
+        """A request was preempted (``evict``) or goes on (``resume``)."""
+
     def iterations(self, replica: Replica, stretch: Stretch) -> None:
         """Iterations have passed."""
 
     def freed(self, replica: Replica) -> None:
         """Blocks may be free that were not."""
-
-
-class Stretch:
-    """Iterations in a row with the same sequences: their start, number, first duration and growth (s), and sums.
-
-    ``count`` can be cut while they pass. ``moment(k)`` is when the k-th is over.
-    """
-
-    __slots__ = (
-        "count",
-        "first",
-        "growth",
-        "held",
-        "prompt",
-        "sequences",
-        "stall",
-        "stalled",
-        "start",
-        "tokens",
-        "waiting",
-    )
-
-    def __init__(self, start: float, count: int, first: float, growth: float) -> None:
-        self.start, self.count, self.first, self.growth = start, count, first, growth
-        self.sequences = self.prompt = self.tokens = self.waiting = self.held = self.stalled = 0
-        self.stall = 0.0
-
-    def moment(self, iterations: int) -> float:
-        """When so many of them are over."""
-        return self.start + iterations * self.first + self.growth * (iterations * (iterations - 1) / 2)
-
-    def boundary(self, time: float) -> int:
-        """How many are over at the first boundary that is not before ``time`` (s); at least 1."""
-        elapsed = time - self.start
-        if elapsed <= self.first:
-            return 1
-        if self.growth > self.first * 1e-15:
-            linear = self.first - self.growth / 2
-            root = (math.sqrt(linear * linear + 2 * self.growth * elapsed) - linear) / self.growth
-        else:
-            root = elapsed / self.first
-        count = max(1, math.ceil(root))
-        while count > 1 and self.moment(count - 1) >= time:
-            count -= 1
-        while self.moment(count) < time:
-            count += 1
-        return count
-
-    def over(self, time: float) -> int:
-        """How many are over at ``time`` (s)."""
-        if time >= self.moment(self.count):
-            return self.count
-        count = self.boundary(time)
-        return count if self.moment(count) <= time else count - 1
 
 
 class Replica:
@@ -110,7 +60,7 @@ class Replica:
         self.number, self._clock, self._ledger = number, clock, ledger
         self._advance = spec.advance
         self._time, self.engine = engine.time, engine
-        self.ranks = [Rank(spec, engine, lambda: clock.now) for _ in range(ranks)]
+        self.ranks = [Rank(spec, engine, lambda: clock.now, ledger.noted) for _ in range(ranks)]
         self._only = self.ranks[0] if ranks == 1 else None
         self._max_batch = spec.max_batch
         self._timer = Timer(clock, self._boundary, Phase.ENDS)

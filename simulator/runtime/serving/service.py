@@ -20,8 +20,9 @@ from simulator.runtime.serving.handoff import Handoffs
 from simulator.runtime.serving.log import ServingLog
 from simulator.runtime.serving.outlook import Outlook
 from simulator.runtime.serving.rank import Parked
-from simulator.runtime.serving.replica import Replica, Stretch
+from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
+from simulator.runtime.serving.stretch import Stretch
 from simulator.runtime.serving.wires import Wires
 from simulator.workload.requests import Request, RequestState
 
@@ -237,6 +238,10 @@ class Service:
             if follower.arrival <= self._until:
                 self._coming[follower] = None
                 self._clock.at(follower.arrival, self._come, follower, phase=_ARRIVALS)
+
+    def noted(self, event: str, request: Request) -> None:
+        """A request was preempted, or goes on."""
+        self._cluster.note_event(event, f"{self.spec.name}: {request.id}", float(request.generated))
 
     def iterations(self, replica: Replica, stretch: Stretch) -> None:
         """Iterations have passed on a replica."""
