@@ -81,8 +81,8 @@ EVENTS = (
     Column("subject", "str", "", "job, node group, link, phase of a replica's start, or request"),
     Column(
         "amount", "float64", "",
-        "accelerators (of a resize, how many more), nodes, bytes/s; seconds of a phase, replicas that are ready, requests "
-        "that are left, or tokens that a request has",
+        "accelerators (of a resize, how many more), nodes, bytes/s; seconds of a phase, replicas that are ready, "
+        "requests that are left, or tokens that a request has",
     ),
 )  # fmt: skip
 LINKS = (

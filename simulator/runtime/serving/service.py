@@ -373,7 +373,7 @@ class Service:
             "blocks": [blocks.get(number, 0) for number in range(1 + max(blocks, default=-1))],
             "classes": {name: asdict(slo) for name, slo in self.spec.slos.items()},
             "accelerator_seconds": held, "busy_accelerator_seconds": busy, "requests": self._total,
-            "came": self.came, "ended": self.ended,
+            "advance": self.spec.advance, "came": self.came, "ended": self.ended,
         }  # fmt: skip
 
     # -- autoscaling ----------------------------------------------------------------------------------------------
