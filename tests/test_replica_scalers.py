@@ -52,8 +52,10 @@ def test_target_tracking_waits_for_its_cooldowns() -> None:
     assert scaler.step(60.0, seen(1, 50, coming=1)) == 2, "grown 60 s ago"
     assert scaler.step(100.0, seen(1, 50, coming=1)) == 5
     assert scaler.step(299.0, seen(5, 1)) == 5, "changed 199 s ago"
-    assert scaler.step(300.0, seen(5, 1)) == 1
-    assert scaler.step(301.0, seen(1, 30)) == 3, "shrinking does not hold up growing"
+    assert scaler.step(300.0, seen(5, 31)) == 4
+    assert scaler.step(499.0, seen(4, 1)) == 4, "shrunk 199 s ago"
+    assert scaler.step(500.0, seen(4, 1)) == 1
+    assert scaler.step(501.0, seen(1, 30)) == 3, "shrinking does not hold up growing"
     scaler.reset()
     assert scaler.step(302.0, seen(3, 90)) == 9
 

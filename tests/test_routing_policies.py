@@ -113,6 +113,8 @@ def test_prefix_affinity_follows_the_cache_while_loads_are_even() -> None:
     assert chosen(router, service(0, 8, 7, 0, hashes=caches), sent) == 2, "half of it is cached on 1 and 2; 2 is idler"
     assert chosen(router, service(0, 11, 10, 0, hashes=caches), sent) == 0, "11 - 0 > 10 and 11 > 1.5 * 0"
     assert chosen(router, service(30, 41, 40, 30, hashes=caches), sent) == 2, "11 > 10, but 41 <= 1.5 * 30"
+    assert chosen(router, service(0, 10, 10, 0, hashes=caches), sent) == 1, "10 is not more than 10"
+    assert chosen(router, service(30, 45, 45, 30, hashes=caches), sent) == 1, "45 is not more than 1.5 * 30"
     assert chosen(router, service(5, 8, 7, 4, hashes=caches)) == 3, "without hashes the least loaded"
     half = PrefixAffinity(threshold=0.5, absolute=10)
     assert chosen(half, service(0, 8, 7, 0, hashes=caches), sent) == 0, "half of the prompt is not more than half"
