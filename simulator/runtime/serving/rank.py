@@ -56,6 +56,8 @@ class Rank:
         """Whether the iteration gives tokens to the decoders."""
         self.extra = 0.0
         """Seconds that the iteration takes longer, for moving keys and values to the host and back."""
+        self.evicted = False
+        """Whether somebody had to go for the iteration: then nobody was let in, and may be for the next one."""
         self.pending = 0
         """Prompt tokens that are not computed."""
 
@@ -142,7 +144,7 @@ class Rank:
     def form(self) -> None:
         """Put the next iteration together: ``chunks``, ``decodes``, ``extra``."""
         self.chunks.clear()
-        self.extra = 0.0
+        self.extra, self.evicted = 0.0, False
         for request in tuple(self.leaving):
             self.release(request)
         self.leaving.clear()
@@ -275,6 +277,7 @@ class Rank:
         swapped = self._swap > 0 and request in self.decoders
         self.release(request)
         request.preemptions += 1
+        self.evicted = True
         self._note("evict", request)
         if request.first_token == request.first_token:
             request.stopped = self._now()

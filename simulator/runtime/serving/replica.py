@@ -267,7 +267,7 @@ class Replica:
         if decoding.until < math.inf:
             grows = self._advance * len(leader.decoders)
             count = min(count, max(1, math.floor((decoding.until - leader.decoders.context) / grows + 1e-9) + 1))
-        if extra:
+        if extra or any(rank.evicted for rank in self.ranks):
             count = 1
         for rank in ranks:
             decoders = rank.decoders
