@@ -24,7 +24,7 @@ BOUNDS = {
     "predictions": ("estimates from measured operators", 0.07, 0.15),
     "loops": ("closed loops, time per output token", 0.07, 0.20),
     "offline": ("most tokens/s from memory full of requests", 0.10, 0.25),
-    "vllm-2023": ("iterations of vLLM 0.2", 0.10, 0.30),
+    "vllm-2023": ("iterations of vLLM 0.2 and 0.3", 0.10, 0.30),
 }
 """Series of facts -> what they are, and what the model claims: median and 90th percentile of the error."""
 _ONE = 0.50

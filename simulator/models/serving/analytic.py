@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 
 from simulator.cluster.records import Accelerator, Engine, Model
 from simulator.models.serving.api import Batch, Decoding
@@ -46,7 +47,7 @@ class AnalyticTime:
         self._row = model.hidden * WIDTH
         self._reduces = 2 * model.layers - (each.moe_layers if shape.dp > 1 else 0)
         self._queries = 1 + (speculation.tokens if speculation else 0)
-        self._draft = speculation.draft if speculation else None
+        self._draft = speculation.draft.unhosted() if speculation and speculation.draft else None
         self._step, self._sequence, self._launch = engine.step, engine.sequence, model.layers * engine.layer
         self._short = model.layers * constants.layer * slow
         self._dense = 2 * each.dense / (wide if each.dense_wide else rate)
@@ -60,66 +61,74 @@ class AnalyticTime:
         self._pair, self._read = each.pair / (wide * constants.attention), each.kv / bandwidth
         token = max(self._queries * each.decode_pair / (wide * constants.attention), self._read)
         self._context_slope, self._window_slope = token * self._full, token * self._windowed
-        self._known: dict[tuple[int, ...], tuple[float, float, float]] = {}
+        self._known: dict[tuple[int, int], tuple[float, float, float]] = {}
 
     def seconds(self, ranks: Sequence[Batch]) -> float:
         """Seconds of one iteration: what ranks compute in lockstep, plus the longest attention of any of them."""
         if len(ranks) == 1 and not ranks[0].chunks:
             rank = ranks[0]
-            base, context, windowed = self._decode((rank.sequences,))
+            base, context, windowed = self._decode(rank.sequences, rank.sequences)
             return base + (context * rank.context + windowed * rank.windowed)
+        most, total = max(rank.sequences for rank in ranks), sum(rank.sequences for rank in ranks)
         if not any(rank.chunks for rank in ranks):
-            base, context, windowed = self._decode(tuple(rank.sequences for rank in ranks))
-            return base + max(context * rank.context + windowed * rank.windowed for rank in ranks)
+            return self._longest(ranks, *self._decode(most, total))
         fresh = [sum(chunk.new for chunk in rank.chunks) + self._queries * rank.sequences for rank in ranks]
-        sampled = [sum(chunk.last for chunk in rank.chunks) + self._queries * rank.sequences for rank in ranks]
-        streams = max(len(rank.chunks) + rank.sequences for rank in ranks)
-        parts = min(self._shape.pp, streams)
-        time = self._common(fresh, sampled, max(rank.sequences for rank in ranks), parts)
+        sampled = max(sum(chunk.last for chunk in rank.chunks) + self._queries * rank.sequences for rank in ranks)
+        parts = min(self._shape.pp, max(len(rank.chunks) + rank.sequences for rank in ranks))
+        time = self._common(max(fresh), sum(fresh), sampled, most, parts)
         time += max(self._attention(rank) for rank in ranks) / parts
         if self._draft is not None:
             time += self._draft.seconds([Batch(rank.chunks) for rank in ranks])
-            if any(rank.sequences for rank in ranks):
-                base, context, windowed = self._guess(tuple(rank.sequences for rank in ranks))
-                time += base + max(context * rank.context + windowed * rank.windowed for rank in ranks)
+            time += self._longest(ranks, *self._guess(most, total)) if total else 0.0
         return time
 
     def decoding(self, sequences: Sequence[int], context: Sequence[float]) -> Decoding:
         """Seconds of iterations in which each rank decodes so many sequences, at any context."""
-        return Decoding(*self._decode(tuple(sequences)))
+        return Decoding(*self._decode(max(sequences), sum(sequences)))
 
-    def _decode(self, sequences: tuple[int, ...]) -> tuple[float, float, float]:
-        """(base, context, windowed) of ``Decoding``."""
-        known = self._known.get(sequences)
+    def unhosted(self) -> AnalyticTime:
+        """The same without time of the host between iterations: a draft guesses inside an iteration of its model."""
+        bare = copy(self)
+        bare._step = bare._sequence = 0.0
+        bare._known = {}
+        return bare
+
+    @staticmethod
+    def _longest(ranks: Sequence[Batch], base: float, context: float, windowed: float) -> float:
+        return base + max(context * rank.context + windowed * rank.windowed for rank in ranks)
+
+    def _decode(self, most: int, total: int) -> tuple[float, float, float]:
+        """(base, context, windowed) of ``Decoding``; ``most`` sequences of one rank, ``total`` of all."""
+        known = self._known.get((most, total))
         if known is None:
-            q, most = self._queries, max(sequences)
-            parts = max(1, min(self._shape.pp, most))
-            tokens = [q * count for count in sequences]
-            base = self._common(tokens, tokens, most, parts)
-            context, windowed = self._context_slope / parts, self._window_slope / parts
-            guess = self._guess(sequences)
-            known = (base + guess[0], context + guess[1], windowed + guess[2])
-            self._known[sequences] = known
+            q, parts = self._queries, max(1, min(self._shape.pp, most))
+            base = self._common(q * most, q * total, q * most, most, parts)
+            guess = self._guess(most, total)
+            slopes = self._context_slope / parts, self._window_slope / parts
+            known = self._known[most, total] = (base + guess[0], slopes[0] + guess[1], slopes[1] + guess[2])
         return known
 
-    def _guess(self, sequences: tuple[int, ...]) -> tuple[float, float, float]:
+    def _guess(self, most: int, total: int) -> tuple[float, float, float]:
         """What the draft adds, one iteration of it for each guess."""
         if self._draft is None:
             return 0.0, 0.0, 0.0
-        base, context, windowed = self._draft._decode(sequences)
+        base, context, windowed = self._draft._decode(most, total)
         steps = self._queries - 1
         if self._draft.window != self.window:  # Batch.windowed counts by our window
             context, windowed = context + windowed, 0.0
         return steps * base, steps * context, steps * windowed
 
-    def _common(self, fresh: Sequence[float], sampled: Sequence[float], sequences: int, parts: int) -> float:
-        """Seconds of all but attention, formulas 3, 5, 7, 9 to 11: ``fresh`` and ``sampled`` tokens of each rank.
+    def _common(self, fresh: float, total: float, sampled: float, sequences: int, parts: int) -> float:
+        """Seconds of all but attention, formulas 3, 5, 7, 9 to 11.
+
+        ``fresh`` tokens are computed, ``sampled`` of them drawn and ``sequences`` decode on the rank that has most of
+        each; ``total`` are computed on all ranks.
 
         A pipeline has ``parts`` of the batch under way at once, so that the batch takes what a part of it takes through
         all layers, and the hops between stages. The host launches kernels ahead, so that the longer of the two counts;
         attention is left out of that, for the sake of a closed form.
         """
-        tokens, logits = max(fresh) / parts, max(sampled) / parts
+        tokens, logits = fresh / parts, sampled / parts
         compute = tokens * self._dense + logits * self._head
         memory = self._dense_bytes + (self._head_bytes if logits else 0.0)
         time = self._short + tokens * self._moved + together(compute, memory, self._norm)
@@ -129,7 +138,7 @@ class AnalyticTime:
         if shape.pp > 1:
             time += (shape.pp - 1) * net.hop(tokens * self._row / shape.tp, shape.stage)
         if self._experts is not None:
-            time += self._experts.seconds(sum(fresh) / parts, tokens, self._norm)
+            time += self._experts.seconds(total / parts, tokens, self._norm)
         # the new tokens' own keys, and those of the tokens checked with them
         own = sequences / parts * (self._queries + 1) / 2 * (self._context_slope + self._window_slope)
         return self._step + self._sequence * sequences + max(time, self._launch) + own

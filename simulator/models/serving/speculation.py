@@ -18,7 +18,8 @@ class Speculation:
     tokens: int
     acceptance: float
     draft: AnalyticTime | None = None
-    """What a draft model takes, one iteration for each token; guesses cost nothing without it (n-grams)."""
+    """What a draft model takes, one iteration for each token, without its host time; guesses cost nothing without it
+    (n-grams)."""
 
     def __post_init__(self) -> None:
         """Raise ``InputError`` for numbers out of range."""
