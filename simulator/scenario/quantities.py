@@ -37,18 +37,18 @@ def _schema(dimension: str) -> WithJsonSchema:
     )
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """Take ``1e3`` for a number where one is wanted; YAML gives it as text."""
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
 def _whole(value: Any) -> Any:
-    number = _number(value)
-    return int(number) if isinstance(number, float) and number.is_integer() and number is not value else value
+    found = number(value)
+    return int(found) if isinstance(found, float) and found.is_integer() and found is not value else value
 
 
 _EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]{1,2}")
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(number)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Time = Annotated[float, _parser("time"), _schema("time")]
 Size = Annotated[float, _parser("bytes"), _schema("bytes")]

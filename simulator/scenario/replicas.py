@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Link, Model
@@ -100,7 +101,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     if not most:
         raise InputError(_nowhere(keys, shape, rooms))
     others = any(server.accelerators and server.accelerator not in engines for server in topology.servers)
-    bounds = {} if scaling.maximum is None else {"maximum": scaling.maximum}
+    bounds: dict[str, Any] = {} if scaling.maximum is None else {"maximum": scaling.maximum}
     pool = ReplicaPool(
         accelerators=shape.accelerators,
         engine=engines.__getitem__,

@@ -20,7 +20,7 @@ from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file
 from simulator.scenario.plugins import CODE, REPLICAS, Context, Plugin, Section, load_code, no_file, plugin
-from simulator.scenario.quantities import Whole
+from simulator.scenario.quantities import Whole, number
 from simulator.scenario.validation import Strict, at, complaint, each, show
 
 WEIGHTS = "weights"
@@ -100,7 +100,7 @@ def scaling(*below: str) -> PlainValidator:
     """Read a number of replicas, or a replica autoscaler; ``below`` are the keys from the service to it."""
 
     def read(value: Any, info: ValidationInfo) -> Scaling:
-        here = Here.of(info)
+        here, value = Here.of(info), number(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             if value < 1 or value != int(value):
                 raise complaint(f"{value:g} replicas cannot serve: a whole number, 1 or more")

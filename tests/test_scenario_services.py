@@ -1,0 +1,903 @@
+"""Services in a scenario: what their keys mean, what is refused and how, and that they run as they are written."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simulator as sim
+from simulator.cli import main
+from simulator.cluster import catalog
+from simulator.cluster.topology import Server
+from simulator.core.errors import InputError, PolicyError
+from simulator.models.serving.api import Batch, Chunk, Decoding
+from simulator.policies.batching.vllm import Vllm
+from simulator.policies.lineups.fcfs import Fcfs
+from simulator.policies.routing.round_robin import RoundRobin
+from simulator.policies.serving import ReplicaView, RoutingView, ServiceObservation
+from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
+from simulator.scenario.build import Plan, plan
+from simulator.scenario.replicas import Initially, _Room, shape_of, weight_bytes
+from simulator.scenario.servicebuild import Service
+from simulator.scenario.services import ReplicaKeys
+from simulator.scenario.spec import Scenario
+from simulator.scenario.traces import TraceCache
+from simulator.workload.requests import Request
+
+GOOD = """\
+name: x
+topology: {build: servers, nodes: 2, node: dgx-h100}
+workload:
+  chat:
+    service: llama-3.1-8b
+    requests: [{at: 1 s, input: 100, output: 20}]
+"""
+LOG = """\
+TIMESTAMP,ContextTokens,GeneratedTokens
+2023-11-16 18:00:00.0000000,100,10
+2023-11-16 18:00:04.0000000,200,20
+2023-11-16 18:00:06.0000000,300,30
+2023-11-16 18:00:20.0000000,400,40
+"""
+TABLE = "prefill_tokens,decode_sequences,context_tokens,seconds\n" + "".join(
+    f"{prompt},{sequences},{context},0.1\n"
+    for prompt, sequences, context in product((0, 1000), (0, 10), (0, 10000))
+    if prompt or sequences
+)
+"""Every iteration takes 100 ms."""
+
+
+def text(**keys: str) -> str:
+    """The good scenario with some keys of its service replaced or added."""
+    kept = [line for line in GOOD.splitlines() if not any(line.startswith(f"    {key}:") for key in keys)]
+    return "\n".join([*kept, *(f"    {key}: {value}" for key, value in keys.items())]) + "\n"
+
+
+def planned(source: str, *overrides: Any, replication: int = 0, traces: TraceCache | None = None) -> Plan:
+    return plan(Scenario.load(source, overrides), replication=replication, traces=traces)
+
+
+def made(**keys: str) -> Service:
+    (service,) = planned(text(**keys)).services
+    return service
+
+
+def refused(**keys: str) -> str:
+    with pytest.raises(InputError) as caught:
+        planned(text(**keys))
+    return str(caught.value)
+
+
+def default(kind: Any, name: str) -> Any:
+    return kind.__dataclass_fields__[name].default
+
+
+def listed(service: Service) -> list[Request]:
+    return list(service.spec.requests)
+
+
+# -- what the keys mean -----------------------------------------------------------------------------------------------
+
+
+def test_defaults() -> None:
+    spec = made().spec
+    assert (spec.name, spec.block, spec.max_batch, spec.context) == ("chat", 16, 256, 131072)
+    assert (spec.prefix_cache, spec.swap, spec.advance, spec.staleness) == (True, False, 1.0, 0.0)
+    assert (spec.phases, dict(spec.slos), spec.retries, spec.backoff) == ((), {}, 0, 1.0)
+    assert (spec.timeout, spec.first_token_timeout) == (math.inf, math.inf)
+    assert (spec.queue_limit, spec.adapters) == (default(ServiceSpec, "queue_limit"), default(ServiceSpec, "adapters"))
+    assert (spec.tenant, spec.priority, spec.partition, spec.preemptible) == ("", 0.0, "", True)
+    assert isinstance(spec.router, RoundRobin)
+    assert isinstance(spec.batching(), Vllm)
+    assert isinstance(spec.lineup(), Fcfs)
+    pool = spec.replicas
+    assert (pool.accelerators, pool.ranks, pool.types, pool.max_servers, pool.minimum, pool.maximum) == (
+        1,
+        1,
+        (),
+        1,
+        0,
+        1,
+    )
+    assert spec.prefill is None
+    assert spec.prefill_router is None
+
+
+def test_quantities_become_si() -> None:
+    spec = made(
+        staleness="500 ms",
+        cold_start="{image: 30 s, engine: 1 min, weights: 2 GB/s}",
+        slo="{interactive: {ttft: 1 s, tpot: 50 ms}, default: {e2e: 1 min}}",
+        timeout="1 min",
+        first_token_timeout="10 s",
+        retries="2",
+        backoff="250 ms",
+        queue_limit="100",
+        adapters="{slots: 8, load: 200 ms}",
+        replica="{tp: 2, cores: 8, memory: 64 GB}",
+        engine="{preemption: swap, swap_bandwidth: 200 Gb/s, speculative: {tokens: 3, acceptance: 50 %}}",
+        tenant="me",
+        priority="3",
+        preemptible="false",
+    ).spec
+    assert spec.staleness == 0.5
+    assert spec.phases == (("image", 30.0), ("engine", 60.0))
+    assert dict(spec.slos) == {"interactive": Slo(1.0, 0.05), "": Slo(e2e=60.0)}
+    assert (spec.timeout, spec.first_token_timeout, spec.retries, spec.backoff) == (60.0, 10.0, 2, 0.25)
+    assert (spec.queue_limit, spec.adapters, spec.adapter_load) == (100, 8, 0.2)
+    assert (spec.replicas.cores, spec.replicas.memory) == (8.0, 64e9)
+    assert (spec.tenant, spec.priority, spec.preemptible) == ("me", 3.0, False)
+    assert (spec.swap, spec.replicas.engine("nvidia/h100-sxm").swap) == (True, 25e9)
+    assert spec.advance == 1 + 0.5 + 0.25 + 0.125
+    # 8.03e9 parameters of 2 bytes, from the model's own report, at 2 GB/s
+    assert spec.replicas.engine("nvidia/h100-sxm").load == pytest.approx(8.03e9 * 2 / 2e9, rel=1e-3)
+
+
+def test_a_time_for_the_weights_is_taken_as_it_is() -> None:
+    assert made(cold_start="{weights: 40 s}").spec.replicas.engine("nvidia/h100-sxm").load == 40.0
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "bytes"),
+    [
+        ("llama-3.1-8b", "bf16", 16.06e9),
+        ("llama-3.1-70b", "fp8", 70.55e9 + 2.1e9),
+        ("deepseek-v3", "fp8", 671e9 + 1.85e9),
+    ],
+)
+def test_the_bytes_of_all_weights_are_those_of_the_parameters(name: str, precision: str, bytes: float) -> None:
+    """Both ends (vocabulary x width, twice) stay in 16 bits, so fp8 has a byte more for each of theirs."""
+    found = weight_bytes(catalog.model(name), shape_of(ReplicaKeys(precision=precision)))
+    assert found == pytest.approx(bytes, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "bounds"),
+    [
+        ("4", (0, 4)),
+        ("1e1", (0, 10)),
+        ("{kind: hpa, min: 0, max: 8}", (0, 8)),
+        ("hpa", (1, default(ReplicaPool, "maximum"))),
+    ],
+)
+def test_numbers_of_replicas(replicas: str, bounds: tuple[int, int]) -> None:
+    pool = made(replicas=replicas).spec.replicas
+    assert (pool.minimum, pool.maximum) == bounds
+
+
+def test_an_initial_number_of_replicas_goes_before_what_the_autoscaler_says() -> None:
+    scaler = made(replicas="{kind: hpa, min: 1, max: 8, initial: 5, interval: 20 s}").spec.replicas.scaler
+    assert isinstance(scaler, Initially)
+    nothing = ServiceObservation(5, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0)
+    assert (scaler.interval, scaler.step(0.0, nothing)) == (20.0, 5)
+    assert scaler.step(400.0, nothing) <= 5
+    scaler.reset()
+    assert scaler.step(0.0, nothing) == 5
+
+
+def test_an_engine_brings_its_way_of_batching() -> None:
+    assert (
+        type(made(engine="sglang-0.5").spec.batching()).__name__ == "SGLang"
+        or made(engine="sglang-0.5").batching == "sglang"
+    )
+    assert isinstance(made(engine="{kind: sglang-0.5, batching: vllm}").spec.batching(), Vllm)
+
+
+def test_a_smaller_batch_of_tokens_leaves_more_room_for_keys_and_values() -> None:
+    few, many = (
+        made(engine=f"{{batching: {{kind: vllm, max_tokens: {tokens}}}}}")
+        .spec.replicas.engine("nvidia/h100-sxm")
+        .blocks
+        for tokens in (512, 8192)
+    )
+    assert few > many
+
+
+def test_keys_of_the_engine_reach_the_run() -> None:
+    service = made(
+        engine="{block: 32, blocks: 5000, max_batch: 64, context: 4096, prefix_cache: false, order: shortest-prompt}"
+    )
+    spec = service.spec
+    assert (spec.block, spec.max_batch, spec.context, spec.prefix_cache) == (32, 64, 4096, False)
+    assert spec.replicas.engine("nvidia/h100-sxm").blocks == 5000
+    assert type(spec.lineup()).__name__ == "ShortestPrompt"
+    assert spec.lineup() is not spec.lineup()
+
+
+def test_prefill_is_as_decode_unless_told_otherwise() -> None:
+    spec = made(replica="{tp: 2}", router="least-kv", prefill="{replicas: 3}").spec
+    assert spec.prefill is not None
+    assert (spec.prefill.accelerators, spec.prefill.maximum) == (2, 3)
+    assert type(spec.prefill_router) is type(spec.router)
+    assert spec.prefill_router is not spec.router
+    other = made(prefill="{replica: {tp: 4}, router: least-tokens}").spec
+    assert other.prefill is not None
+    assert (other.prefill.accelerators, type(other.prefill_router).__name__) == (4, "LeastTokens")
+
+
+def test_a_model_may_be_given_by_its_sizes() -> None:
+    sizes = "{name: mine, layers: 32, hidden: 4096, heads: 32, kv_heads: 8, ffn: 14336, gated: true, vocab: 128256}"
+    own, known = made(service=sizes), made()
+    assert own.weights == known.weights
+    assert own.spec.kv_bytes == known.spec.kv_bytes == 2 * 32 * 8 * 128 * 2
+    assert own.spec.context == default(ServiceSpec, "context")
+
+
+def test_requests_of_a_list_stand_in_order_of_arrival() -> None:
+    service = made(
+        requests="[{id: late, at: 9 s, input: 5, output: 2, class: batch, tenant: a, priority: 2, session: s,"
+        " adapter: l},"
+        " {at: 3 s, input: 7, output: 4, max_tokens: 8},"
+        " {input: 1, output: 1, after: late, delay: 2 s}]"
+    )
+    first, second = listed(service)
+    assert (first.id, first.arrival, first.input, first.output, first.limit, first.row) == ("chat-2", 3.0, 7, 4, 8, -1)
+    assert (second.id, second.category, second.tenant, second.priority) == ("late", "batch", "a", 2.0)
+    assert (second.session, second.adapter) == ("s", "l")
+    (third,) = service.spec.requests.followers(second)
+    assert (third.id, third.arrival, third.delay) == ("chat-3", 9.0, 2.0)
+    assert not service.spec.requests.followers(first)
+    assert len(service.spec.requests) == 3
+
+
+def test_hashes_of_a_list_name_leading_blocks_and_all_others_are_their_own() -> None:
+    service = made(
+        engine="{block: 10}",
+        requests="[{input: 25, output: 1, hashes: [7, 8]}, {input: 30, output: 1, hashes: [7]}, {input: 9, output: 1}]",
+    )
+    first, second, third = listed(service)
+    assert (list(first.hashes[:2]), second.hashes[0], first.hash_block) == ([7, 8], 7, 10)
+    assert (len(first.hashes), len(second.hashes), len(third.hashes)) == (3, 3, 0)
+    names = [*first.hashes[2:], *second.hashes[1:]]
+    assert len(set(names)) == 3
+    assert not {7, 8} & set(names)
+
+
+def test_a_log_is_cut_in_order(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    (tmp_path / "s.yaml").write_text(
+        text(
+            requests="{trace: log.csv, format: azure-llm, from: 1 s, until: 15 s, limit: 1, scale_arrivals: 2, "
+            "class: interactive, max_tokens: 500, priority: 2, adapter: l}"
+        )
+    )
+    made_plan = planned(str(tmp_path / "s.yaml"))
+    (request,) = listed(made_plan.services[0])
+    assert (request.arrival, request.input, request.output, request.row) == (1.5, 200, 20, 2)
+    assert (request.category, request.limit, request.priority, request.adapter) == ("interactive", 500, 2.0, "l")
+    assert sum(made_plan.set_aside.values()) == 3
+    assert all(reason.startswith("chat: ") for reason in made_plan.set_aside)
+
+
+def test_a_log_is_read_once_for_all_runs_and_put_together_anew_for_each(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    (tmp_path / "s.yaml").write_text(text(requests="{trace: log.csv, format: azure-llm, resample: 5 s}"))
+    traces = TraceCache()
+    logs = [
+        planned(str(tmp_path / "s.yaml"), replication=replication, traces=traces)
+        .services[0]
+        .log.columns["input"]
+        .tolist()
+        for replication in (0, 0, 1, 2, 3)
+    ]
+    assert logs[0] == logs[1]
+    assert any(other != logs[0] for other in logs[2:])
+    assert len(traces._files) == 1
+
+
+def test_generated_requests_are_of_their_service_and_replication() -> None:
+    two = text(requests="{generate: poisson, requests: 50, rate: 2 /s}") + (
+        "  other: {service: llama-3.1-8b, requests: {generate: poisson, requests: 50, rate: 2 /s}}\n"
+    )
+
+    def arrivals(replication: int) -> list[list[float]]:
+        services = planned(two, replication=replication).services
+        return [service.log.columns["arrival"].tolist() for service in services]
+
+    assert arrivals(0) == arrivals(0)
+    logs = [*arrivals(0), *arrivals(1)]
+    assert all(one != other for i, one in enumerate(logs) for other in logs[:i])
+
+
+# -- where replicas fit -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replica", "servers", "room"),
+    [
+        ("{}", 1, 16),
+        ("{tp: 4}", 1, 4),
+        ("{tp: 8}", 1, 2),
+        ("{tp: 8, pp: 2}", 2, 1),
+        ("{tp: 2, pp: 2, dp: 2}", 1, 2),
+        ("{tp: 4, pp: 3}", 2, 1),
+        ("{tp: 2, max_servers: 2}", 2, 8),
+        ("{tp: 2, cores: 100}", 1, 2),
+    ],
+)
+def test_a_replica_spans_as_few_servers_as_hold_it(replica: str, servers: int, room: int) -> None:
+    service = made(replica=replica)
+    assert (service.spec.replicas.max_servers, service.decode.most) == (servers, room)
+
+
+@settings(max_examples=200)
+@given(
+    sizes=st.lists(st.integers(1, 8), min_size=1, max_size=5),
+    tp=st.sampled_from((1, 2, 4)),
+    pp=st.integers(1, 4),
+    spread=st.integers(1, 4),
+)
+def test_as_many_replicas_are_counted_as_can_be_placed(sizes: list[int], tp: int, pp: int, spread: int) -> None:
+    """Against trying all ways to take groups from servers, one replica after the other."""
+    servers = [Server(str(index), size) for index, size in enumerate(sizes)]
+    keys = ReplicaKeys(tp=tp, pp=pp)
+    room = _Room.of(keys, shape_of(keys), servers)
+    groups = tuple(sorted((size // tp for size in sizes), reverse=True))
+    counted = room.replicas(max(spread, room.spread))
+    assert counted <= sum(groups) // pp
+    if max(groups) >= pp:
+        assert counted >= sum(count // pp for count in groups)
+    assert (counted > 0) == (sum(groups) >= pp)
+
+
+def test_types_are_named_only_where_others_are_there_too() -> None:
+    groups = (("a", 2, 8, "h100-sxm"), ("b", 2, 8, "a100-sxm-80"), ("c", 1, 1, "t4"))
+    rows = ", ".join(f"{{name: {n}, count: {c}, accelerators: {g}, accelerator: {kind}}}" for n, c, g, kind in groups)
+    mixed = f"{{build: fleet, groups: [{rows}]}}"
+    source = text().replace("{build: servers, nodes: 2, node: dgx-h100}", mixed)
+    (service,) = planned(source).services
+    assert service.spec.replicas.types == ("h100-sxm", "a100-sxm-80")
+    assert [note[:49] for note in service.notes] == ["Service chat: no replica runs on t4: meta/llama-3"]
+    (fast,) = planned(source, "workload.chat.replica.accelerator=nvidia/h100-sxm").services
+    assert fast.spec.replicas.types == ("h100-sxm",)
+    (both,) = planned(source, "workload.chat.replica.accelerator=[h100-sxm, a100-sxm-80]").services
+    assert [*both.decode.engines] == ["h100-sxm", "a100-sxm-80"]
+    assert both.notes == []
+
+
+def test_more_replicas_than_there_is_room_for_are_told() -> None:
+    said = "Service chat: 40 replicas of 2 accelerators are wanted, and the cluster holds 8 while nothing else runs; "
+    assert made(replicas="40", replica="{tp: 2}").notes == [said + "the others wait."]
+    assert made(replicas="8", replica="{tp: 2}").notes == []
+    assert len(made(replicas="{kind: hpa, min: 9}", replica="{tp: 2}").notes) == 1
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+WRONG: dict[str, tuple[dict[str, str], str]] = {
+    "unknown model": (
+        {"service": "lama-3.1-8b"},
+        "<text>:6:14 workload.chat.service: unknown model 'lama-3.1-8b'. Did you mean 'meta/llama-3.1-8b'?",
+    ),
+    "no model": (
+        {"service": "3"},
+        "<text>:6:14 workload.chat.service: 3 is not a model\n        service: 3\n                 ^\n"
+        "    name one of the catalog, or write its sizes as {layers: 32, hidden: 4096, heads: 32, ...}",
+    ),
+    "no decoder": (
+        {"service": "resnet-50"},
+        "<text>:6:14 workload.chat.service: torchvision/resnet-50 is no decoder: it does not generate tokens",
+    ),
+    "wrong size": ({"service": "{layers: 4, hiden: 3}"}, "workload.chat.service.hiden: unknown key 'hiden'"),
+    "sizes that contradict": (
+        {"service": "{layers: 4, hidden: 30, heads: 7, ffn: 3, vocab: 30}"},
+        "workload.chat.service: hidden 30 is not a multiple of heads 7: give head_dim",
+    ),
+    "no source of requests": (
+        {"requests": "3"},
+        "<text>:6:15 workload.chat.requests: 3 does not say where requests come from\n        requests: 3\n"
+        "                  ^\n    write {trace: FILE, format: NAME}, {generate: NAME, ...}, or a list as "
+        "[{at: 1 s, input: 100, output: 20}]",
+    ),
+    "two sources": (
+        {"requests": "{trace: a.csv, generate: poisson}"},
+        "workload.chat.requests: requests have exactly one of trace, generate; these have both\n",
+    ),
+    "neither source": (
+        {"requests": "{rate: 3 /s}"},
+        "workload.chat.requests: requests have exactly one of trace, generate; these have neither of them\n",
+    ),
+    "no format": ({"requests": "{trace: a.csv}"}, "workload.chat.requests.format: 'format' is missing\n"),
+    "unknown format": (
+        {"requests": "{trace: a.csv, format: azure-lm}"},
+        "<text>:6:38 workload.chat.requests.format: unknown format 'azure-lm'\n",
+    ),
+    "no file": (
+        {"requests": "{trace: gone.csv, format: azure-llm}"},
+        "<text>:6:23 workload.chat.requests.trace: there is no file 'gone.csv'\n",
+    ),
+    "unknown generator": (
+        {"requests": "{generate: poison}"},
+        "<text>:6:26 workload.chat.requests.generate: unknown generator of requests 'poison'\n",
+    ),
+    "no requests at all": ({"requests": "[]"}, "workload.chat.requests: there is not a single request\n"),
+    "none left": (
+        {"requests": "{generate: poisson, requests: 0, rate: 1 /s}"},
+        "<text>:6:45 workload.chat.requests.requests: requests: 0 is not a whole number of requests, 1 or more\n",
+    ),
+    "no rate": (
+        {"requests": "{generate: poisson, requests: 10}"},
+        "workload.chat.requests: how often do requests come? Give rate, such as '5 /s'\n",
+    ),
+    "before the start": (
+        {"requests": "[{at: -1 s, input: 1, output: 1}]"},
+        "<text>:6:21 workload.chat.requests.0.at: '-1 s' is negative; a time must be 0 or more\n",
+    ),
+    "no prompt": (
+        {"requests": "[{input: 0, output: 1}]"},
+        "<text>:6:24 workload.chat.requests.0.input: 0 is not allowed: it must be at least 1\n",
+    ),
+    "more than its client allows": (
+        {"requests": "[{input: 10, output: 5, max_tokens: 3}]"},
+        "workload.chat.requests.0.output: 5 tokens of output are more than its client allows (max_tokens: 3)\n",
+    ),
+    "waits for nobody": (
+        {"requests": "[{id: ab, input: 1, output: 1}, {input: 1, output: 1, after: abc}]"},
+        "workload.chat.requests.1.after: there is no request 'abc' in this list\n",
+    ),
+    "waits for itself": (
+        {"requests": "[{id: a, input: 1, output: 1, after: a}]"},
+        "workload.chat.requests.0.after: the request 'a' does not come before this one in the list\n",
+    ),
+    "taken id": (
+        {"requests": "[{id: a, input: 1, output: 1}, {id: a, input: 1, output: 1}]"},
+        "workload.chat.requests.1.id: the id 'a' is taken: item 0 has it already\n",
+    ),
+    "delay after nothing": (
+        {"requests": "[{input: 1, output: 1, delay: 3 s}]"},
+        "workload.chat.requests.0.delay: 'delay' means nothing without 'after'\n",
+    ),
+    "too many hashes": (
+        {"requests": "[{input: 17, output: 5, hashes: [1, 2, 3]}]"},
+        "workload.chat.requests.0.hashes: 3 names; a prompt of 17 tokens has 2 blocks of 16\n",
+    ),
+    "no replicas": (
+        {"replicas": "0"},
+        "<text>:7:15 workload.chat.replicas: 0 replicas cannot serve: a whole number, 1 or more\n",
+    ),
+    "unknown autoscaler": ({"replicas": "hpb"}, "workload.chat.replicas: unknown replica autoscaler 'hpb'\n"),
+    "bounds in disorder": (
+        {"replicas": "{kind: hpa, min: 5, max: 2}"},
+        "<text>:7:40 workload.chat.replicas.max: max (2) is below min (5)\n",
+    ),
+    "initial out of bounds": (
+        {"replicas": "{kind: hpa, initial: 9, max: 2}"},
+        "workload.chat.replicas.initial: initial (9) is not between min (1) and max (2)\n",
+    ),
+    "initial of a fixed number": (
+        {"replicas": "{kind: fixed, n: 2, initial: 1}"},
+        "workload.chat.replicas.initial: 'fixed' says how many replicas there are once and for all\n",
+    ),
+    "autoscaler that cannot be": (
+        {"replicas": "{kind: hpa, target: -3}"},
+        "<text>:7:35 workload.chat.replicas.target: 'hpa' cannot be made: target is -3; it must be above 0\n",
+    ),
+    "tp that does not divide": (
+        {"replica": "{tp: 3}"},
+        "<text>:7:19 workload.chat.replica.tp: tp 3 does not divide the 32 heads of meta/llama-3.1-8b: "
+        "it may be 1, 2, 4, 8, 16, 32\n",
+    ),
+    "tp wider than a server": (
+        {"replica": "{tp: 16}"},
+        "<text>:7:19 workload.chat.replica.tp: tp 16 is more than the 8 accelerators of the largest server with "
+        "nvidia/h100-sxm\n        replica: {tp: 16}\n                      ^\n    write tp: 8, pp: 2",
+    ),
+    "experts of none": ({"replica": "{ep: 2}"}, "workload.chat.replica.ep: ep 2: meta/llama-3.1-8b has no experts\n"),
+    "larger than the cluster": (
+        {"replica": "{tp: 8, pp: 3}"},
+        "<text>:7:5 workload.chat.replica: a replica takes 24 accelerators of one type; the cluster has 16 of "
+        "nvidia/h100-sxm\n        replica: {tp: 8, pp: 3}\n        ^\n    take smaller degrees, or a larger cluster",
+    ),
+    "too few servers": (
+        {"replica": "{tp: 8, pp: 2, max_servers: 1}"},
+        "workload.chat.replica: a replica of 16 accelerators does not fit on 1 server of 8\n"
+        "        replica: {tp: 8, pp: 2, max_servers: 1}\n        ^\n    max_servers must be at least 2",
+    ),
+    "too many cores": (
+        {"replica": "{cores: 1000}"},
+        "workload.chat.replica: a replica takes 1 accelerator of one type with 1000 cores and 0 B of memory; "
+        "the cluster has no servers for that\n",
+    ),
+    "accelerator that is not here": (
+        {"replica": "{accelerator: h200-sxm}"},
+        "<text>:7:28 workload.chat.replica.accelerator: the cluster has no accelerators 'h200-sxm'\n"
+        "        replica: {accelerator: h200-sxm}\n                               ^\n"
+        "    Did you mean 'nvidia/h100-sxm'? Known: nvidia/h100-sxm.",
+    ),
+    "unknown precision": (
+        {"replica": "{precision: fp7}"},
+        "workload.chat.replica.precision: unknown precision of weights 'fp7'\n",
+    ),
+    "unknown precision of keys": (
+        {"replica": "{kv_precision: fp4}"},
+        "workload.chat.replica.kv_precision: unknown precision of keys and values 'fp4'\n",
+    ),
+    "a name of vLLM": (
+        {"replica": "{tensor_parallel_size: 2}"},
+        "<text>:7:15 workload.chat.replica.tensor_parallel_size: unknown key 'tensor_parallel_size'\n"
+        "        replica: {tensor_parallel_size: 2}\n                  ^\n    here it is tp of replica",
+    ),
+    "unknown engine": (
+        {"engine": "vllm-0.18"},
+        "<text>:7:13 workload.chat.engine.kind: unknown engine 'vllm-0.18'. Did you mean 'vllm-0.19'?",
+    ),
+    "no block": ({"engine": "{block: 0}"}, "workload.chat.engine.block: 0 is not allowed: it must be at least 1\n"),
+    "no blocks": ({"engine": "{blocks: 0}"}, "workload.chat.engine.blocks: 0 is not allowed: it must be at least 1\n"),
+    "more than all memory": (
+        {"engine": "{memory: 120 %}"},
+        "workload.chat.engine.memory: '120 %' is not allowed: it must be at most 1\n",
+    ),
+    "longer than the model": (
+        {"engine": "{context: 200000}"},
+        "<text>:7:23 workload.chat.engine.context: context 200,000 is more than the 131,072 tokens of meta/llama",
+    ),
+    "unknown batching": ({"engine": "{batching: vlm}"}, "workload.chat.engine.batching: unknown batching 'vlm'\n"),
+    "batching that cannot be": (
+        {"engine": "{batching: {kind: vllm, max_tokens: 0}}"},
+        "<text>:7:49 workload.chat.engine.batching.max_tokens: 'vllm' cannot be made: max_tokens is 0; it must be",
+    ),
+    "unknown order": ({"engine": "{order: fcfss}"}, "workload.chat.engine.order: unknown lineup 'fcfss'\n"),
+    "nothing is swapped": (
+        {"engine": "{swap_bandwidth: 3 GB/s}"},
+        "workload.chat.engine.swap_bandwidth: nothing is swapped\n",
+    ),
+    "speculation": (
+        {"engine": "{speculative: {tokens: 2, acceptance: 1.5}}"},
+        "workload.chat.engine.speculative.acceptance: 1.5 is not allowed: it must be at most 1\n",
+    ),
+    "no times": (
+        {"iteration_time": "fast"},
+        "workload.chat.iteration_time: 'fast' tells no iteration times\n        iteration_time: fast\n"
+        "                        ^\n    write {table: FILE}, or code as times.py:function",
+    ),
+    "no table": (
+        {"iteration_time": "{table: gone.csv}"},
+        "<text>:7:29 workload.chat.iteration_time.table: there is no file 'gone.csv'\n",
+    ),
+    "unknown router": (
+        {"router": "round-robbin"},
+        "<text>:7:13 workload.chat.router: unknown router 'round-robbin'\n        router: round-robbin\n"
+        "                ^\n    Did you mean 'round-robin'?",
+    ),
+    "code": (
+        {"router": "mine.py:Router"},
+        "workload.chat.router: 'mine.py:Router' is code, and a scenario file may not run code by itself\n",
+    ),
+    "router without a kind": ({"router": "{choices: 2}"}, "workload.chat.router.kind: 'kind' is missing\n"),
+    "router that cannot be": (
+        {"router": "{kind: power-of-two, choices: 0}"},
+        "<text>:7:43 workload.chat.router.choices: 'power-of-two' cannot be made: choices is 0; it must be 1 or more\n",
+    ),
+    "other keys and values": (
+        {"prefill": "{replica: {kv_precision: fp8}}"},
+        "<text>:7:39 workload.chat.prefill.replica.kv_precision: kv_precision fp8 of prefill is not that of decode\n",
+    ),
+    "prefill that is too wide": (
+        {"prefill": "{replica: {tp: 16}}"},
+        "<text>:7:29 workload.chat.prefill.replica.tp: tp 16 is more than the 8 accelerators",
+    ),
+    "phases": (
+        {"cold_start": "30 s"},
+        "workload.chat.cold_start: '30 s' is not a mapping of phases\n",
+    ),
+    "weights": (
+        {"cold_start": "{weights: 3}"},
+        "workload.chat.cold_start.weights: 3 has no unit for a time; write for example '5 min'\n"
+        "        cold_start: {weights: 3}\n                              ^\n    weights may be a bandwidth, as 5 GB/s",
+    ),
+    "no rate of weights": (
+        {"cold_start": "{weights: 0 GB/s}"},
+        "workload.chat.cold_start.weights: '0 GB/s' loads no weights: it must be above 0\n",
+    ),
+    "bound of 0": ({"slo": "{ttft: 0}"}, "workload.chat.slo.ttft: 0 is not allowed: it must be greater than 0\n"),
+    "bound of a class": (
+        {"slo": "{a: {ttft: 1 s}, default: {tpots: 1 s}}"},
+        "<text>:7:37 workload.chat.slo.default.tpots: unknown key 'tpots'\n",
+    ),
+    "retries": ({"retries": "-1"}, "workload.chat.retries: -1 is not allowed: it must be at least 0\n"),
+    "unknown key": ({"routers": "x"}, "workload.chat.routers: unknown key 'routers'\n"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_told_with_its_place(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys, expected = WRONG[name]
+    assert expected in refused(**keys)
+
+
+def test_what_does_not_fit_is_told_with_what_is_missing_and_what_does() -> None:
+    said = refused(service="llama-3.1-70b", replica="{tp: 1}")
+    what = "meta/llama-3.1-70b in bf16 with tp 1, pp 1 does not fit into nvidia/h100-sxm"
+    assert said.startswith(f"<text>:7:5 workload.chat.replica: {what}")
+    assert "GB an accelerator are missing" in said
+    assert "the smallest that does is tp 1, pp 3\n" in said
+    assert made(service="llama-3.1-70b", replica="{tp: 4}").decode.most == 4
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    said = refused(replicas="0", router="nope", retries="-1", engine="{block: 0}", slo="{ttft: 3}")
+    for key in ("replicas", "router", "retries", "engine.block", "slo.ttft"):
+        assert f"workload.chat.{key}: " in said
+
+
+def test_a_cluster_that_does_not_say_what_it_has_needs_times_and_blocks(tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text(TABLE)
+    source = text().replace("{build: servers, nodes: 2, node: dgx-h100}", "{build: pool, accelerators: 8}")
+    with pytest.raises(InputError, match="accelerators of no known type: nobody can tell how long a model takes there"):
+        planned(source)
+    with pytest.raises(InputError, match=r"replica.accelerator: .* 'h100-sxm'\n.*\n.*\n *its servers do not say"):
+        planned(source + "    replica: {accelerator: h100-sxm}\n")
+    (tmp_path / "s.yaml").write_text(source + "    iteration_time: {table: times.csv}\n    engine: {blocks: 100}\n")
+    (service,) = planned(str(tmp_path / "s.yaml")).services
+    assert service.spec.replicas.engine("").blocks == 100
+
+
+def test_blocks_that_do_not_fill_those_of_hashes_are_told(tmp_path: Path) -> None:
+    line = '{"timestamp": 0, "input_length": 600, "output_length": 5, "hash_ids": [1, 2]}\n'
+    (tmp_path / "log.jsonl").write_text(line)
+    (tmp_path / "s.yaml").write_text(text(requests="{trace: log.jsonl, format: mooncake}"))
+    assert planned(str(tmp_path / "s.yaml")).services[0].log.hashes is not None
+    with pytest.raises(InputError) as caught:
+        planned(str(tmp_path / "s.yaml"), "workload.chat.engine.block=48")
+    said = "hashes name blocks of 512 tokens, which is no multiple of the engine's block of 48"
+    assert f"workload.chat.requests: {said}" in str(caught.value)
+
+
+def test_partitions_of_services_are_checked() -> None:
+    source = text(partition="fast") + "partitions: {fast: {count: 1}}\n"
+    (service,) = planned(source).services
+    assert (service.spec.partition, service.decode.most) == ("fast", 8)
+    with pytest.raises(InputError, match=r"workload.chat.partition: there is no partition 'fasst'"):
+        planned(source, "workload.chat.partition=fasst")
+    with pytest.raises(InputError, match="the cluster has 8 of nvidia/h100-sxm"):
+        planned(source, "workload.chat.replica={tp: 8, pp: 2}")
+
+
+# -- overrides and comparisons ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("workload.chat.router=least-kv", ("LeastKv", 1, 16, 256)),
+        ("workload.chat.replica.tp=4", ("RoundRobin", 4, 16, 256)),
+        ("workload.chat.engine.block=32", ("RoundRobin", 1, 32, 256)),
+        ("workload.chat.engine.batching.max_tokens=512", ("RoundRobin", 1, 16, 256)),
+        ("workload.chat.router.choices=3", ("PowerOfTwo", 1, 16, 256)),
+    ],
+)
+def test_key_paths_reach_below_a_service(override: str, expected: tuple[str, int, int, int]) -> None:
+    keys = {"router": "power-of-two"} if "choices" in override else {}
+    keys |= {"engine": "{batching: vllm}"} if "batching" in override else {}
+    (service,) = planned(text(**keys), override).services
+    spec = service.spec
+    assert (type(spec.router).__name__, spec.replicas.accelerators, spec.block, spec.max_batch) == expected
+
+
+def test_an_engine_named_alone_takes_more_keys() -> None:
+    (service,) = planned(text(engine="sglang-0.5"), "workload.chat.engine.max_batch=7").services
+    assert (service.engine, service.spec.max_batch) == ("sglang-0.5", 7)
+
+
+def test_a_key_path_through_a_service_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match=r"'workload.chta.router' cannot be set: workload has no 'chta'"):
+        Scenario.load(GOOD, "workload.chta.router=random")
+
+
+def fewest(request: Request, view: RoutingView) -> ReplicaView:
+    return min(view.replicas, key=lambda replica: replica.outstanding)
+
+
+class Last:
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def route(self, request: Request, view: RoutingView) -> ReplicaView:
+        self.seen += 1
+        return view.replicas[-1]
+
+
+class Tenth:
+    """Every iteration takes 100 ms."""
+
+    window = math.inf
+
+    def seconds(self, ranks: Any) -> float:
+        return 0.1
+
+    def decoding(self, sequences: Any, context: Any) -> Decoding:
+        return Decoding(0.1)
+
+
+BUSY = text(requests="{generate: poisson, requests: 60, rate: 20 /s, input: 500, output: 20}", replicas="3")
+
+
+def test_functions_classes_and_objects_compare_on_any_number_of_processes() -> None:
+    kept = Last()
+    alternatives: dict[str, Any] = {
+        "function": {"workload.chat.router": fewest},
+        "lambda": {"workload.chat.router": lambda request, view: view.replicas[0]},
+        "class": {"workload.chat.router": Last},
+        "object": {"workload.chat.router": kept},
+        "time": {"workload.chat.iteration_time": lambda prompt, sequences, context: 0.1},
+    }
+    alone = sim.compare(Scenario.load(BUSY), alternatives, replications=2)
+    together = sim.compare(Scenario.load(BUSY), alternatives, replications=2, workers=2)
+    assert alone.requests.equals(together.requests)
+    assert kept.seen == 0
+    by = alone.requests.set_index("alternative")
+    assert set(by.loc["lambda", "replica"]) == {0}
+    assert by.loc["class", "replica"].tolist() == by.loc["object", "replica"].tolist()
+    assert set(by.loc["class", "replica"]) == {2}
+    assert by.loc["time", "tpot"].tolist() == pytest.approx([0.1] * 120)
+
+
+def test_code_beside_the_scenario_runs_when_it_may(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "class Nth:\n"
+        "    def __init__(self, n: int = 0):\n        self.n = n\n"
+        "    def route(self, request, view):\n        return view.replicas[self.n]\n"
+        "def seconds(prompt, sequences, context):\n    return 0.1\n"
+        "class Nothing:\n    pass\n"
+    )
+    (tmp_path / "s.yaml").write_text(
+        text(router='{kind: "mine.py:Nth", n: 1}', iteration_time="mine.py:seconds", replicas="2")
+    )
+    file = str(tmp_path / "s.yaml")
+    found = sim.run(Scenario.load(file, allow_code=True)).requests.iloc[0]
+    assert (found["replica"], found["ttft"]) == (1, pytest.approx(0.1))
+    (tmp_path / "bad.yaml").write_text(text(router="mine.py:Nothing"))
+    with pytest.raises(InputError, match=r"'mine.py:Nothing' is not a router: it has no method 'route'"):
+        Scenario.load(str(tmp_path / "bad.yaml"), allow_code=True)
+    with pytest.raises(InputError, match="is code, and a scenario file may not run code by itself"):
+        Scenario.load(file)
+
+
+def test_axes_of_a_comparison_reach_services() -> None:
+    source = BUSY + (
+        "compare:\n  router: {turns: {workload.chat.router: round-robin}, least: {workload.chat.router: least-kv}}\n"
+        "  width: {one: {workload.chat.replica.tp: 1}, two: {workload.chat.replica.tp: 2}}\n"
+    )
+    results = sim.run(source)
+    requests = results.requests.set_index("alternative")
+    assert list(dict.fromkeys(requests.index)) == ["turns/one", "turns/two", "least/one", "least/two"]
+    arrivals = {name: sorted(requests.loc[name, "arrival"]) for name in dict.fromkeys(requests.index)}
+    assert all(each == arrivals["turns/one"] for each in arrivals.values())
+    assert requests.loc["turns/two", "tpot"].mean() < requests.loc["turns/one", "tpot"].mean()
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+def run(source: str, *overrides: Any) -> Any:
+    return sim.run(Scenario.load(source, overrides))
+
+
+@pytest.fixture
+def tenth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A table in which every iteration takes 100 ms."""
+    (tmp_path / "times.csv").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    return "{table: times.csv}"
+
+
+def test_iterations_take_what_the_table_says(tenth: str) -> None:
+    """One of 100 ms for the prompt, and 19 for the other tokens."""
+    request = run(text(iteration_time=tenth)).requests.iloc[0]
+    assert (request["ttft"], request["tpot"], request["e2e"]) == pytest.approx((0.1, 0.1, 2.0))
+
+
+def test_a_replica_starts_cold(tenth: str) -> None:
+    request = run(text(iteration_time=tenth, cold_start="{image: 30 s, engine: 10 s, weights: 5 s}")).requests.iloc[0]
+    assert request["first_token"] == pytest.approx(45.1)
+
+
+def test_an_object_that_tells_times_is_taken_as_it_is() -> None:
+    found = sim.compare(Scenario.load(GOOD), {"a": {"workload.chat.iteration_time": Tenth()}}).requests.iloc[0]
+    assert found["e2e"] == pytest.approx(2.0)
+    assert Tenth().seconds([Batch((Chunk(1, 0),))]) == 0.1
+
+
+def test_replicas_are_jobs_with_the_keys_of_the_service() -> None:
+    jobs = run(text(replicas="2", replica="{tp: 8}", tenant="me")).jobs
+    assert jobs["workload"].tolist() == ["chat", "chat"]
+    assert jobs["tenant"].tolist() == ["me", "me"]
+    assert jobs["accelerators"].tolist() == [8.0, 8.0]
+    assert jobs["servers"].tolist() == [1, 1]
+
+
+def test_every_way_of_serving_runs_to_the_end() -> None:
+    source = text(requests="{generate: poisson, requests: 80, rate: 20 /s, input: 400, output: 30}", replicas="2")
+    for override in (
+        {"workload.chat.prefill": {"replicas": 2}},
+        {"workload.chat.replica": {"tp": 2, "pp": 2}},
+        {"workload.chat.replica.dp": 4},
+        {"workload.chat.engine": {"preemption": "swap", "blocks": 100}},
+        {"workload.chat.engine": {"speculative": {"tokens": 3, "acceptance": 0.7}}},
+        {"workload.chat.engine": "tensorrt-llm-1.0"},
+        {"workload.chat.replicas": {"kind": "hpa", "max": 4, "target": 4}},
+        {"workload.chat.adapters": {"slots": 1, "load": "10 ms"}},
+    ):
+        assert set(run(source, override).requests["state"]) == {"FINISHED"}, override
+
+
+def test_services_and_jobs_share_the_cluster() -> None:
+    source = text(replicas="1") + "  train: {jobs: [{accelerators: 8, duration: 1 min}]}\n"
+    results = run(source)
+    assert set(results.jobs["workload"]) == {"chat", "train"}
+    assert set(results.requests["state"]) == {"FINISHED"}
+
+
+def test_a_router_that_returns_nonsense_is_told() -> None:
+    with pytest.raises(PolicyError, match="router"):
+        sim.compare(Scenario.load(GOOD), {"bad": {"workload.chat.router": lambda request, view: 3}})
+
+
+# -- what is printed, and the schema ----------------------------------------------------------------------------------
+
+
+def test_check_says_what_a_service_would_run_on(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(text(replicas="3", replica="{tp: 2}", prefill="{replicas: 1}"))
+    said = CliRunner().invoke(main, ["check", str(tmp_path / "s.yaml")]).output
+    lines = {line[:23].strip(): line[23:] for line in said.splitlines() if line.startswith(("service", "chat"))}
+    assert lines["service chat"] == "meta/llama-3.1-8b, weights 16.06 GB in bf16"
+    assert lines["chat requests"] == "1 of chat, listed, 100 tokens in and 20 out on average"
+    assert lines["chat replicas"] == "3, each 2 x nvidia/h100-sxm, tp 2, room for 8"
+    assert lines["chat engine"] == "vllm-0.19, batching vllm, order fcfs"
+    assert lines["chat router"] == "round-robin"
+    blocks = made(replica="{tp: 2}").spec.replicas.engine("nvidia/h100-sxm").blocks
+    assert lines["chat KV cache"].startswith(f"{blocks:,} blocks of 16, tokens {blocks * 16:,}, weights 8.03 GB an acc")
+    assert lines["chat iteration"].endswith("ms, decoding 256, context 110 tokens each")
+    assert lines["chat prefill"] == "1, each 2 x nvidia/h100-sxm, tp 2, room for 8"
+
+
+def test_check_tells_alternatives_apart_by_what_differs(tmp_path: Path) -> None:
+    axis = "compare: {width: {one: {workload.chat.replica.tp: 1}, two: {workload.chat.replica.tp: 2}}}\n"
+    (tmp_path / "s.yaml").write_text(text() + axis)
+    said = CliRunner().invoke(main, ["check", str(tmp_path / "s.yaml")]).output
+    heading = next(line for line in said.splitlines() if line.startswith("alternative"))
+    assert "chat replicas.each" in heading
+    assert "chat iteration" in heading
+    assert "chat engine" not in heading
+
+
+def test_the_json_schema_knows_services() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(Scenario.json_schema())
+    good = Scenario.load(
+        text(
+            replica="{accelerator: h100-sxm, tp: 2}", replicas="{kind: hpa, min: 1, max: 3}", router="least-kv",
+            engine="{kind: vllm, batching: {kind: sarathi, chunk: 512}}", cold_start="{image: 30 s, weights: 5 GB/s}",
+            slo="{interactive: {ttft: 1 s}}", prefill="{replicas: 2}", timeout="1 min",
+        )
+    ).data  # fmt: skip
+    assert [str(error)[:200] for error in validator.iter_errors(good)] == []
+    for key, bad in (
+        ("router", "nope"),
+        ("replicas", 0),
+        ("engine", {"blok": 3}),
+        ("replica", {"tp": "two"}),
+        ("requests", [{"at": "1 s"}]),
+        ("slo", {"ttft": 3}),
+        ("service", "nope"),
+    ):
+        other = {**good, "workload": {"chat": {**good["workload"]["chat"], key: bad}}}
+        assert list(validator.iter_errors(other)), key
+
+
+def test_lists_and_logs_are_the_same_requests(tmp_path: Path, tenth: str) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    log = run(text(requests="{trace: log.csv, format: azure-llm}", iteration_time=tenth)).requests
+    rows = ", ".join(f"{{at: {at} s, input: {n}00, output: {n}0}}" for n, at in enumerate((0, 4, 6, 20), 1))
+    own = run(text(requests=f"[{rows}]", iteration_time=tenth)).requests
+    for column in ("arrival", "input", "output", "first_token", "end", "replica"):
+        assert np.array_equal(log[column].to_numpy(), own[column].to_numpy()), column
