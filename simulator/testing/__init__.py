@@ -2,7 +2,8 @@
 
 Call ``check_scheduler(policy)``, or ``check_placer``, ``check_order``, ``check_backfill``, ``check_autoscaler``,
 ``check_interference``, ``check_generator``, ``check_format``; for services ``check_router``, ``check_batching``,
-``check_lineup``, ``check_replica_scaler``; or subclass a contract and let pytest run one test for each promise::
+``check_lineup``, ``check_replica_scaler``, ``check_request_generator``, ``check_request_format``; or subclass a contract
+and let pytest run one test for each promise::
 
     from simulator.testing import SchedulerContract
 
@@ -25,6 +26,8 @@ from simulator.testing.lineups import LineupContract, check_lineup
 from simulator.testing.orders import OrderContract, check_order
 from simulator.testing.placers import PlacerContract, check_placer
 from simulator.testing.replicascalers import ReplicaScalerContract, check_replica_scaler
+from simulator.testing.requestformats import RequestFormatContract, check_request_format
+from simulator.testing.requestgenerators import RequestGeneratorContract, check_request_generator
 from simulator.testing.routers import RouterContract, check_router
 from simulator.testing.running import replay
 from simulator.testing.schedulers import SchedulerContract, check_scheduler
@@ -41,6 +44,8 @@ __all__ = [
     "OrderContract",
     "PlacerContract",
     "ReplicaScalerContract",
+    "RequestFormatContract",
+    "RequestGeneratorContract",
     "RouterContract",
     "SchedulerContract",
     "SeenReplica",
@@ -55,6 +60,8 @@ __all__ = [
     "check_order",
     "check_placer",
     "check_replica_scaler",
+    "check_request_format",
+    "check_request_generator",
     "check_router",
     "check_scheduler",
     "replay",

@@ -82,13 +82,13 @@ class FormatContract:
 
     def test_refuses_options_that_it_does_not_know(self) -> None:
         """A misspelt option is the user's mistake, and told as such."""
-        _refused(lambda: self._read(optoin=1), "an option that it does not know")
+        refused(lambda: self._read(optoin=1), "an option that it does not know")
 
     def test_refuses_what_is_not_its_format(self) -> None:
         """Another file, an empty one, and one that is not there, are told as such."""
         for text in ("", "who,what\nnobody,nothing\n", "\x00\x01 not a table"):
-            _refused(lambda text=text: self._read(text), f"a file with the text {text[:20]!r}")  # type: ignore[misc]
-        _refused(lambda: self._call(Path("no-such-file.csv")), "a file that is not there")
+            refused(lambda text=text: self._read(text), f"a file with the text {text[:20]!r}")  # type: ignore[misc]
+        refused(lambda: self._call(Path("no-such-file.csv")), "a file that is not there")
 
     def _read(self, text: str | None = None, packed: bool = False, **more: Any) -> Trace:
         with TemporaryDirectory() as folder:
@@ -108,7 +108,8 @@ class FormatContract:
         return trace
 
 
-def _refused(action: Callable[[], object], what: str) -> None:
+def refused(action: Callable[[], object], what: str) -> None:
+    """Assert that an action ends in an ``InputError``; ``what`` is what it is given."""
     try:
         action()
     except InputError:

@@ -1,4 +1,4 @@
-"""Lengths of prompts and answers in tokens, as a user writes their laws."""
+"""Lengths of prompts and answers in tokens, and times between requests, as a user writes their laws."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
+from simulator.core.units import UnitError, parse
 from simulator.workload.laws import FAMILIES, Law, law
 from simulator.workload.sampling import Draws
 from simulator.workload.trace import Columns
@@ -41,20 +42,25 @@ def length_law(what: str, given: Length) -> Law:
         if name not in (*_KNOWN, *_LIMITS):
             raise InputError(f"{what}: unknown law {name!r}. {did_you_mean(str(name), _KNOWN)}")
     low, high = _limits(what, given)
-    drawn = _law(what, {name: value for name, value in given.items() if name not in _LIMITS})
-    try:
-        with np.errstate(all="ignore"):
-            samples = drawn(np.array([0.0, 0.5, 1 - 1e-9]))
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{what}: {dict(given)!r} is no law: {error}") from None
-    if not np.all(samples[1:] >= 0) or np.isnan(samples).any():
-        raise InputError(f"{what}: {dict(given)!r} gives lengths below 0, or no numbers")
+    drawn = _tried(what, _law(what, {name: value for name, value in given.items() if name not in _LIMITS}), given)
 
     def whole(uniform: np.ndarray) -> np.ndarray:
         values: np.ndarray = np.clip(np.round(drawn(uniform)), low, high).astype(np.int64)
         return values
 
     return whole
+
+
+def _tried(what: str, drawn: Law, given: Mapping[str, Any]) -> Law:
+    """Return a law that gives numbers of 0 or more; ``InputError`` for parameters with which it does not."""
+    try:
+        with np.errstate(all="ignore"):
+            samples = drawn(np.array([0.0, 0.5, 1 - 1e-9]))
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{what}: {dict(given)!r} is no law: {error}") from None
+    if not np.all(samples >= 0):
+        raise InputError(f"{what}: {dict(given)!r} gives values below 0, or no numbers")
+    return drawn
 
 
 def _limits(what: str, given: Mapping[str, Any]) -> tuple[float, float]:
@@ -106,6 +112,44 @@ def _above_zero(what: str, value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise InputError(f"{what}: {value!r} is not a number above 0")
     return float(value)
+
+
+def seconds_law(what: str, given: Any) -> Law:
+    """Return a law of seconds: of a number, of a text such as ``"30 s"``, or of a law whose values are such.
+
+    ``{exponential: {mean: 30 s}}``, ``{lognormal: {mean: 30 s, cv: 2}}``, ``{uniform: [10 s, 1 min]}`` and what else
+    ``workload.laws`` knows. Raises ``InputError`` for what is no law of times of 0 or more.
+
+    >>> seconds_law("think", {"uniform": ["10 s", "1 min"]})(np.array([0.5])).tolist()
+    [35.0]
+    """
+    if not isinstance(given, Mapping):
+        value = _seconds(what, given)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise InputError(f"{what}: {given!r} is neither a time such as '30 s' nor a law of times")
+        return lambda uniform: np.full(len(uniform), float(value))
+    plain = {
+        name: {key: _seconds(what, value) for key, value in row.items()} if isinstance(row, Mapping) else row
+        for name, row in given.items()
+    }
+    if set(plain) == {"uniform"}:
+        ends = [_seconds(what, end) for end in plain["uniform"]] if isinstance(plain["uniform"], list | tuple) else []
+        if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends) or not 0 <= ends[0] <= ends[1]:
+            raise InputError(f"{what}: uniform takes [low, high], the lower first, not {given['uniform']!r}")
+        return lambda uniform: ends[0] + uniform * (ends[1] - ends[0])
+    for name in plain:
+        if name not in (*FAMILIES, "p", "v"):
+            raise InputError(f"{what}: unknown law {name!r}. {did_you_mean(str(name), (*FAMILIES, 'uniform'))}")
+    return _tried(what, _law(what, plain), given)
+
+
+def _seconds(what: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse(value, "time")
+    except UnitError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def drawn_lengths(draws: Draws, count: int, input: Length, output: Length) -> Columns:

@@ -21,9 +21,18 @@ _MOST = 1_000_000
 
 def zipf(count: int, skew: float) -> list[float]:
     """Return the weights of ``count`` things by Zipf's law: the one of rank k has k ** -skew; 0 makes them equal."""
+    if not isinstance(skew, int | float) or not 0 <= skew < math.inf:
+        raise InputError(f"skew: {skew!r} is not a number of 0 or more")
     ranks = np.arange(1, count + 1, dtype=np.float64)
     found: list[float] = (ranks**-skew).tolist()
     return found
+
+
+def counted(what: str, value: int, least: int = 1) -> int:
+    """Return a whole number of ``least`` or more; ``InputError`` for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+        raise InputError(f"{what}: {value!r} is not a whole number from {least} to {_MOST:,}")
+    return value
 
 
 def named_shares(what: str, given: Shares, skew: float, noun: str) -> dict[str, float]:
@@ -32,8 +41,6 @@ def named_shares(what: str, given: Shares, skew: float, noun: str) -> dict[str, 
         return {str(name): share for name, share in weights(what, given).items()}
     if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= _MOST:
         raise InputError(f"{what}: {given!r} is neither a number of them (1 to {_MOST:,}) nor weights by name")
-    if not isinstance(skew, int | float) or not 0 <= skew < math.inf:
-        raise InputError(f"skew: {skew!r} is not a number of 0 or more")
     return {f"{noun}-{number}": share for number, share in enumerate(zipf(given, skew), 1)}
 
 
@@ -68,5 +75,5 @@ def _units(log: RequestLog) -> np.ndarray:
     sessions = log.columns.get("session")
     if sessions is None:
         return np.arange(len(log))
-    known: dict[str, int] = {}
-    return np.fromiter((known.setdefault(name, len(known)) for name in sessions.tolist()), np.int64, len(log))
+    known: dict[object, int] = {}
+    return np.array([known.setdefault(name or place, len(known)) for place, name in enumerate(sessions.tolist())])

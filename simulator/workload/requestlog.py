@@ -88,17 +88,9 @@ class RequestLog:
     def sorted(
         cls, name: str, columns: Mapping[str, np.ndarray], hashes: Hashes | None = None, **rest: Any
     ) -> RequestLog:
-        """Build a log from columns in any order: sorted by ``arrival``, ties in the order given.
-
-        A note counts the rows that came earlier than one above them, if any did.
-        """
-        arrival = columns["arrival"]
-        early = int(np.sum(arrival < np.maximum.accumulate(arrival))) if len(arrival) else 0
-        if not early:
-            return cls(name, dict(columns), hashes, **rest)
-        order = np.argsort(arrival, kind="stable")
-        notes = (*rest.pop("notes", ()), f"rows that come earlier than one above them, sorted by arrival: {early:,}")
-        return cls(name, *taken(columns, hashes, order)[:2], notes=notes, **rest)
+        """Build a log from columns in any order: sorted by ``arrival``, ties in the order given."""
+        order = np.argsort(columns["arrival"], kind="stable")
+        return cls(name, *taken(columns, hashes, order)[:2], **rest)
 
     def __len__(self) -> int:
         return len(self.columns["arrival"])

@@ -82,6 +82,9 @@ def as_log(path: Path, book: Book, columns: Columns, block: int = 0, no_output: 
     notes = [*book.notes(), *([LOST.format(n=lost)] if lost else [])]
     if book.base is None and first:
         notes.append(f"arrival 0 is {first:.15g} s in the file")
+    early = int(np.sum(columns["arrival"] < np.maximum.accumulate(columns["arrival"])))
+    if early:
+        notes.append(f"rows that come earlier than one above them, sorted by arrival: {early:,}")
     origin = book.base and book.base + timedelta(seconds=first)
     return RequestLog.sorted(path.name, columns, hashes, set_aside=aside, origin=origin, notes=tuple(notes))
 

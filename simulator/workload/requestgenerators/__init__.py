@@ -60,6 +60,8 @@ def generator(name: str) -> Callable[[RequestGenerator], RequestGenerator]:
     """
 
     def mark(function: RequestGenerator) -> RequestGenerator:
+        parameters = inspect.signature(function).parameters
+
         def make(
             draws: Draws,
             requests: int,
@@ -70,14 +72,14 @@ def generator(name: str) -> Callable[[RequestGenerator], RequestGenerator]:
             skew: float = 1.0,
             **own: Any,
         ) -> RequestLog:
+            own |= {"skew": skew} if "skew" in parameters else {}
             return labelled(function(draws, requests=requests, **own), draws, tenants, classes, adapters, skew)
 
-        own, who = inspect.signature(function), inspect.signature(make)
-        more = [each for each in who.parameters.values() if each.kind is inspect.Parameter.KEYWORD_ONLY]
-        together = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.parameters.values()]
-        make.__signature__ = own.replace(parameters=[*together, *more])  # type: ignore[attr-defined]
+        more = {name: each for name, each in inspect.signature(make).parameters.items() if name in _WHO_OPTIONS}
+        named = {name: each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, each in parameters.items()}
+        make.__signature__ = inspect.Signature([*(named | more).values()])  # type: ignore[attr-defined]
         hints = typing.get_type_hints(make, include_extras=True) | typing.get_type_hints(function, include_extras=True)
-        make.__annotations__ = {each: hints[each] for each in (*own.parameters, *(one.name for one in more), "return")}
+        make.__annotations__ = {name: hints[name] for name in (*(named | more), "return")}
         for each in ("__name__", "__qualname__", "__module__"):
             setattr(make, each, getattr(function, each))
         make.__doc__ = f"{(function.__doc__ or '').rstrip()}\n\n    {_WHO}\n    "
@@ -87,5 +89,6 @@ def generator(name: str) -> Callable[[RequestGenerator], RequestGenerator]:
     return mark
 
 
+_WHO_OPTIONS = ("tenants", "classes", "adapters", "skew")
 _WHO = """``tenants`` and ``adapters``: a number of them, their popularity by Zipf's law with exponent ``skew``, or
     weights by name; ``classes``: weights of classes of service by name. They are drawn for whole sessions."""

@@ -1,0 +1,117 @@
+"""Agents: tasks that take several requests, each waiting for the one before and what a tool answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulator.core.units import PerSecond
+from simulator.workload.lengths import Length, length_law, seconds_law
+from simulator.workload.prompts import BLOCK, LONGEST, Head, groups_of, grown, named_blocks, since_start
+from simulator.workload.requestarrivals import arrival_times, checked_rate, rate_note
+from simulator.workload.requestgenerators import generator
+from simulator.workload.requestlabels import counted, zipf
+from simulator.workload.requestlog import RequestLog, texts
+from simulator.workload.sampling import Draws, choose
+
+
+@generator("agents")
+def agents(
+    draws: Draws,
+    requests: int,
+    rate: PerSecond | None = None,
+    arrivals: Mapping[str, Any] | None = None,
+    steps: Length = {"exponential": {"mean": 6}},  # noqa: B006  # read, never changed
+    fan_out: int = 0,
+    system: int = 2048,
+    prompts: int = 1,
+    task: Length = {"lognormal": {"mean": 500, "cv": 1.0}, "at_most": 8192},  # noqa: B006
+    result: Length = {"lognormal": {"mean": 800, "cv": 1.5}, "at_most": 8192},  # noqa: B006
+    output: Length = {"lognormal": {"mean": 150, "cv": 1.0}, "at_most": 2048},  # noqa: B006
+    tool: Any = {"exponential": {"mean": "2 s"}},  # noqa: B006
+    longest: int = LONGEST,
+    block: int = BLOCK,
+    skew: float = 1.0,
+) -> RequestLog:
+    """Agents: chains of requests with calls of tools in between, perhaps with helpers side by side.
+
+    ``rate`` in requests/s, all of a task together; ``arrivals`` (as for ``profile``) is when tasks begin. A task has
+    ``steps`` requests. The first holds the system prompt (``system`` tokens; one of ``prompts``, by Zipf's law) and the
+    ``task``; each later one all that came before, the last answer and a tool's ``result``, and comes ``tool`` (seconds,
+    a text such as ``2 s``, or a law of such) after the answer. With ``fan_out`` every step but the last one calls so
+    many helpers at once instead: each has the prompt of the step and a task of its own, and the next step holds their
+    answers and waits for the longest one. ``longest``, ``block`` and laws as for ``sessions``. The defaults are round
+    numbers and not measured.
+    """
+    rate = checked_rate(rate)
+    draw = _Draw(draws, requests)
+    sizes = length_law("steps", steps)(draws.stream("steps").random(requests))
+    groups = groups_of(sizes, requests)
+    helpers = np.asarray(draw.lengths("output", output, counted("fan_out", fan_out, least=0)))
+    answers = draw.lengths("output", output)
+    brought = helpers.sum(axis=1) if fan_out else draw.lengths("result", result)
+    begins = np.append(True, groups[1:] != groups[:-1])
+    said = np.where(begins, draw.lengths("task", task), np.append(0, brought[:-1]))
+    head = np.full(requests, counted("system", system, least=0))
+    asked = draw.lengths("task", task, fan_out)
+    room = np.maximum(answers, (asked + helpers).max(axis=1, initial=0))
+    growth = grown(groups, head, said, answers, longest, room)
+    delays = np.where(begins, 0.0, seconds_law("tool", tool)(draws.stream("tool").random(requests)))
+    tree = _tree(begins, helpers, requests)
+    count = int(groups[tree.step[-1]]) + 1
+    starts = arrival_times(draws, count, rate * count / requests, arrivals)
+    kinds = choose(draws.stream("prompts").random(count), zipf(counted("prompts", prompts), skew))
+    step, main = tree.step, tree.helper < 0
+    task_of = groups[step]
+    columns = {
+        "arrival": starts[task_of] + since_start(groups, delays)[step],
+        "input": growth.prompts[step] + np.where(main, 0, asked[step, tree.helper] if fan_out else 0),
+        "output": np.where(main, answers[step], helpers[step, tree.helper] if fan_out else 0),
+        "session": texts(f"task-{number + 1}" for number in task_of.tolist()),
+        "parent": tree.parent,
+        "delay": np.where(main, delays[step], 0.0),
+    }
+    text = Head(growth.texts[step], growth.prompts[step])
+    hashes = named_blocks(block, columns["input"], Head(kinds[task_of], head[step]), text)
+    return RequestLog.sorted(f"agents-{draws.seed}", columns, hashes, notes=(rate_note(rate),))
+
+
+class _Draw:
+    """Draws for each step of a workload, a stream for each kind."""
+
+    def __init__(self, draws: Draws, steps: int) -> None:
+        self._draws = draws
+        self._steps = steps
+
+    def lengths(self, name: str, law: Length, helpers: int | None = None) -> np.ndarray:
+        """Tokens for each step, or for each helper of each step: then one row a step."""
+        stream = self._draws.stream(name if helpers is None else f"helper-{name}")
+        uniform = stream.random(self._steps if helpers is None else (self._steps, helpers))
+        return np.asarray(length_law(name, law)(uniform.ravel())).reshape(uniform.shape)
+
+
+class _Tree(NamedTuple):
+    """Who waits for whom: of each request its step, the number of the helper (-1: none), and the place it waits for."""
+
+    step: np.ndarray
+    helper: np.ndarray
+    parent: np.ndarray
+
+
+def _tree(begins: np.ndarray, helpers: np.ndarray, requests: int) -> _Tree:
+    """Lay out steps and their helpers one after the other, the first ``requests`` of them.
+
+    A step waits for the helper of the step before with the longest answer, or for that step where it has none; the last
+    step of a task has none.
+    """
+    count, width = helpers.shape
+    there = np.ones((count, 1 + width), dtype=bool)
+    there[:, 1:] = ~np.append(begins[1:], True)[:, None]
+    step, number = np.nonzero(there)
+    place = np.cumsum(there).reshape(there.shape) - 1
+    slowest = 1 + np.argmax(helpers, axis=1) if width else np.zeros(count, dtype=np.int64)
+    waits = np.append(-1, place[np.arange(count), slowest][:-1])
+    parent = np.where(number > 0, place[step, 0], np.where(begins[step], -1, waits[step]))
+    return _Tree(step[:requests], number[:requests] - 1, parent[:requests])
