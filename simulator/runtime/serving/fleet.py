@@ -7,7 +7,7 @@ from operator import index
 from typing import Protocol
 
 from simulator.cluster.topology import Topology
-from simulator.core.clock import Clock, Phase
+from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import PolicyError
 from simulator.policies.serving import ServiceObservation
 from simulator.runtime.serving.replica import Ledger, Replica
@@ -16,6 +16,7 @@ from simulator.runtime.slots import Member
 from simulator.workload.jobs import ReplicaJob
 from simulator.workload.requests import Request
 
+NOWHERE = "no replica of the service can be placed"
 _PATIENCE = 10_000
 """Steps in a row in which nothing moves, after which an autoscaler rests until a request comes."""
 
@@ -61,7 +62,8 @@ class Seat:
 class Fleet:
     """Alike replicas, as many as an autoscaler wants.
 
-    ``opened()`` is called when one takes requests, ``lost(replica, requests)`` when one is gone with requests on it.
+    ``opened()`` is called when one takes requests, and when it turns out that none ever will (``hopeless``);
+    ``lost(replica, requests)`` when one is gone with requests on it.
     ``observe`` tells the autoscaler how the service is; ``name`` is what events and jobs call the fleet; ``numbers``
     are those of new replicas, which no other fleet of the service has; with ``elsewhere`` requests leave when their
     prompts are complete.
@@ -88,6 +90,7 @@ class Fleet:
         self.ready: list[Replica] = []
         """Replicas that take requests, by number."""
         self._numbers = numbers
+        self._settle = Soon(self._clock, self._let_go, Phase.ENDS)
         self._over = False
         self._ticking = False
         self._idle_steps = 0
@@ -152,12 +155,17 @@ class Fleet:
         return sum(seat.draining for seat in self.seats.values())
 
     def _scale(self, wanted: int) -> bool:
+        """Ask for replicas or let some go, so that there are as many as wanted; return whether anything was done."""
         have = sum(not seat.draining for seat in self.seats.values())
-        if wanted > have and not self.refused:
-            for _ in range(wanted - have):
-                self._add()
-        elif wanted < have:
+        if wanted < have:
             self._shrink(have - wanted)
+        elif self.refused:
+            return False
+        for _ in range(wanted - have):
+            self._add()
+            if self.refused:
+                self._opened()
+                break
         return wanted != have
 
     def _add(self) -> None:
@@ -194,24 +202,27 @@ class Fleet:
             if seat.replica in self.ready:
                 self.ready.remove(seat.replica)
             self._cluster.note_event("replica-drain", seat.job.id, float(seat.replica.outstanding))
-        self.settle(seat.number)
+        self._settle()
 
     def _idle(self, replica: Replica) -> None:
-        self.settle(replica.number)
+        self._settle()
 
-    def settle(self, number: int) -> None:
-        """Let a replica go that is draining and has nothing left to do."""
-        seat = self.seats.get(number)
-        if seat is not None and seat.draining and (seat.replica is None or not seat.replica.outstanding):
-            del self.seats[number]
-            self._cluster.finish(seat.job)
+    def _let_go(self) -> None:
+        """Let replicas go that are draining and have nothing left to do.
+
+        By itself, as its cause may be a replica's own iteration, or a job that is just being stopped.
+        """
+        for seat in [each for each in self.seats.values() if each.draining]:
+            if seat.replica is None or not seat.replica.outstanding:
+                del self.seats[seat.number]
+                self._cluster.finish(seat.job)
 
     def close(self) -> None:
         """The service is over: let all replicas go."""
         self._over = True
-        for number in list(self.seats):
-            self.seats[number].draining = True
-            self.settle(number)
+        for seat in self.seats.values():
+            seat.draining = True
+        self._settle()
 
     # -- their life -----------------------------------------------------------------------------------------------
 

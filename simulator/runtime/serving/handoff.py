@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from simulator.core.clock import Clock
-from simulator.runtime.serving.fleet import Fleet
+from simulator.runtime.serving.fleet import NOWHERE, Fleet
 from simulator.runtime.serving.rank import Parked
 from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ServiceSpec
@@ -67,10 +67,13 @@ class Handoffs:
         self._place(handoff)
 
     def _place(self, handoff: Handoff) -> None:
-        if not self._desk.fleet.ready:
-            self._homeless[handoff] = None
-            return
         request = handoff.request
+        if not self._desk.fleet.ready:
+            if self._desk.fleet.hopeless:
+                self._refuse(request, NOWHERE)
+            else:
+                self._homeless[handoff] = None
+            return
         target = self._desk.choose(request)
         need = -(-(request.input + request.output) // self._spec.block)
         if need > target.engine.blocks:
@@ -82,7 +85,7 @@ class Handoffs:
         self.freed(target)
 
     def opened(self) -> None:
-        """A replica that decodes takes requests."""
+        """A replica that decodes takes requests, or none ever will."""
         homeless, self._homeless = self._homeless, {}
         for handoff in homeless:
             self._place(handoff)

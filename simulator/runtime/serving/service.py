@@ -15,7 +15,7 @@ from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
 from simulator.policies.serving import ServiceObservation
 from simulator.runtime.serving.desk import Desk
-from simulator.runtime.serving.fleet import Cluster, Fleet
+from simulator.runtime.serving.fleet import NOWHERE, Cluster, Fleet
 from simulator.runtime.serving.handoff import Handoffs
 from simulator.runtime.serving.log import ServingLog
 from simulator.runtime.serving.outlook import Outlook
@@ -32,7 +32,6 @@ _ARRIVALS = int(Phase.ARRIVALS)
 PARENT = "the request that it waited for was not finished"
 LOST = "its replica was lost"
 FULL = "the queue of its replica was full"
-NOWHERE = "no replica of the service can be placed"
 
 
 class Service:
@@ -152,11 +151,11 @@ class Service:
         """Send a request to a replica, or let it wait until there is one."""
         self._away.pop(request, None)
         desk = self._entry
+        if self._hopeless:
+            self._reject(request, NOWHERE)
+            return
         if not desk.fleet.ready:
-            if any(each.fleet.hopeless for each in self._desks):
-                self._reject(request, NOWHERE)
-            else:
-                self._waiting[request] = None
+            self._waiting[request] = None
             return
         replica = desk.choose(request)
         why = self._unfit(request, replica)
@@ -253,8 +252,8 @@ class Service:
             self._handoffs.freed(replica)
 
     def _opened(self) -> None:
-        """A replica takes requests: send what waits."""
-        if self._entry.fleet.ready:
+        """A replica takes requests, or none ever will: send what waits."""
+        if self._entry.fleet.ready or self._hopeless:
             waiting, self._waiting = self._waiting, {}
             for request in waiting:
                 self._send(request)
@@ -351,6 +350,10 @@ class Service:
     def _close_fleets(self) -> None:
         for desk in self._desks:
             desk.fleet.close()
+
+    @property
+    def _hopeless(self) -> bool:
+        return any(desk.fleet.hopeless for desk in self._desks)
 
     @property
     def refused(self) -> list[str]:
