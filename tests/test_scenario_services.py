@@ -660,6 +660,11 @@ def test_partitions_of_services_are_checked() -> None:
         planned(source, "workload.chat.partition=fasst")
     with pytest.raises(InputError, match="the cluster has 8 of nvidia/h100-sxm"):
         planned(source, "workload.chat.replica={tp: 8, pp: 2}")
+    (own,) = planned(source, "workload.chat.partition=", "workload.chat.prefill.replica.partition=fast").services
+    assert own.spec.prefill is not None
+    assert (own.spec.partition, own.spec.replicas.partition, own.spec.prefill.partition) == ("", "", "fast")
+    with pytest.raises(InputError, match=r"workload.chat.prefill.replica.partition: there is no partition 'slow'"):
+        planned(source, "workload.chat.prefill.replica.partition=slow")
 
 
 # -- overrides and comparisons ----------------------------------------------------------------------------------------
@@ -681,6 +686,17 @@ def test_key_paths_reach_below_a_service(override: str, expected: tuple[str, int
     (service,) = planned(text(**keys), override).services
     spec = service.spec
     assert (type(spec.router).__name__, spec.replicas.accelerators, spec.block, spec.max_batch) == expected
+
+
+def test_nothing_takes_a_key_of_a_service_back_to_its_default() -> None:
+    (service,) = planned(
+        text(router="random", prefill="{replicas: 2}", timeout="1 s"), "workload.chat.router="
+    ).services
+    assert isinstance(service.spec.router, RoundRobin)
+    (service,) = planned(text(prefill="{replicas: 2}"), {"workload.chat.prefill": None}).services
+    assert service.prefill is None
+    with pytest.raises(InputError, match="'service' is missing"):
+        planned(text(), {"workload.chat.service": None})
 
 
 def test_an_engine_named_alone_takes_more_keys() -> None:

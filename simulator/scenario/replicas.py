@@ -80,7 +80,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     """
     shape = shape_of(keys)
     shape.check(setting.keys.service)
-    servers = _servers(topology, keys.accelerator, setting.keys.partition)
+    servers = _servers(topology, keys.accelerator, keys.partition or setting.keys.partition)
     engines: dict[str, Engine] = {}
     fits: dict[str, Fit] = {}
     unfit: dict[str, InputError] = {}
@@ -111,6 +111,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         max_servers=spread,
         cores=keys.cores,
         memory=keys.memory,
+        partition=keys.partition,
         minimum=scaling.minimum,
         **bounds,
     )

@@ -79,6 +79,10 @@ def _partitions(name: str, work: Work) -> Iterator[tuple[Path, str]]:
                 yield ("workload", name, "jobs", index, "partition"), job.partition
     elif isinstance(work, TraceWork | GeneratedWork | ServiceWork) and work.keys.partition:
         yield ("workload", name, "partition"), work.keys.partition
+    if isinstance(work, ServiceWork):
+        for path, replica in work.keys.pools():
+            if replica.partition:
+                yield ("workload", name, *path, "partition"), replica.partition
 
 
 def maintenance(scenario: Scenario, topology: Topology) -> list[Maintenance]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -85,6 +85,7 @@ class ReplicaKeys(_Renamed):
         None, description="tokens of the busiest group of experts over their mean; default: as chance has it"
     )
     max_servers: Degree | None = Field(None, description="most servers that it may span; default: as few as hold it")
+    partition: Text = Field("", description="only servers of this partition; default: the service's")
     cores: Annotated[Number, Field(ge=0)] = Field(0.0, description="CPU cores of the whole replica")
     memory: Size = Field(0.0, description="host memory of the whole replica")
 
@@ -229,6 +230,12 @@ class ServiceKeys(_Renamed):
     partition: Text = Field("", description="only servers of this partition")
     preemptible: bool = Field(True, description="whether the cluster's scheduler may stop its replicas")
 
+    def pools(self) -> Iterator[tuple[tuple[str, ...], ReplicaKeys]]:
+        """Yield what is said of replicas, and the keys below the service where it is."""
+        yield ("replica",), self.replica
+        if self.prefill is not None and self.prefill.replica is not None:
+            yield ("prefill", "replica"), self.prefill.replica
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceWork:
@@ -238,5 +245,9 @@ class ServiceWork:
 
 
 def service(name: str, value: Mapping[str, Any], context: Context) -> ServiceWork:
-    """Return what a workload with ``service`` means; raise pydantic errors placed at its keys."""
-    return ServiceWork(ServiceKeys.model_validate(value, context=Here(context, ("workload", name))))
+    """Return what a workload with ``service`` means; raise pydantic errors placed at its keys.
+
+    A key with nothing (null) is as if it were not there, so that an alternative can take back what others share.
+    """
+    given = {key: item for key, item in value.items() if item is not None}
+    return ServiceWork(ServiceKeys.model_validate(given, context=Here(context, ("workload", name))))
