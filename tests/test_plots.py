@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from simulator.experiment.results import Results
 from simulator.metrics.recorder import Record
-from simulator.report import plots, style
+from simulator.report import curves, plots, serviceplots, style
 from tests.synthetic import manifest, record, results
 
-NAMES = tuple(name for name in plots.FIGURES if name != "link_heatmap")
-"""All but that of links, which needs a table of its own: see test_linkplots."""
+NAMES = tuple(name for name in plots.FIGURES if name != "link_heatmap" and name not in serviceplots.FIGURES)
+"""All but those that need tables of their own: see test_linkplots and test_serviceplots."""
 ODD = {"$x$ & <script>alert(1)</script>": {}, "_hidden": {"order": "sjf"}, "a name " * 20: {"accelerators": 12}}
 
 
@@ -117,7 +117,7 @@ def test_a_long_series_is_averaged_over_equal_spans():
     axes = plots.queue(long).axes[0]
     window = long.windows("fifo")[0]
     x, y = axes.lines[0].get_data()
-    assert len(x) == plots.BINS + 1
+    assert len(x) == curves.BINS + 1
     assert float((y[:-1] * np.diff(x)).sum()) * 3600.0 == pytest.approx(window.integral("queued"), rel=1e-9)
     short = results(jobs=50)["fifo"]
     assert len(plots.queue(short).axes[0].lines[0].get_xdata()) == len(short.series) + 1

@@ -46,6 +46,34 @@ class Plots:
         """Where the mean job completion time goes: waiting, computing, network, restarts."""
         return self._draw("breakdown")
 
+    def ttft_cdf(self) -> Figure:
+        """Share of finished requests by time to first token, with the bounds of their classes."""
+        return self._of_services("ttft_cdf")
+
+    def tpot_cdf(self) -> Figure:
+        """Share of finished requests by time per output token after the first, with the bounds of their classes."""
+        return self._of_services("tpot_cdf")
+
+    def requests_waiting(self) -> Figure:
+        """Requests that wait for their first start, over time."""
+        return self._of_services("requests_waiting")
+
+    def requests_running(self) -> Figure:
+        """Requests that have started and not ended, over time."""
+        return self._of_services("requests_running")
+
+    def kv_cache(self) -> Figure:
+        """Share of the KV blocks of replicas that requests hold, over time."""
+        return self._of_services("kv_cache")
+
+    def request_outcomes(self) -> Figure:
+        """What became of requests: within bounds, late, rejected, given up, unfinished."""
+        return self._of_services("request_outcomes")
+
+    def request_phases(self) -> Figure:
+        """Where the mean latency of requests goes: queue, prefill, decode, and what else takes time."""
+        return self._of_services("request_phases")
+
     def link_heatmap(self, rows: int = 60) -> Figure:
         """Load over capacity of each link, over time; at most ``rows`` links, the busiest of each tier."""
         return report("linkplots").link_heatmap(self._results, rows)  # type: ignore[no-any-return]
@@ -53,6 +81,9 @@ class Plots:
     def link_map(self) -> Figure:
         """The network drawn, each link in the colour of its mean load; for small topologies."""
         return report("linkmap").link_map(self._results)  # type: ignore[no-any-return]
+
+    def _of_services(self, figure: str) -> Figure:
+        return getattr(report("serviceplots"), figure)(self._results)  # type: ignore[no-any-return]
 
     def _draw(self, figure: str) -> Figure:
         return getattr(report("plots"), figure)(self._results)  # type: ignore[no-any-return]

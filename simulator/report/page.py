@@ -6,9 +6,12 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from simulator.experiment.breakdown import OF_REQUESTS
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
+from simulator.metrics.measure import ratio
+from simulator.metrics.window import Window, number
 from simulator.report import text, verdict
 from simulator.report.text import Grid
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDEST = 5
 """Alternatives that fit side by side; with more of them they become the rows of the summary."""
+MOST_CLASSES = 20
+"""Classes of service that the page has a table for."""
 COLUMNS = 6
 """Measures that fit side by side; of more the summary is several tables, one below the other."""
 
@@ -46,6 +51,8 @@ def render(results: Results) -> str:
             grounds=text.difference_grid(results).foot if len(results) > 1 else (),
             figures=figures,
             runs=_runs(results),
+            services=services(results),
+            classes=classes(results),
             invariants=_invariants(results),
             asked=[measures.get(name) for name in asked],
             others=[measures.get(name) for name in measures.names() if name not in asked],
@@ -119,6 +126,63 @@ def _runs(results: Results) -> Grid:
         )
     heads = ("alternative", "cluster", "scheduler", "accelerators", "jobs measured, all runs", "simulated span, mean")
     return Grid(heads, tuple(tuple(text.Cell(cell) for cell in row) for row in rows))
+
+
+def services(results: Results) -> Grid | None:
+    """What each service ran on, and how full that was; None without services."""
+    rows = []
+    for alternative in results:
+        windows = list(results.windows(alternative).values())
+        for name in dict.fromkeys(name for window in windows for name in window.services):
+            rows.append(tuple(text.Cell(cell) for cell in (alternative, name, *_service(windows, name))))
+    heads = (
+        "alternative", "service", "accelerators a replica", "KV blocks a replica", "replicas, mean", "computing",
+        "requests", "finished", "rejected", "given up", "unfinished",
+    )  # fmt: skip
+    return Grid(heads, tuple(rows)) if rows else None
+
+
+def _service(windows: list[Window], name: str) -> list[str]:
+    facts = [window.services[name] for window in windows if name in window.services]
+    sizes = sorted({int(size) for fact in facts for size in fact.get("blocks") or () if size})
+    blocks = " or ".join(f"{size:,}" for size in sizes[:2]) + (" ..." if len(sizes) > 2 else "")
+    held, busy = (
+        sum(number(fact.get(key), 0.0) for fact in facts) for key in ("accelerator_seconds", "busy_accelerator_seconds")
+    )
+    each = number(facts[0].get("accelerators"))
+    replicas = ratio(held, each * sum(window.end for window in windows))
+    requests = [window.requests.where(window.requests["workload"] == name) for window in windows]
+    counts = [
+        sum(int(part[state].sum()) for part in requests) for state in ("finished", "rejected", "timeout", "unfinished")
+    ]
+    return [
+        f"{each:g}", f"{blocks} of {number(facts[0].get('block')):g} tokens" if blocks else "–",
+        scale([replicas], "count").text(replicas), scale([0.0], "ratio").text(ratio(busy, held)),
+        f"{sum(map(len, requests)):,}", *(f"{count:,}" for count in counts),
+    ]  # fmt: skip
+
+
+def classes(results: Results) -> Grid | None:
+    """How each class of service fared, by alternative; None when there are not several."""
+    kinds = {
+        str(kind) for name in results for window in results.windows(name).values() for kind in window.requests["class"]
+    }
+    if not 1 < len(kinds) <= MOST_CLASSES:
+        return None
+    frame = results.by("class", OF_REQUESTS)
+    shown = [name for name in OF_REQUESTS if frame[name].notna().any()]
+    scales = {name: measures.get(name).scale(frame[name]) for name in shown}
+    rows = [
+        tuple(
+            text.Cell(cell)
+            for cell in (
+                str(row["alternative"]), str(row["class"]), f"{row['requests']:,.0f}",
+                *(scales[name].text(row[name] * measures.get(name).si) for name in shown),
+            )
+        )
+        for _, row in frame.iterrows()
+    ]  # fmt: skip
+    return Grid(("alternative", "class", "requests", *shown), tuple(rows))
 
 
 def _invariants(results: Results) -> list[str]:

@@ -23,6 +23,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4
 PART_COLORS = {
     "waiting": "#a9b4bf", "computing": "#2f6f9f", "network": "#e69f00", "restarts": "#7b3f61",
     "capex": "#2f6f9f", "electricity": "#e69f00", "cloud": "#7fb3b0",
+    "queue": "#a9b4bf", "prefill": "#e69f00", "KV transfer": "#7fb3b0", "preempted": "#7b3f61", "decode": "#2f6f9f",
+    "within bounds": "#009e73", "finished": "#2f6f9f", "late": "#e69f00", "rejected": "#d55e00", "given up": "#7b3f61",
+    "unfinished": "#a9b4bf",
 }  # fmt: skip
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 WIDTH = 5.8

@@ -154,10 +154,12 @@ def _footnotes(results: Results, names: Sequence[str]) -> list[str]:
     lines = _grounds({name: results.estimate(results.alternatives[0], name).basis for name in names})
     if any(0 < len(verdict.best(results, name)) < len(results) for name in names):
         lines.append(f"{STAR} the best, and whatever the runs do not tell apart from it.")
-    counts = verdict.completions(results)
-    if counts:
-        told = ", ".join(f"{clean(name)} {done:,} of {jobs:,}" for name, (done, jobs) in counts.items())
-        lines.append(f"completed jobs: {told}. What did not complete counts in no jct and slowdown.")
+    for subject, done, where in (("jobs", "completed", "jct and slowdown"), ("requests", "finished", "latency")):
+        counts = verdict.completions(results, subject)
+        told = ", ".join(f"{clean(name)} {ended:,} of {count:,}" for name, (ended, count) in counts.items())
+        if counts:
+            what = "complete" if subject == "jobs" else "finish"
+            lines.append(f"{done} {subject}: {told}. What did not {what} counts in no {where}.")
     return lines
 
 

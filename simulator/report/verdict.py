@@ -11,7 +11,9 @@ from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
 from simulator.metrics.measure import Measure, ratio
+from simulator.metrics.requests import LATENCIES
 from simulator.metrics.window import Window
+from simulator.report import servicewords
 
 PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts"}
 """Columns that a completed job's JCT is the sum of, and what a sentence calls them."""
@@ -70,7 +72,7 @@ def sentences(results: Results) -> list[str]:
     winner = ranking[0]
     return [
         *_headline(results, lead, ranking),
-        *_flattered(results, winner),
+        *_flattered(results, winner, lead),
         *_elsewhere(
             results, lead, winner, results.alternatives[0] if winner != results.alternatives[0] else ranking[1]
         ),
@@ -78,10 +80,14 @@ def sentences(results: Results) -> list[str]:
 
 
 def limits(results: Results) -> list[str]:
-    """What holds back the jobs of the best alternative (or the only one), from where their time went."""
+    """What holds back the requests and jobs of the best alternative (or the only one), from where their time went."""
     lead = _lead(results)
     name = _ranking(results, lead)[0] if lead else results.alternatives[0]
     windows = list(results.windows(name).values())
+    return [*servicewords.limits(name, windows), *_of_jobs(name, windows)]
+
+
+def _of_jobs(name: str, windows: list[Window]) -> list[str]:
     shares = breakdown(windows)
     if not shares:
         return []
@@ -90,14 +96,14 @@ def limits(results: Results) -> list[str]:
     return [f"Where the mean JCT of {name} goes: {told}.", *_diagnosis(shares, _held_while_queueing(windows), why)]
 
 
-def completions(results: Results) -> dict[str, tuple[int, int]]:
-    """Jobs that completed and jobs in all, by alternative; empty when the same share completed everywhere."""
-    counts = {
-        name: (sum(int(each.jobs["completed"].sum()) for each in windows), sum(len(each.jobs) for each in windows))
-        for name in results
-        for windows in [list(results.windows(name).values())]
-    }
-    shares = {ratio(done, jobs) for done, jobs in counts.values() if jobs}
+def completions(results: Results, subject: str = "jobs") -> dict[str, tuple[int, int]]:
+    """Jobs (or requests) that completed and all of them, by alternative; empty when the same share did everywhere."""
+    state = "completed" if subject == "jobs" else "finished"
+    counts = {}
+    for name in results:
+        rows = [window.jobs if subject == "jobs" else window.requests for window in results.windows(name).values()]
+        counts[name] = (sum(int(each[state].sum()) for each in rows), sum(map(len, rows)))
+    shares = {ratio(done, count) for done, count in counts.values() if count}
     return counts if len(shares) > 1 else {}
 
 
@@ -168,20 +174,22 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
     return said
 
 
-def _flattered(results: Results, winner: str) -> list[str]:
-    """Say it when the winner completed fewer of its jobs than another, whose hard jobs count."""
-    counts = completions(results)
+def _flattered(results: Results, winner: str, lead: Measure) -> list[str]:
+    """Say it when the winner completed fewer of its jobs or requests than another, whose hard ones count."""
+    subject = "requests" if lead.name.partition(".")[0] in LATENCIES else "jobs"
+    counts = completions(results, subject)
     if not counts:
         return []
     share = {name: ratio(done, jobs) for name, (done, jobs) in counts.items()}
     fullest = max(share, key=lambda name: share[name])
     if share[fullest] - share[winner] < UNEVEN:
         return []
-    done, jobs = counts[winner]
+    done, count = counts[winner]
     others, among = counts[fullest]
+    noun = "latency" if subject == "requests" else "completion time"
     return [
-        f"But {winner} completed only {done:,} of its {jobs:,} jobs, {fullest} {others:,} of {among:,}: what never "
-        f"completes counts in no completion time, so the comparison flatters {winner}."
+        f"But {winner} completed only {done:,} of its {count:,} {subject}, {fullest} {others:,} of {among:,}: what "
+        f"never completes counts in no {noun}, so the comparison flatters {winner}."
     ]
 
 
