@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator.core.errors import InputError
-from simulator.workload.requestformats import guess_request_format, read_requests, write_requests
+from simulator.testing import check_request_format
+from simulator.workload.requestformats import guess_request_format, read_requests, request_formats, write_requests
 from simulator.workload.requesthashes import prefix_reuse
 from simulator.workload.trace import SetAside
 
@@ -268,3 +269,25 @@ def test_unknown_formats_options_and_writers_are_told(tmp_path: Path) -> None:
         read_requests(path, "mooncake", blok=16)
     with pytest.raises(InputError, match=r"request format 'mooncake' can only be read. Known: requests."):
         write_requests(read_requests(path, "requests"), tmp_path / "new", "mooncake")
+
+
+CONTRACT = {
+    "azure-llm": (AZURE, 3, "log.csv"),
+    "burstgpt": (BURST, 3, "log.csv"),
+    "mooncake": (MOONCAKE, 3, "log.jsonl"),
+    "bailian": (BAILIAN, 5, "log.jsonl"),
+    "requests": (FULL, 2, "log.csv"),
+}
+"""A small file of each format, and its rows; ServeGen's files describe clients and have no rows."""
+
+
+@pytest.mark.parametrize("name", [name for name in request_formats.names() if name != "servegen"])
+def test_every_reader_keeps_the_contract(name: str) -> None:
+    text, rows, file = CONTRACT[name]
+    check_request_format(name, text, rows, file)
+
+
+def test_formats_are_told_apart(tmp_path: Path) -> None:
+    for name, (text, _, file) in CONTRACT.items():
+        assert guess_request_format(write(tmp_path, text, file)) == name
+    assert guess_request_format(write(tmp_path, "who,what\n1,2\n")) is None

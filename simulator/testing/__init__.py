@@ -2,8 +2,8 @@
 
 Call ``check_scheduler(policy)``, or ``check_placer``, ``check_order``, ``check_backfill``, ``check_autoscaler``,
 ``check_interference``, ``check_generator``, ``check_format``; for services ``check_router``, ``check_batching``,
-``check_lineup``, ``check_replica_scaler``, ``check_request_generator``, ``check_request_format``; or subclass a contract
-and let pytest run one test for each promise::
+``check_lineup``, ``check_replica_scaler``, ``check_request_generator``, ``check_request_format``; or subclass a
+contract and let pytest run one test for each promise::
 
     from simulator.testing import SchedulerContract
 
