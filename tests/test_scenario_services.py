@@ -32,13 +32,14 @@ from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
 from simulator.workload.requests import Request
 
-GOOD = """\
+TOPOLOGY = "{build: single-switch, nodes: 2, node: dgx-h100, link: infiniband-ndr}"
+GOOD = f"""\
 name: x
-topology: {build: servers, nodes: 2, node: dgx-h100}
+topology: {TOPOLOGY}
 workload:
   chat:
     service: llama-3.1-8b
-    requests: [{at: 1 s, input: 100, output: 20}]
+    requests: [{{at: 1 s, input: 100, output: 20}}]
 """
 LOG = """\
 TIMESTAMP,ContextTokens,GeneratedTokens
@@ -352,7 +353,7 @@ def test_types_are_named_only_where_others_are_there_too() -> None:
     groups = (("a", 2, 8, "h100-sxm"), ("b", 2, 8, "a100-sxm-80"), ("c", 1, 1, "t4"))
     rows = ", ".join(f"{{name: {n}, count: {c}, accelerators: {g}, accelerator: {kind}}}" for n, c, g, kind in groups)
     mixed = f"{{build: fleet, groups: [{rows}]}}"
-    source = text().replace("{build: servers, nodes: 2, node: dgx-h100}", mixed)
+    source = text().replace(TOPOLOGY, mixed)
     (service,) = planned(source).services
     assert service.spec.replicas.types == ("h100-sxm", "a100-sxm-80")
     assert [note[:49] for note in service.notes] == ["Service chat: no replica runs on t4: meta/llama-3"]
@@ -631,7 +632,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_a_cluster_that_does_not_say_what_it_has_needs_times_and_blocks(tmp_path: Path) -> None:
     (tmp_path / "times.csv").write_text(TABLE)
-    source = text().replace("{build: servers, nodes: 2, node: dgx-h100}", "{build: pool, accelerators: 8}")
+    source = text().replace(TOPOLOGY, "{build: pool, accelerators: 8}")
     with pytest.raises(InputError, match="accelerators of no known type: nobody can tell how long a model takes there"):
         planned(source)
     with pytest.raises(InputError, match=r"replica.accelerator: .* 'h100-sxm'\n.*\n.*\n *its servers do not say"):
@@ -650,6 +651,16 @@ def test_blocks_that_do_not_fill_those_of_hashes_are_told(tmp_path: Path) -> Non
         planned(str(tmp_path / "s.yaml"), "workload.chat.engine.block=48")
     said = "hashes name blocks of 512 tokens, which is no multiple of the engine's block of 48"
     assert f"workload.chat.requests: {said}" in str(caught.value)
+
+
+def test_keys_and_values_need_a_way() -> None:
+    source = text(prefill="{replicas: 2}")
+    assert planned(source).services[0].prefill is not None
+    apart = source.replace(TOPOLOGY, "{build: servers, nodes: 2, node: dgx-h100}")
+    with pytest.raises(InputError, match=r"workload.chat.prefill: keys and values cannot travel .* has no network\n"):
+        planned(apart)
+    alone = source.replace(TOPOLOGY, "{build: servers, nodes: 1, node: dgx-h100}")
+    assert set(sim.run(alone).requests["state"]) == {"FINISHED"}
 
 
 def test_partitions_of_services_are_checked() -> None:

@@ -76,6 +76,8 @@ def service_of(
     prefill = None
     if keys.prefill is not None:
         own = keys.prefill.replica is not None
+        with scenario.at(*path, "prefill"):
+            _check_network(topology)
         with scenario.at(*path, *(("prefill", "replica") if own else ("replica",))):
             prefill = _prefill(setting, keys.prefill, topology)
     spec = _spec(name, keys, setting, log, decode, prefill)
@@ -164,6 +166,14 @@ def _advance(keys: SpeculativeKeys) -> float:
 
 def _slo(keys: SloKeys) -> Slo:
     return Slo(**{key: value for key, value in keys.model_dump().items() if value is not None})
+
+
+def _check_network(topology: Topology) -> None:
+    """Raise ``InputError`` where keys and values could not get from one server to another."""
+    if len(topology.servers) > 1 and not topology.has_network:
+        hint = "take one with a network, as {build: single-switch, nodes: 2, node: dgx-h100, link: infiniband-ndr}"
+        text = "keys and values cannot travel from where prompts are computed: the topology has no network"
+        raise InputError(Problem(text, hint=hint))
 
 
 def _check_names(scenario: Scenario, name: str, keys: ServiceKeys, block: int) -> None:
