@@ -221,6 +221,20 @@ def _frameworks() -> Rows:
     )
 
 
+def _engines() -> Rows:
+    return _records(
+        "engine",
+        {
+            "product": lambda r: r.engine,
+            "release": lambda r: r.release,
+            "step": lambda r: _quantity(r.step, "time"),
+            "sequence": lambda r: _quantity(r.sequence, "time"),
+            "batching": lambda r: r.batching,
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
 def _prices() -> Rows:
     return _records(
         "price",
@@ -278,8 +292,9 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "algorithms": (_algorithms, "how collectives run:  network: {collectives: NAME}"),
     "routing": (_routing, "how messages find their way:  network: {routing: NAME}"),
     "switches": (_switches, "switches of the catalog"),
-    "models": (_models, "models that are trained:  simulator train-step NAME, or model: NAME of a job"),
+    "models": (_models, "models to train or serve:  simulator train-step NAME, service: NAME"),
     "frameworks": (_frameworks, "what runs the training:  framework: NAME of a job"),
+    "engines": (_engines, "what serves a model:  engine: NAME of a service"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
     "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
@@ -295,6 +310,7 @@ HARDWARE = {
     "switches": "switch",
     "models": "model",
     "frameworks": "framework",
+    "engines": "engine",
     "prices": "price",
 }
 """The lists that show records of the catalog, and the kind of record."""
