@@ -80,10 +80,10 @@ class Rank:
         """Take a request that decodes from now on; its blocks were reserved."""
         self.landed[request] = None
 
-    def reserve(self, request: Request) -> bool:
-        """Reserve blocks for a request that will land here, if they can be had now."""
+    def reserve(self, request: Request, grown: int) -> bool:
+        """Reserve blocks for a request that will land here, if they can be had beside ``grown`` that sequences took."""
         need = self._blocks(self._lasting(request) if self._whole else request.prompt)
-        if need > self.pool.available:
+        if need > self.pool.available - grown:
             return False
         self.pool.take(need, self._now())
         request.blocks = need
@@ -113,6 +113,12 @@ class Rank:
                 del self._prompts[request]
                 self.pending -= request.prompt - request.computed
         self._give_back(request, held)
+
+    def dismiss(self) -> None:
+        """Take those out of the batch whose clients have given up."""
+        for request in self.leaving:
+            self.release(request)
+        self.leaving.clear()
 
     def park(self, request: Request) -> Parked:
         """Take a request out of the batch, whose keys and values stay until ``unpark``."""
@@ -145,9 +151,6 @@ class Rank:
         """Put the next iteration together: ``chunks``, ``decodes``, ``extra``."""
         self.chunks.clear()
         self.extra, self.evicted = 0.0, False
-        for request in tuple(self.leaving):
-            self.release(request)
-        self.leaving.clear()
         if self.landed:
             self._let_land()
         if self.batching.mixed:
@@ -251,6 +254,8 @@ class Rank:
 
     def _schedule(self, request: Request, new: int) -> None:
         self.chunks.append((request, new))
+        if self._charge is not None:
+            self._charge(request, new, 0)
         if self.pool.caching and request.hashes:
             self._register(request, request.computed + new)
 
@@ -346,8 +351,6 @@ class Rank:
         for request, new in self.chunks:
             request.computed += new
             self.pending -= new
-            if self._charge is not None:
-                self._charge(request, new, 0)
             if request.computed >= request.prompt:
                 del self._prompts[request]
                 request.generated += 1
