@@ -6,6 +6,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
+
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
@@ -140,9 +142,7 @@ class Simulation:
         self._placer = placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
-        self._services = Services(
-            services, self, self.router, until, lambda name: stream(seed, name, replication), contention
-        )
+        self._services = Services(services, self, contention)
         self._take_pool(pool)
 
     def _take_pool(self, pool: NodePool | None) -> None:
@@ -153,7 +153,7 @@ class Simulation:
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
-        self._policy.reset(stream(self._seed, "scheduler", self._replication))
+        self._policy.reset(self.stream("scheduler"))
         self._introduce_placer()
         self.links.plan(*self._changes)
         self._windows.plan(*self._planned)
@@ -169,7 +169,7 @@ class Simulation:
         """Find what the placement policy has beside ``place``, and begin a run with it."""
         reset = getattr(self._placer, "reset", None)
         if callable(reset):
-            reset(stream(self._seed, "placement", self._replication))
+            reset(self.stream("placement"))
         self.gangs.device = getattr(self._placer, "device", None)
         self._actions.came = getattr(self._placer, "on_submit", None)
         self._actions.placed = getattr(self._placer, "on_start", None)
@@ -284,6 +284,10 @@ class Simulation:
         return self._slots.members(job)
 
     # -- the rest -----------------------------------------------------------------------------------------------
+
+    def stream(self, name: str) -> np.random.Generator:
+        """The random numbers of this run that go by a name."""
+        return stream(self._seed, name, self._replication)
 
     def note_event(self, event: str, subject: str, amount: float) -> None:
         """Write a row of the events table."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.runtime.router import Router
 from simulator.runtime.serving.log import ServingLog
 from simulator.runtime.serving.service import Service
 from simulator.runtime.serving.spec import ServiceSpec
@@ -21,26 +20,19 @@ if TYPE_CHECKING:
 class Services:
     """The services of one run; with none of them, nothing at all."""
 
-    def __init__(
-        self,
-        specs: Sequence[ServiceSpec],
-        simulation: Simulation,
-        router: Router,
-        until: float,
-        rng: Callable[[str], np.random.Generator],
-        contention: bool = True,
-    ) -> None:
+    def __init__(self, specs: Sequence[ServiceSpec], simulation: Simulation, contention: bool = True) -> None:
         self._log = ServingLog()
         self._wires: Wires | None = None
         self._services: list[Service] = []
         self.idle_seconds = 0.0
         """Accelerator-seconds that replicas held without computing, once the run is over."""
         if specs:
-            self._wires = Wires(
-                simulation.clock, simulation.topology, simulation.fabric, simulation.crowd, router,
+            self._wires = wires = Wires(
+                simulation.clock, simulation.topology, simulation.fabric, simulation.crowd, simulation.router,
                 simulation.journal.recorder.flows, alone=not contention,
             )  # fmt: skip
-            self._services = [Service(spec, simulation, self._wires, self._log, until, rng) for spec in specs]
+            until, draw = simulation.until, simulation.stream
+            self._services = [Service(spec, simulation, wires, self._log, until, draw) for spec in specs]
 
     def begin(self) -> None:
         """Ask for replicas, and wait for requests."""
