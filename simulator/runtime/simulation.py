@@ -138,8 +138,7 @@ class Simulation:
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
         self._windows = Windows(self.clock, self.nodes, self.view.running, self._actions.stop, self._note_server)
         self._admission.kept = kept
-        self._planned = (maintenance, bookings)
-        self._placer = placer
+        self._planned, self._placer = (maintenance, bookings), placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
         self._services = Services(services, self, contention)
