@@ -364,9 +364,19 @@ def test_types_are_named_only_where_others_are_there_too() -> None:
     assert both.notes == []
 
 
+def test_replicas_over_a_network_that_is_not_known_are_told() -> None:
+    source = text(replica="{tp: 8, pp: 2}")
+    assert planned(source).services[0].notes == []
+    (apart,) = planned(source.replace(TOPOLOGY, "{build: servers, nodes: 2, node: dgx-h100}")).services
+    said = "its replicas span servers whose network is not known: 400 Gb/s for each accelerator is taken"
+    assert apart.notes == [f"Service chat: {said}."]
+
+
 def test_more_replicas_than_there_is_room_for_are_told() -> None:
-    said = "Service chat: 40 replicas of 2 accelerators are wanted, and the cluster holds 8 while nothing else runs; "
-    assert made(replicas="40", replica="{tp: 2}").notes == [said + "the others wait."]
+    said = (
+        "Service chat: 40 replicas of 2 accelerators are wanted, and the cluster has room for 8 while nothing else runs"
+    )
+    assert made(replicas="40", replica="{tp: 2}").notes == [said + "; the others wait."]
     assert made(replicas="8", replica="{tp: 2}").notes == []
     assert len(made(replicas="{kind: hpa, min: 9}", replica="{tp: 2}").notes) == 1
 
@@ -791,15 +801,17 @@ def test_code_beside_the_scenario_runs_when_it_may(tmp_path: Path) -> None:
 
 def test_axes_of_a_comparison_reach_services() -> None:
     source = BUSY + (
-        "compare:\n  router: {turns: {workload.chat.router: round-robin}, least: {workload.chat.router: least-kv}}\n"
+        "compare:\n  workload.chat.router: [round-robin, least-kv]\n"
         "  width: {one: {workload.chat.replica.tp: 1}, two: {workload.chat.replica.tp: 2}}\n"
     )
     results = sim.run(source)
     requests = results.requests.set_index("alternative")
-    assert list(dict.fromkeys(requests.index)) == ["turns/one", "turns/two", "least/one", "least/two"]
+    assert list(dict.fromkeys(requests.index)) == [
+        "round-robin/one", "round-robin/two", "least-kv/one", "least-kv/two",
+    ]  # fmt: skip
     arrivals = {name: sorted(requests.loc[name, "arrival"]) for name in dict.fromkeys(requests.index)}
-    assert all(each == arrivals["turns/one"] for each in arrivals.values())
-    assert requests.loc["turns/two", "tpot"].mean() < requests.loc["turns/one", "tpot"].mean()
+    assert all(each == arrivals["round-robin/one"] for each in arrivals.values())
+    assert requests.loc["round-robin/two", "tpot"].mean() < requests.loc["round-robin/one", "tpot"].mean()
 
 
 # -- runs -------------------------------------------------------------------------------------------------------------

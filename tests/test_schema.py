@@ -310,7 +310,7 @@ LINES = {
         "compare: {designs: {a: 3}}",
         "<text>:5:24 compare.designs.a: the alternative 'a' is not a mapping of overrides\n"
         "    compare: {designs: {a: 3}}\n                           ^\n"
-        f"    an axis is a section ({', '.join(REPLACED)}), or holds {{key.path: value}} sets",
+        f"    an axis is a section ({', '.join(REPLACED)}), a key path, or holds {{key.path: value}} sets",
     ),
     "name of an alternative": (
         "compare: {scheduler: {a/b: fifo}}",
@@ -349,7 +349,8 @@ def test_wrong_lines(name: str) -> None:
 WORK = {
     "no kind": (
         "{}",
-        "workload.w: a workload has exactly one of trace, generate, jobs, transfers, service; this one has neither of them",
+        "workload.w: a workload has exactly one of trace, generate, jobs, transfers, service; this one has neither of "
+        "them",
     ),
     "no kind, nearly": ("{trac: x.csv}", "this one has neither of them"),
     "two kinds": (
@@ -805,6 +806,35 @@ def test_the_reference_names_every_key() -> None:
     documented = re.findall(r"`([a-z_0-9]+)`", text) + re.findall(r"[{ ]([a-z_]+)[,}]", text)
     missing = [f"{model.__name__}.{key}" for model in MODELS for key in keys(model) if key not in documented]
     assert missing == []
+
+
+def test_an_axis_may_be_a_key_path() -> None:
+    made = Scenario.load(
+        GOOD + "compare:\n  workload.batch.jobs.0.accelerators: [8, 1e1]\n"
+        "  topology: {small: {build: fat-tree, k: 4, link: infiniband-ndr}, none: {build: pool, accelerators: 16}}\n"
+        "  scheduler.preempt: [true, false]\n  run.restart: {short: 1 s, long: 1 min}\nscheduler: {order: las}\n"
+    ).alternatives()
+    assert len(made) == 16
+    assert list(made)[:2] == [f"accelerators 8/small/preempt true/{each}" for each in ("short", "long")]
+    last = made["1e1/none/preempt false/long"]
+    work = last.workload["batch"]
+    assert isinstance(work, JobsWork)
+    assert (work.jobs[0].accelerators, last.run.restart) == (10.0, 60.0)
+    assert last.keys.scheduler.arguments["preempt"] is False
+
+
+@pytest.mark.parametrize(
+    ("axis", "told"),
+    [
+        ("workload.batch.jobs.0.accelerators: [1, 1]", "the alternative 'accelerators 1' is repeated"),
+        ("workload.batch.jobs.0.accelerators: 3", "3 is not a mapping of alternatives"),
+        ("workload.batch.jobs.0.accelerators: [-1, 3]", "jobs.0.accelerators: -1 accelerators are not allowed"),
+        ("workload.batsh.limit: [1, 2]", "'workload.batsh.limit' cannot be set: workload has no 'batsh'"),
+        ("workload..limit: [1, 2]", "'workload..limit' is not a key path"),
+    ],
+)
+def test_wrong_axes_that_are_key_paths(axis: str, told: str) -> None:
+    assert told in complaint(f"compare: {{{axis}}}")
 
 
 def test_the_json_schema_knows_schedulers_put_together() -> None:

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from simulator.core.errors import InputError, Problem
 from simulator.scenario.composition import composed
 from simulator.scenario.nodes import Node
-from simulator.scenario.overrides import apply, path_of
+from simulator.scenario.overrides import apply, is_path, label, path_of
 from simulator.scenario.plugins import Context
 from simulator.scenario.schema import ScenarioKeys
 from simulator.scenario.validation import problems_of
 
 REPLACED = ("topology", "workload", "scheduler", "placement", "network", "autoscaler", "cost", "interference")
-"""Sections that an axis of ``compare:`` of the same name replaces; any other axis holds sets of overrides."""
+"""Sections that an axis of ``compare:`` of the same name replaces. An axis called as a key path replaces what stands
+there; any other axis holds sets of overrides."""
 MAX_ALTERNATIVES = 10_000
 _NEEDED = ("topology", "workload")
 
@@ -60,12 +61,13 @@ def _axes(root: Node) -> dict[str, list[str]]:
     compare = root.child("compare")
     if compare is None or not isinstance(compare.value, dict):
         return {}
-    return {axis: _axis_names(node) for axis, node in compare.value.items() if _axis_names(node)}
+    return {axis: names for axis, node in compare.value.items() if (names := _axis_names(axis, node))}
 
 
-def _axis_names(node: Node) -> list[str]:
+def _axis_names(axis: str, node: Node) -> list[str]:
     if isinstance(node.value, tuple):
-        return [item.value for item in node.value if isinstance(item.value, str)]
+        wanted = str | int | float if is_path(axis) else str
+        return [label(axis, item.value) for item in node.value if isinstance(item.value, wanted)]
     return list(node.value) if isinstance(node.value, dict) else []
 
 
@@ -86,11 +88,13 @@ def chosen(root: Node, choice: Mapping[str, str]) -> Node:
         value = _alternative(root, axis, name)
         if axis in REPLACED:
             root = replace(root, value={**root.value, axis: replace(value, key=value.key)})
+        elif is_path(axis) and all(axis.split(".")):
+            root = apply(root, [(path_of(axis), value)])
         elif isinstance(value.value, dict):
             root = apply(root, [(path_of(key), item) for key, item in value.value.items()])
         else:
             text = f"the alternative {name!r} is not a mapping of overrides"
-            hint = f"an axis is a section ({', '.join(REPLACED)}), or holds {{key.path: value}} sets"
+            hint = f"an axis is a section ({', '.join(REPLACED)}), a key path, or holds {{key.path: value}} sets"
             raise InputError(root.problem(("compare", axis, name), text, hint))
     return root
 
@@ -104,7 +108,7 @@ def _alternative(root: Node, axis: str, name: str) -> Node:
         assert found is not None
         return found
     items: tuple[Node, ...] = node.value
-    return replace(next(item for item in items if item.value == name), key=node.key)
+    return replace(next(item for item in items if label(axis, item.value) == name), key=node.key)
 
 
 def without_comparison(root: Node) -> Node:

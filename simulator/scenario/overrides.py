@@ -38,6 +38,16 @@ def path_of(key: str) -> Path:
     return parts
 
 
+def is_path(axis: str) -> bool:
+    """Whether an axis of a comparison is a key path, whose alternatives are values of that key."""
+    return "." in axis
+
+
+def label(axis: str, value: Any) -> str:
+    """Name of the alternative that is ``value`` in a list: itself, or ``tp 4`` for a number at ``a.tp``."""
+    return value if isinstance(value, str) else f"{axis.rpartition('.')[2]} {str(value).lower()}"
+
+
 def apply(root: Node, changes: Iterable[tuple[Path, Node]], problems: list[Problem] | None = None) -> Node:
     """Return ``root`` with all changes; a value of nothing (null) takes a section back to its default.
 

@@ -24,6 +24,8 @@ from simulator.runtime.serving.spec import Engine, ReplicaPool
 from simulator.scenario.serviceparts import Scaling
 from simulator.scenario.services import ReplicaKeys, ServiceKeys, SpeculativeKeys
 
+_UNKNOWN = "accelerators of no known type"
+
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
@@ -115,10 +117,9 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         minimum=scaling.minimum,
         **bounds,
     )
-    notes = (
-        f"no replica runs on {kind or 'servers without a type'}: {error.problems[0].text}"
-        for kind, error in unfit.items()
-    )
+    notes = [f"no replica runs on {kind or _UNKNOWN}: {error.problems[0].text}" for kind, error in unfit.items()]
+    if spread > 1 and setting.keys.iteration_time is None and _link(topology) is None:
+        notes.append("its replicas span servers whose network is not known: 400 Gb/s for each accelerator is taken")
     return Replicas(pool, shape, engines, fits, most, tuple(notes))
 
 
@@ -248,9 +249,7 @@ def _engine(
     accelerator = _known(kind)
     if accelerator is None:
         if timing is None or blocks is None:
-            name = (
-                f"accelerators {kind!r}, which the catalog does not have" if kind else "accelerators of no known type"
-            )
+            name = f"accelerators {kind!r}, which the catalog does not have" if kind else _UNKNOWN
             hint = "name the accelerator of its servers, or give iteration_time, and blocks of the engine"
             raise InputError(
                 Problem(f"the cluster has {name}: nobody can tell how long a model takes there", hint=hint)

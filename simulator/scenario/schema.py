@@ -15,6 +15,7 @@ from simulator.core.units import parse
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.network import NetworkKeys
+from simulator.scenario.overrides import is_path, label
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
 from simulator.scenario.serverkeys import BookingKeys, Servers, WindowKeys
@@ -260,11 +261,15 @@ def _alternatives(value: Any) -> dict[str, dict[str, Any]]:
 
 
 def _axis(axis: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value) and axis in SECTIONS:
-        twice = next((item for index, item in enumerate(value) if item in value[:index]), None)
+    if is_path(axis) and not all(axis.split(".")):
+        raise complaint(f"{axis!r} is not a key path", "write for example topology.link", at_key=True)
+    plain = str if axis in SECTIONS else str | int | float if is_path(axis) else None
+    if isinstance(value, list) and plain is not None and all(isinstance(item, plain) for item in value):
+        names = [label(axis, item) for item in value]
+        twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
         if twice is not None:
             raise complaint(f"the alternative {twice!r} is repeated", f"write {axis}: {{NAME: ..., NAME: ...}}")
-        value = {item: item for item in value}
+        value = dict(zip(names, value, strict=True))
     if value in ({}, []):
         raise complaint("there is not a single alternative", f"write {axis}: {{NAME: ..., NAME: ...}}")
     if not isinstance(value, Mapping):

@@ -201,7 +201,6 @@ def _crowded(made: Replicas) -> Iterator[str]:
     pool = made.pool
     wanted = pool.maximum if pool.minimum == 0 and pool.scaler.interval == 0 else pool.minimum
     if made.most < wanted < 1_000_000:
-        yield (
-            f"{wanted:,} replicas of {pool.accelerators:,} accelerators are wanted, and the cluster holds "
-            f"{made.most:,} while nothing else runs; the others wait"
-        )
+        each = "one accelerator" if pool.accelerators == 1 else f"{pool.accelerators:,} accelerators"
+        room = f"the cluster has room for {made.most:,} while nothing else runs"
+        yield f"{wanted:,} replicas of {each} are wanted, and {room}; the others wait"
