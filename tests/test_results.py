@@ -17,7 +17,7 @@ from simulator.core.errors import InputError
 from simulator.experiment import estimates, store
 from simulator.experiment.results import DIFFERENCE, Results
 from simulator.metrics import measures
-from simulator.metrics.recorder import DECLARED, TABLES, Record
+from simulator.metrics.recorder import DECLARED, ON_REQUEST, TABLES, Record
 from simulator.metrics.statistics import Interval, paired, replicated
 from tests.synthetic import manifest, record, results
 
@@ -34,8 +34,8 @@ def single() -> Results:
     return results(jobs=1500)
 
 
-WRITTEN = set(store.FILES) - {"links.csv"}
-"""Files of results whose links were not recorded."""
+WRITTEN = set(store.FILES) - {f"{name}.csv" for name in ON_REQUEST}
+"""Files of results without loads of links and without services."""
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _SPLIT = re.compile(r"(<=|>=|==|!=|<|>)")
 _FACTOR = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*\*\s*(.*)", re.DOTALL)
+_RATE = re.compile(r"\s*(requests?|req|tokens?|tok)?/s$")
 _ENTERED = {"token energy": "energy"}
 _FORM = "write for example 'las.jct.p50 <= fifo.jct.p50' or 'fifo.wait.mean <= 2 h'"
 
@@ -123,7 +124,7 @@ def _measure(name: str, expression: str) -> Measure:
 def _number(text: str, measured: Measure, expression: str) -> float:
     try:
         if measured.dimension in ("count", "factor", "request rate", "token rate"):
-            return float(text.removesuffix(measured.unit).replace("_", ""))
+            return float(_RATE.sub("", text).replace("_", ""))
         return quantity(text, _ENTERED.get(measured.dimension, measured.dimension)) / measured.si
     except UnitError as error:
         raise _wrong(expression, f"does not fit {measured.name}: {error}", _FORM) from None

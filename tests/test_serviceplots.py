@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulator.experiment.results import Results
+from simulator.metrics.recorder import Record
+from simulator.report import page, plots, serviceplots, servicewords, style, text, verdict
+from tests.synthetic import manifest, results, table
+from tests.synthetic_serving import NEVER, replica_job, request, service_record, service_results
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def shown() -> Results:
+    return service_results(plain={"load": 0.8}, fast={"load": 0.8, "speed": 2.0})
+
+
+def curve(figure, line=0):
+    return (np.asarray(part) for part in figure.axes[0].lines[line].get_data())
+
+
+def three() -> Results:
+    """Two requests one after the other on a replica that goes at 8 s, and one that is never started."""
+    rows = [
+        request("a", 0.0, 1.0, 2.0, 4.0, 3, slo_ttft=2.5, **{"class": "fast"}),
+        request("b", 1.0, 4.0, 5.0, 8.0, 3, slo_ttft=2.5, **{"class": "fast"}),
+        request("c", 2.0, NEVER, NEVER, 6.0, 3, state="TIMEOUT", ttft=NEVER, queue=4.0, **{"class": "slow"}),
+    ]
+    iterations = [
+        (1.0, "chat", 0, 1, 1.0, 0.0, 0, 60, 0, 0.0, 1, 0, 40),
+        (2.0, "chat", 0, 2, 1.0, 0.0, 1, 0, 0, 0.0, 2, 0, 50),
+    ]
+    tables = {"requests": table("requests", rows), "iterations": table("iterations", iterations)}
+    tables["jobs"] = table("jobs", [replica_job(0, 1.0, 8.0, 10.0)])
+    service = {"accelerators": 2.0, "block": 16, "blocks": [100], "accelerator_seconds": 14.0}
+    return Results({("a", 0): Record(tables, {"end": 10.0, "services": {"chat": service}})}, manifest())
+
+
+@pytest.mark.parametrize("name", serviceplots.FIGURES)
+def test_a_figure_is_drawn_the_same_every_time(shown, name):
+    first = style.svg(serviceplots.FIGURES[name].draw(shown))
+    assert first == style.svg(serviceplots.FIGURES[name].draw(shown))
+    assert serviceplots.FIGURES[name].title in first
+    assert style.svg(getattr(shown.plot, name)()) == first
+
+
+def test_runs_without_services_have_no_such_figures():
+    bare = results(jobs=20)
+    assert [name for name in plots.draw_all(bare) if name in serviceplots.FIGURES] == []
+    assert page.services(bare) is None
+    assert page.classes(bare) is None
+    for plot in serviceplots.FIGURES.values():
+        plot.draw(bare)
+
+
+def test_more_alternatives_than_fit_are_cut_and_said():
+    many = service_results(**{f"design {i}": {"requests": 20} for i in range(style.SHOWN + 3)})
+    for name, plot in serviceplots.FIGURES.items():
+        assert f"first {style.SHOWN} of {style.SHOWN + 3} alternatives" in style.svg(plot.draw(many)), name
+
+
+def test_bounds_stand_where_they_are_with_the_names_of_their_classes(shown):
+    figure = serviceplots.ttft_cdf(shown)
+    dashed = [line for line in figure.axes[0].lines if len(set(line.get_xdata())) == 1]
+    assert [line.get_xdata()[0] for line in dashed] == [1.0]
+    assert "bound interactive" in style.svg(figure)
+    figure = serviceplots.tpot_cdf(shown)
+    assert 50.0 in [line.get_xdata()[0] for line in figure.axes[0].lines]
+    assert figure.axes[0].get_xlabel() == "Time per output token (ms)"
+
+
+def test_requests_are_counted_at_every_instant():
+    x, y = curve(serviceplots.requests_waiting(three()))
+    assert dict(zip(x.tolist(), y.tolist(), strict=True)) == {0.0: 1, 1.0: 1, 2.0: 2, 4.0: 1, 6.0: 0, 10.0: 0}
+    x, y = curve(serviceplots.requests_running(three()))
+    assert dict(zip(x.tolist(), y.tolist(), strict=True)) == {0.0: 0, 1.0: 1, 4.0: 1, 8.0: 0, 10.0: 0}
+
+
+def test_the_kv_cache_is_that_of_the_replicas_that_are_there():
+    x, y = curve(serviceplots.kv_cache(three()))
+    found = dict(zip(x.tolist(), y.tolist(), strict=True))
+    assert (found[1.0], found[2.0], found[4.0]) == (0.4, 0.5, 0.0)
+    assert np.isnan(found[0.0])
+    assert np.isnan(found[8.0])
+
+
+def test_outcomes_are_shares_of_all_requests():
+    bars = serviceplots.request_outcomes(three()).axes[0].containers
+    assert {bar.get_label(): round(bar[0].get_width(), 6) for bar in bars} == {
+        "within bounds": round(100 / 3, 6),
+        "late": round(100 / 3, 6),
+        "given up": round(100 / 3, 6),
+    }
+
+
+def test_phases_add_up_to_the_mean_latency(shown):
+    axes = serviceplots.request_phases(shown).axes[0]
+    total = sum(bar[0].get_width() for bar in axes.containers)
+    assert total == pytest.approx(shown.estimate("plain", "e2e.mean").interval.mean)
+
+
+# -- the page and the verdict -----------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_of_services_and_classes(shown):
+    html = shown.to_html()
+    for said in ("<h3>Services</h3>", "Classes of service", "interactive", "SLO attainment", "1,000 of 16 tokens"):
+        assert said in html, said
+    grid = page.services(shown)
+    assert [cell.text for cell in grid.rows[0]][:5] == ["plain", "chat", "2", "1,000 of 16 tokens", "1"]
+    assert [cell.text for cell in grid.rows[0]][6:] == ["400", "390", "10", "0", "0"]
+    kinds = page.classes(shown)
+    assert [row[1].text for row in kinds.rows] == ["batch", "interactive"] * 2
+    assert kinds.rows[0][3].text == "–"
+
+
+def test_what_strangers_write_into_requests_is_text():
+    run = service_record()
+    run.facts["services"] = {EVIL: run.facts["services"]["chat"]}
+    for name in ("requests", "iterations", "jobs"):
+        run.tables[name]["workload"][:] = EVIL
+    for name in ("class", "tenant", "reason"):
+        run.tables["requests"][name][:200] = EVIL
+    html = Results({(EVIL, 0): run}, manifest()).to_html()
+    assert EVIL not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_verdict_is_on_attainment_and_says_what_was_missed(shown):
+    said = " ".join(verdict.sentences(shown))
+    assert said.startswith("fast wins on SLO attainment: ")
+    limits = verdict.limits(shown)
+    assert limits[0].startswith("Where the mean end-to-end latency of fast goes: ")
+    assert "% generating tokens" in limits[0]
+    missed = shown["fast"].requests.query("`class` == 'interactive'")
+    out = int(((missed["state"] == "REJECTED") | (missed["ttft"] > 1.0)).sum())
+    assert limits[1].startswith(f"Of the {out} requests that missed a bound, ")
+    assert limits[1].endswith("were rejected or given up.")
+
+
+def test_a_saturated_service_is_called_so():
+    slow = service_results(slow={"load": 3.0})
+    said = " ".join(verdict.limits(slow))
+    assert "chat is saturated: more replicas, or fewer requests, are what would shorten its queue." in said
+
+
+def test_preemptions_are_laid_to_the_kv_cache():
+    run = service_record()
+    run.tables["requests"]["preemptions"][:100] = 1
+    run.tables["iterations"]["held"][5] = 950
+    said = servicewords.limits("a", list(Results({("a", 0): run}, manifest()).windows("a").values()))
+    assert "The KV cache is a limit: 25 % of requests were preempted, and it was up to 95 % full." in said
+
+
+def test_a_winner_that_answers_fewer_requests_is_told_apart():
+    picky = service_record()
+    late = np.asarray(picky.tables["requests"]["ttft"] > 1.0)
+    for name, value in (("state", "REJECTED"), ("reason", "queue full")):
+        picky.tables["requests"][name][late] = value
+    both = Results({("plain", 0): service_record(), ("picky", 0): picky}, manifest(measures=["ttft.mean"]))
+    said = " ".join(verdict.sentences(both))
+    assert "But picky completed only" in said
+    assert "of its 400 requests, plain 390 of 400: what never completes counts in no latency" in said
+    assert "finished requests: plain 390 of 400, picky" in text.summary(both)
