@@ -49,8 +49,8 @@ def test_shows_what_a_log_is_like(path: Path) -> None:
         "variation of gaps       0.667\n"
         "dispersion of arrivals  0.667 in 1 s\n"
         "prefix reuse            37.50 %: 3 of 8 blocks of 16 tokens, if nothing were ever thrown away\n"
-        "chains                  2 requests wait for another, in 1 chains; the longest has 2, at most 2 wait for the same"
-        " one\n"
+        "chains                  2 requests wait for another, in 1 chains; the longest has 2, "
+        "at most 2 wait for the same one\n"
     )
 
 
@@ -67,8 +67,8 @@ def test_writes_a_log_in_another_format(path: Path, tmp_path: Path) -> None:
     assert run("trace", "convert", path, out, "--to", "requests").output == (
         f"Wrote {out}: 3 requests of log.csv, format requests\n"
     )
-    told = run("trace", "convert", path, tmp_path / "x", "--to", "azure-llm", code=2).output
-    assert "--to: format 'azure-llm' can only be read." in told
+    told = run("trace", "convert", path, tmp_path / "x", "--to", "burstgpt", code=2).output
+    assert "--to: format 'burstgpt' can only be read." in told
     assert (
         "unknown request format 'generic'"
         in run("trace", "convert", path, tmp_path / "x", "--to", "generic", code=2).output

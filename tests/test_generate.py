@@ -18,9 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.core.errors import InputError
+from simulator.workload.files import text_lines
 from simulator.workload.formats import read_trace
 from simulator.workload.generate import generate, generator_options, generators
 from simulator.workload.presets import DATA, numbers
+from simulator.workload.requestformats import read_requests
+from simulator.workload.requesthashes import prefix_reuse
 from simulator.workload.sampling import Draws, Rhythm, Swing, choose, from_quantiles, gamma_swing, pick
 from simulator.workload.trace import Trace
 
@@ -426,10 +429,13 @@ def test_the_shipped_samples_are_what_their_page_says(
     monkeypatch.chdir(tmp_path)
     exec(compile(code[1], "scenarios/data/README.md", "exec"), {})
     made = sorted(path.name for path in (tmp_path / "scenarios" / "data").iterdir())
-    assert made == ["sample-nodes.csv", "sample-pods.csv", "sample.csv"]
+    assert made == [
+        "sample-azure.csv", "sample-mooncake.jsonl.gz", "sample-nodes.csv", "sample-pods.csv", "sample.csv",
+    ]  # fmt: skip
     for name in made:
-        assert (tmp_path / "scenarios" / "data" / name).read_bytes() == (folder / name).read_bytes(), name
-    assert (folder / "sample.csv").stat().st_size < 300_000
+        again, shipped = tmp_path / "scenarios" / "data" / name, folder / name
+        assert "".join(text_lines(again)) == "".join(text_lines(shipped)), name
+        assert shipped.stat().st_size < 300_000
 
 
 def test_the_shipped_samples_can_be_read(root: Path) -> None:
@@ -438,3 +444,8 @@ def test_the_shipped_samples_can_be_read(root: Path) -> None:
     pods = read_trace(root / "scenarios/data/sample-pods.csv", "openb", nodes="sample-nodes.csv")
     assert len(pods) == 1500
     assert sum(server.accelerators for server in pods.servers) == 64
+    chats = read_requests(root / "scenarios/data/sample-azure.csv", "azure-llm")
+    assert (len(chats), chats.set_aside) == (2000, ())
+    reuse = prefix_reuse(read_requests(root / "scenarios/data/sample-mooncake.jsonl.gz", "mooncake"))
+    assert reuse is not None
+    assert 0.3 < reuse.share < 0.9

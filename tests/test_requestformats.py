@@ -267,8 +267,27 @@ def test_unknown_formats_options_and_writers_are_told(tmp_path: Path) -> None:
         read_requests(path, "azure")
     with pytest.raises(InputError, match=r"request format 'mooncake' has no option 'blok'. Did you mean 'block'\?"):
         read_requests(path, "mooncake", blok=16)
-    with pytest.raises(InputError, match=r"request format 'mooncake' can only be read. Known: requests."):
-        write_requests(read_requests(path, "requests"), tmp_path / "new", "mooncake")
+    with pytest.raises(InputError, match=r"request format 'burstgpt' can only be read. Known: azure-llm, mooncake"):
+        write_requests(read_requests(path, "requests"), tmp_path / "new", "burstgpt")
+
+
+def test_azure_llm_is_written_as_it_was_read(tmp_path: Path) -> None:
+    path = write(tmp_path, AZURE.replace(",0,55", ",7,55"))
+    write_requests(read_requests(path, "azure-llm"), tmp_path / "new.csv", "azure-llm")
+    assert (tmp_path / "new.csv").read_text("utf-8") == path.read_text("utf-8")
+    zoned = write(tmp_path, AZURE.split("\n")[0] + "\n2024-05-10 00:00:00.009930+00:00,5,6\n", "zoned.csv")
+    write_requests(read_requests(zoned, "azure-llm"), tmp_path / "new.csv", "azure-llm")
+    assert (tmp_path / "new.csv").read_text("utf-8") == zoned.read_text("utf-8")
+    with pytest.raises(InputError, match="has no dates, and the azure-llm format needs them: give it an origin"):
+        write_requests(read_requests(write(tmp_path, FULL), "requests"), tmp_path / "new.csv", "azure-llm")
+
+
+def test_mooncake_is_written_as_it_was_read(tmp_path: Path) -> None:
+    path = write(tmp_path, MOONCAKE, "log.jsonl")
+    write_requests(read_requests(path, "mooncake"), tmp_path / "new.jsonl", "mooncake")
+    assert (tmp_path / "new.jsonl").read_text("utf-8") == MOONCAKE
+    with pytest.raises(InputError, match="has hashes of 16 tokens a block, and the mooncake format needs those of 512"):
+        write_requests(read_requests(write(tmp_path, FULL), "requests"), tmp_path / "new.jsonl", "mooncake")
 
 
 CONTRACT = {

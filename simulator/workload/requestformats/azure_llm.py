@@ -8,8 +8,11 @@ commit b469a11 (Patel et al., ISCA 2024; Stojkovic et al., HPCA 2025).
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from simulator.core.errors import InputError
+from simulator.workload.files import write_rows
 from simulator.workload.requestformats import headed, reader
 from simulator.workload.requestlog import RequestLog
 from simulator.workload.requestrows import as_log, tokens
@@ -43,3 +46,25 @@ def _parse(rows: Rows, images: bool) -> Columns:
     if images:
         found["images"] = tokens(rows, IMAGES, empty=0.0)
     return found
+
+
+def write(log: RequestLog, path: str | Path) -> None:
+    """Write a log as the file of 2023, or with ``images`` that of 2025; it holds nothing else.
+
+    Times are kept to the microsecond. Raises ``InputError`` for a log without dates, which the format needs.
+    """
+    if log.origin is None:
+        raise InputError(f"log {log.name!r} has no dates, and the azure-llm format needs them: give it an origin")
+    origin = log.origin
+    stamps = [_stamp(origin + timedelta(seconds=second)) for second in log.columns["arrival"].tolist()]
+    columns = {COLUMNS[0]: stamps}
+    if "images" in log.columns:
+        columns[IMAGES] = log.columns["images"].tolist()
+    columns |= {COLUMNS[1]: log.columns["input"].tolist(), COLUMNS[2]: log.columns["output"].tolist()}
+    write_rows(path, list(columns), zip(*columns.values(), strict=True))
+
+
+def _stamp(moment: datetime) -> str:
+    """Write a time with seven digits behind the point, and its zone where it has one."""
+    zone = "" if moment.tzinfo is None else moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}{'' if zone else '0'}{zone[:3]}{':' * bool(zone)}{zone[3:]}"

@@ -7,8 +7,11 @@ file. Source: kvcache-ai/Mooncake, FAST25-release/traces at commit 3b5a594 (Qin 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from simulator.core.errors import InputError
+from simulator.workload.files import new_file
 from simulator.workload.jsonlines import JsonLines
 from simulator.workload.requestformats import keyed, reader
 from simulator.workload.requestlog import RequestLog
@@ -37,3 +40,19 @@ def _parse(rows: Rows, block: int) -> Columns:
         "input": input,
         "output": tokens(rows, "output_length"),
     } | hash_columns(rows, "hash_ids", input, block)
+
+
+def write(log: RequestLog, path: str | Path) -> None:
+    """Write a log as Mooncake's, times to the millisecond; it holds neither chains nor names.
+
+    Raises ``InputError`` for a log without hashes of 512 tokens a block, which the format needs.
+    """
+    if log.hashes is None or log.hashes.block != BLOCK:
+        found = "no hashes" if log.hashes is None else f"hashes of {log.hashes.block:,} tokens a block"
+        raise InputError(f"log {log.name!r} has {found}, and the mooncake format needs those of {BLOCK} tokens")
+    times = [round(second / _MILLI) for second in log.columns["arrival"].tolist()]
+    lengths = (log.columns[name].tolist() for name in ("input", "output"))
+    with new_file(path) as file:
+        for row, values in enumerate(zip(times, *lengths, strict=True)):
+            record = dict(zip(KEYS, (*values, log.hashes.of(row)), strict=True))
+            file.write(json.dumps(record) + "\n")
