@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,7 @@ def test_generated_requests_are_of_their_service_and_replication() -> None:
         ("{tp: 2, pp: 2, dp: 2}", 1, 2),
         ("{tp: 4, pp: 3}", 2, 1),
         ("{tp: 2, max_servers: 2}", 2, 8),
+        ("{tp: 2, pp: 3, max_servers: 2}", 2, 2),
         ("{tp: 2, cores: 100}", 1, 2),
     ],
 )
@@ -329,24 +331,36 @@ def test_a_replica_spans_as_few_servers_as_hold_it(replica: str, servers: int, r
     assert (service.spec.replicas.max_servers, service.decode.most) == (servers, room)
 
 
-@settings(max_examples=200)
+@cache
+def placed(groups: tuple[int, ...], wanted: int, spread: int) -> int:
+    """Most replicas of ``wanted`` groups, each on at most ``spread`` servers, by trying everything."""
+    best = 0
+    for taken in product(*(range(free + 1) for free in groups)):
+        if sum(taken) == wanted and sum(count > 0 for count in taken) <= spread:
+            left = tuple(sorted(free - count for free, count in zip(groups, taken, strict=True)))
+            best = max(best, 1 + placed(left, wanted, spread))
+    return best
+
+
+@settings(max_examples=100, deadline=None)
 @given(
-    sizes=st.lists(st.integers(1, 8), min_size=1, max_size=5),
-    tp=st.sampled_from((1, 2, 4)),
+    sizes=st.lists(st.integers(1, 8), min_size=1, max_size=4),
+    tp=st.sampled_from((2, 4)),
     pp=st.integers(1, 4),
-    spread=st.integers(1, 4),
+    more=st.integers(0, 2),
 )
-def test_as_many_replicas_are_counted_as_can_be_placed(sizes: list[int], tp: int, pp: int, spread: int) -> None:
-    """Against trying all ways to take groups from servers, one replica after the other."""
+def test_there_is_never_less_room_than_can_be_placed(sizes: list[int], tp: int, pp: int, more: int) -> None:
     servers = [Server(str(index), size) for index, size in enumerate(sizes)]
     keys = ReplicaKeys(tp=tp, pp=pp)
     room = _Room.of(keys, shape_of(keys), servers)
-    groups = tuple(sorted((size // tp for size in sizes), reverse=True))
-    counted = room.replicas(max(spread, room.spread))
-    assert counted <= sum(groups) // pp
-    if max(groups) >= pp:
-        assert counted >= sum(count // pp for count in groups)
-    assert (counted > 0) == (sum(groups) >= pp)
+    groups = tuple(sorted(size // tp for size in sizes))
+    fewest = next((spread for spread in range(1, len(sizes) + 1) if placed(groups, pp, spread)), 0)
+    assert room.spread == fewest
+    spread = max(fewest, 1) + more
+    most = placed(groups, pp, spread)
+    assert room.replicas(spread) >= most
+    assert (room.replicas(spread) > 0) == (most > 0)
+    assert room.replicas(1) == placed(groups, pp, 1)
 
 
 def test_types_are_named_only_where_others_are_there_too() -> None:
@@ -362,6 +376,23 @@ def test_types_are_named_only_where_others_are_there_too() -> None:
     (both,) = planned(source, "workload.chat.replica.accelerator=[h100-sxm, a100-sxm-80]").services
     assert [*both.decode.engines] == ["h100-sxm", "a100-sxm-80"]
     assert both.notes == []
+
+
+def test_replicas_that_span_servers_are_all_of_one_type() -> None:
+    groups = (("a", 3, 8, "h100-sxm"), ("b", 4, 8, "a100-sxm-80"), ("c", 2, 16, "a100-sxm-40"))
+    rows = ", ".join(f"{{name: {n}, count: {c}, accelerators: {g}, accelerator: {kind}}}" for n, c, g, kind in groups)
+    (wide,) = planned(text(replica="{tp: 8, pp: 3}").replace(TOPOLOGY, f"{{build: fleet, groups: [{rows}]}}")).services
+    assert (wide.spec.replicas.types, wide.spec.replicas.max_servers) == (("a100-sxm-40",), 2)
+    (two,) = planned(text(replica="{tp: 8, pp: 2}").replace(TOPOLOGY, f"{{build: fleet, groups: [{rows}]}}")).services
+    assert (two.spec.replicas.types, two.spec.replicas.max_servers) == (("a100-sxm-40",), 1)
+    (apart,) = planned(
+        text(replica="{accelerator: [h100-sxm, a100-sxm-80], tp: 8, pp: 2}").replace(
+            TOPOLOGY, f"{{build: fleet, groups: [{rows}]}}"
+        )
+    ).services
+    assert (apart.spec.replicas.types, apart.decode.most) == (("a100-sxm-80",), 2)
+    said = "its replicas span servers, so they all run on a100-sxm-80; name another accelerator to have them elsewhere"
+    assert f"Service chat: {said}." in apart.notes
 
 
 def test_replicas_over_a_network_that_is_not_known_are_told() -> None:

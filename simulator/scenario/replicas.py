@@ -98,10 +98,17 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     if not engines:
         raise InputError(*dict.fromkeys(problem for error in unfit.values() for problem in error.problems))
     rooms = {kind: _Room.of(keys, shape, [s for s in servers if s.accelerator == kind]) for kind in engines}
-    spread = keys.max_servers or max(room.spread for room in rooms.values())
-    most = sum(room.replicas(spread) for room in rooms.values())
-    if not most:
-        raise InputError(_nowhere(keys, shape, rooms))
+    spread, held = _held(keys, shape, rooms)
+    notes = [f"no replica runs on {kind or _UNKNOWN}: {error.problems[0].text}" for kind, error in unfit.items()]
+    if spread > 1 and len(held) > 1:  # a replica would be placed over servers of several types
+        most = max(held, key=lambda kind: held[kind])
+        notes.append(
+            f"its replicas span servers, so they all run on {most}; name another accelerator to have them elsewhere"
+        )
+        held = {most: held[most]}
+    engines = {kind: engines[kind] for kind in held}
+    if spread > 1 and setting.keys.iteration_time is None and _link(topology) is None:
+        notes.append("its replicas span servers whose network is not known: 400 Gb/s for each accelerator is taken")
     others = any(server.accelerators and server.accelerator not in engines for server in topology.servers)
     bounds: dict[str, Any] = {} if scaling.maximum is None else {"maximum": scaling.maximum}
     pool = ReplicaPool(
@@ -117,10 +124,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         minimum=scaling.minimum,
         **bounds,
     )
-    notes = [f"no replica runs on {kind or _UNKNOWN}: {error.problems[0].text}" for kind, error in unfit.items()]
-    if spread > 1 and setting.keys.iteration_time is None and _link(topology) is None:
-        notes.append("its replicas span servers whose network is not known: 400 Gb/s for each accelerator is taken")
-    return Replicas(pool, shape, engines, fits, most, tuple(notes))
+    return Replicas(pool, shape, engines, fits, sum(held.values()), tuple(notes))
 
 
 class Initially:
@@ -177,24 +181,19 @@ class _Room:
 
     @property
     def spread(self) -> int:
-        """Fewest servers that hold one replica; 1 where none does."""
+        """Fewest servers that hold one replica; 0 where all together do not."""
         held = 0
         for count, groups in enumerate(self.groups, 1):
             held += groups
             if held >= self.wanted:
                 return count
-        return 1
+        return 0
 
     def replicas(self, spread: int) -> int:
-        """Replicas that fit at once, each on at most ``spread`` servers: whole servers for those that need several."""
-        if spread == 1 or (self.groups and self.groups[0] >= self.wanted):
+        """Most replicas that could ever be placed at once, each on at most ``spread`` servers; 0 where none can."""
+        if spread == 1:
             return sum(groups // self.wanted for groups in self.groups)
-        count = held = used = 0
-        for groups in self.groups:
-            held, used = held + groups, used + 1
-            if held >= self.wanted and used <= spread:
-                count, held, used = count + 1, 0, 0
-        return count
+        return sum(self.groups) // self.wanted if 0 < self.spread <= spread else 0
 
 
 def _servers(topology: Topology, wanted: Sequence[str], partition: str) -> list[Server]:
@@ -298,6 +297,16 @@ def _link(topology: Topology) -> Link | None:
     return None if name is None else catalog.link(name)
 
 
+def _held(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> tuple[int, dict[str, int]]:
+    """Return how many servers a replica may span, and how many replicas each type holds that holds any."""
+    spreads = [room.spread for room in rooms.values() if room.spread]
+    spread = keys.max_servers or min(spreads, default=1)
+    held = {kind: count for kind, room in rooms.items() if (count := room.replicas(spread))}
+    if not held:
+        raise InputError(_nowhere(keys, shape, rooms))
+    return spread, held
+
+
 def _nowhere(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> Problem:
     """Say why not a single replica can be placed."""
     count, kinds = shape.accelerators, " or ".join(kind or "accelerators" for kind in rooms)
@@ -310,5 +319,5 @@ def _nowhere(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room])
         return Problem(f"{size}; the cluster has {held:,} of {kinds}", hint="take smaller degrees, or a larger cluster")
     largest = max(room.largest for room in rooms.values())
     servers = f"{keys.max_servers} server{'s' * (keys.max_servers != 1)} of {largest}"
-    hint = f"max_servers must be at least {min(room.spread for room in rooms.values())}"
+    hint = f"max_servers must be at least {min(room.spread for room in rooms.values() if room.spread)}"
     return Problem(f"a replica of {count:,} accelerators does not fit on {servers}", hint=hint)
