@@ -60,6 +60,15 @@ def test_decoding_is_the_closed_form_of_seconds(model, shape, guesses, data):
     assert time.seconds(batches) == pytest.approx(form.base + longest, rel=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 30, 400])
+def test_the_closed_form_holds_where_launches_decide(n):
+    time = made("llama-3.1-70b", catalog.engine("vllm-0.2"), tp=8)
+    form = time.decoding([n], [n])
+    for context in (n, 1000 * n, 8000 * n):
+        batch = [Batch((), n, float(context), float(context))]
+        assert time.seconds(batch) == pytest.approx(form.base + form.context * context, rel=1e-12)
+
+
 @pytest.mark.parametrize(("model", "shape"), CASES)
 def test_an_empty_chunk_list_and_a_tiny_chunk_differ_by_little(model, shape):
     # the two ways through the formulas, with chunks and without, meet
@@ -177,6 +186,16 @@ def test_speculation_checks_more_tokens_and_gets_more():
     one = [decode(1, 1000)]
     assert plain.seconds(one) + 4 * draft.unhosted().seconds(one) < guessing.seconds(one)
     assert guessing.seconds(one) / guessing.advance < plain.seconds(one)
+
+
+def test_fixed_times_shrink_with_the_rate_of_products_within_bounds():
+    pace = {
+        name: Constants().slowness(catalog.accelerator(name)) for name in ("a100-sxm-80", "h100-sxm", "gb300", "t4")
+    }
+    assert pace["a100-sxm-80"] == pytest.approx((300 / 271.2) ** 0.7)
+    assert pace["h100-sxm"] == pytest.approx((300 / 794.5) ** 0.7)
+    assert 0.25 <= pace["gb300"] < pace["h100-sxm"]
+    assert pace["t4"] == 2.0
 
 
 @pytest.mark.parametrize(
