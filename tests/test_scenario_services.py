@@ -830,6 +830,66 @@ def test_code_beside_the_scenario_runs_when_it_may(tmp_path: Path) -> None:
         Scenario.load(file)
 
 
+class NoInterval:
+    def step(self, now: float, observation: ServiceObservation) -> int:
+        return 1
+
+
+class OddInterval(NoInterval):
+    interval = "often"
+
+
+class HalfBatching:
+    mixed = True
+
+    def budget(self, decoding: int) -> int:
+        return 8192
+
+
+class OddBatching(HalfBatching):
+    chunked, reserve = True, "some"
+
+
+class FailingBatching(HalfBatching):
+    chunked, reserve = True, "chunk"
+
+    def budget(self, decoding: int) -> int:
+        return 1 // decoding
+
+
+class HalfLineup:
+    def victim(self, running: Any) -> Request:
+        first: Request = running[0]
+        return first
+
+
+@pytest.mark.parametrize(
+    ("key", "thing", "told"),
+    [
+        ("replicas", NoInterval, "'NoInterval' is not a replica autoscaler: it has no 'interval'"),
+        ("replicas", OddInterval(), "its interval is 'often', not seconds between steps (0: only the first)"),
+        ("replicas", fewest, "does not say how many replicas there are"),
+        ("engine.batching", HalfBatching, "'HalfBatching' is not a batching: it has no 'chunked'"),
+        ("engine.batching", OddBatching, "its reserve is 'some', not chunk or prompt or all"),
+        (
+            "engine.batching",
+            FailingBatching(),
+            "budget(0) fails: ZeroDivisionError: integer division or modulo by zero",
+        ),
+        ("engine.order", HalfLineup, "'HalfLineup' is not a lineup: it has no method '__len__'"),
+        ("router", object(), "is not a router"),
+        ("iteration_time", lambda prompt: 1.0, "fails: TypeError: "),
+        ("iteration_time", lambda prompt, sequences, context: -1.0, "returned -1.0: an iteration time is a positive"),
+        ("iteration_time", lambda prompt, sequences, context: 1 / sequences, "(16, 0, 0) fails: ZeroDivisionError: "),
+    ],
+)
+def test_things_from_python_that_will_not_do_are_told(key: str, thing: Any, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(Scenario.load(GOOD).with_({f"workload.chat.{key}": thing}))
+    assert told in str(caught.value)
+    assert f"workload.chat.{key}" in str(caught.value)
+
+
 def test_axes_of_a_comparison_reach_services() -> None:
     source = BUSY + (
         "compare:\n  workload.chat.router: [round-robin, least-kv]\n"

@@ -9,6 +9,7 @@ from typing import Any
 from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
+from simulator.models.serving.api import Batch, Chunk
 from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import kv_bytes
 from simulator.policies.serving import batchings, lineups
@@ -71,6 +72,9 @@ def service_of(
     with scenario.at(*path, "requests"):
         log = request_log(name, keys.requests, setting.block, seed, replication, traces)
         _check_hashes(log, setting.block)
+    if keys.iteration_time is not None:
+        with scenario.at(*path, "iteration_time"):
+            keys.iteration_time.make().seconds((Batch((Chunk(setting.block, 0),)),))
     with scenario.at(*path, "replica"):
         decode = replicas(setting, keys.replica, keys.replicas, topology)
     prefill = None

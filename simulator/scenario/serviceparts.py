@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +21,23 @@ from simulator.models.serving.shape import ReplicaShape
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file
-from simulator.scenario.plugins import CODE, REPLICAS, Context, Plugin, Section, load_code, no_file, plugin
+from simulator.scenario.plugins import (
+    BATCHING,
+    CODE,
+    LINEUP,
+    REPLICAS,
+    Context,
+    Plugin,
+    Section,
+    load_code,
+    no_file,
+    plugin,
+)
 from simulator.scenario.quantities import Whole, number
 from simulator.scenario.validation import Strict, at, complaint, each, show
 
+RESERVES = ("chunk", "prompt", "all")
+"""KV blocks that a batching may take when a request is let in."""
 WEIGHTS = "weights"
 """Phase of a cold start that may be a bandwidth."""
 
@@ -66,7 +81,19 @@ class Timing:
         if self.table is not None:
             return read_table(self.table)
         thing: Any = self.thing() if isinstance(self.thing, type) else self.thing
-        return thing if _tells_time(thing) else CalledTime(thing)
+        return thing if _tells_time(thing) else CalledTime(partial(_call, thing), _name(thing))
+
+
+def _name(thing: Any) -> str:
+    return str(getattr(thing, "__name__", type(thing).__name__))
+
+
+def _call(function: Callable[..., float], *batch: float) -> float:
+    try:
+        return function(*batch)
+    except Exception as error:
+        call = f"{_name(function)}({', '.join(f'{number:g}' for number in batch)})"
+        raise InputError(f"iteration_time {call} fails: {type(error).__name__}: {error}") from error
 
 
 def policy(section: Section, *below: str) -> PlainValidator:
@@ -74,9 +101,41 @@ def policy(section: Section, *below: str) -> PlainValidator:
 
     def read(value: Any, info: ValidationInfo) -> Plugin | None:
         here = Here.of(info)
-        return None if value is None else plugin(section, value, here.context, where=(*here.path, *below))[0]
+        if value is None:
+            return None
+        found, _ = plugin(section, value, here.context, where=(*here.path, *below))
+        fault = _fault(section, found.make())
+        if fault:
+            raise complaint(f"{found.kind!r} is not a {section.noun or section.name}: {fault}")
+        return found
 
     return PlainValidator(read)
+
+
+def _fault(section: Section, made: Any) -> str:
+    """Say what a policy lacks to serve, beside the method that all of its kind have; empty when nothing."""
+    if section is LINEUP:
+        methods = ("__len__", "__iter__", "add", "put_back", "head", "remove")
+        lost = next((name for name in methods if not callable(getattr(made, name, None))), None)
+        return f"it has no method {lost!r}" if lost else ""
+    wanted = {BATCHING: ("mixed", "chunked", "reserve"), REPLICAS: ("interval",)}.get(section, ())
+    lost = next((name for name in wanted if not hasattr(made, name)), None)
+    if lost:
+        return f"it has no {lost!r}"
+    if section is REPLICAS:
+        fine = isinstance(made.interval, int | float) and 0 <= made.interval < math.inf
+        return "" if fine else f"its interval is {show(made.interval)}, not seconds between steps (0: only the first)"
+    if section is not BATCHING:
+        return ""
+    for name, choices in (("mixed", (True, False)), ("chunked", (True, False)), ("reserve", RESERVES)):
+        if getattr(made, name) not in choices:
+            return f"its {name} is {show(getattr(made, name))}, not {' or '.join(map(str, choices))}"
+    try:
+        budget = made.budget(0)
+    except Exception as error:
+        return f"budget(0) fails: {type(error).__name__}: {error}"
+    fine = isinstance(budget, int) and not isinstance(budget, bool)
+    return "" if fine else f"budget(0) is {show(budget)}, not a number of tokens"
 
 
 class ScalerKeys(Strict):
@@ -106,11 +165,14 @@ def scaling(*below: str) -> PlainValidator:
                 raise complaint(f"{value:g} replicas cannot serve: a whole number, 1 or more")
             fixed, _ = plugin(REPLICAS, {"kind": "fixed", "n": int(value)}, here.context)
             return Scaling(fixed, 0, int(value))
-        if not isinstance(value, str | Mapping) and not callable(getattr(value, "step", None)):
+        if not isinstance(value, str | Mapping) and not hasattr(value, "step"):
             hint = "write a number, or a replica autoscaler as {kind: target-tracking, min: 1, max: 8}"
             raise complaint(f"{show(value)} does not say how many replicas there are", hint)
         scaler, keys = plugin(REPLICAS, value, here.context, ScalerKeys, (*here.path, *below))
         assert isinstance(keys, ScalerKeys)
+        fault = _fault(REPLICAS, scaler.make())
+        if fault:
+            raise complaint(f"{scaler.kind!r} is not a replica autoscaler: {fault}")
         if keys.initial is not None and not scaler.make().interval > 0:
             text = f"{scaler.kind!r} says how many replicas there are once and for all"
             raise at("initial", complaint(text, "leave initial out", at_key=True))
