@@ -41,7 +41,7 @@ class BlockPool:
         """Whether routers look at a state that was published some time ago."""
         self._fresh: list[_Unit] = []
         self._gone: dict[int, tuple[float, float]] = {}
-        """Units thrown away since routers last looked: when they were computed, and when they went."""
+        """Units thrown away since the state was last published: when the first of each name was computed, and went."""
 
     @property
     def available(self) -> int:
@@ -74,7 +74,7 @@ class BlockPool:
             self.free += unit.weight
             blocks -= unit.weight
             if self.remember:
-                self._gone[name] = (unit.computed, now)
+                self._gone.setdefault(name, (unit.computed, now))
 
     # -- prefixes -----------------------------------------------------------------------------------------------
 

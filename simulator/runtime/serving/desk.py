@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
 from simulator.core.errors import PolicyError, SimulatorError
 from simulator.policies.serving import Router
 from simulator.runtime.serving.fleet import Fleet
@@ -11,26 +16,42 @@ from simulator.workload.requests import Request
 
 
 class Desk:
-    """A fleet, its router, and what the router sees."""
+    """A fleet, its router, and what the router sees; what goes wrong inside the router is reported as its own."""
 
     def __init__(self, fleet: Fleet, router: Router, outlook: Outlook) -> None:
         self.fleet, self.router, self.outlook = fleet, router, outlook
-        self.on_end = getattr(router, "on_end", None)
+        self._on_end: Callable[[Request], Any] | None = getattr(router, "on_end", None)
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Say that a run begins, and give the random numbers that are the router's own."""
+        reset = getattr(self.router, "reset", None)
+        if callable(reset):
+            self._call(reset, rng)
 
     def choose(self, request: Request) -> Replica:
         """Ask the router; at least one replica takes requests."""
-        name = getattr(self.router, "name", "") or type(self.router).__name__
-        try:
-            chosen = self.router.route(request, self.outlook)
-        except SimulatorError:
-            raise
-        except (Exception, SystemExit) as error:
-            text = f"router {name} at {self.outlook.now:g} s: {type(error).__name__}: {error}"
-            raise PolicyError(text) from error
+        self.outlook.changed()
+        chosen = self._call(self.router.route, request, self.outlook)
         replica = self.outlook.member(chosen)
         if replica is None:
             raise PolicyError(
-                f"router {name} at {self.outlook.now:g} s, request {request.id!r}: it returned {chosen!r}, which is "
-                "none of view.replicas"
+                f"{self._name}, request {request.id!r}: it returned {chosen!r}, which is none of view.replicas"
             )
         return replica
+
+    def ended(self, request: Request) -> None:
+        """Tell the router that a request has ended, if it wants to know."""
+        if self._on_end is not None:
+            self._call(self._on_end, request)
+
+    @property
+    def _name(self) -> str:
+        return f"router {getattr(self.router, 'name', '') or type(self.router).__name__} at {self.outlook.now:g} s"
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except SimulatorError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PolicyError(f"{self._name}: {type(error).__name__}: {error}") from error

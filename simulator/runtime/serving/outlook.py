@@ -14,12 +14,13 @@ from simulator.workload.requests import Request
 class Published:
     """A replica as it was at ``time`` (s)."""
 
-    __slots__ = ("kv", "number", "outstanding", "pending", "queued", "replica", "running", "time")
+    __slots__ = ("fresh", "kv", "number", "outstanding", "pending", "queued", "replica", "running", "time")
 
     def __init__(self, replica: Replica, time: float) -> None:
         self.replica, self.time, self.number = replica, time, replica.number
         self.outstanding, self.queued, self.running = replica.outstanding, replica.queued, replica.running
         self.kv, self.pending = replica.kv, replica.pending
+        self.fresh = dict(replica.fresh)
 
     def prefix(self, request: Request) -> int:
         """Leading units of a request's prompt that were in the prefix cache."""
@@ -27,7 +28,7 @@ class Published:
 
     def adapted(self, adapter: str) -> bool:
         """Whether an adapter was in memory."""
-        return not adapter or self.replica.fresh.get(adapter, math.inf) <= self.time
+        return not adapter or self.fresh.get(adapter, math.inf) <= self.time
 
 
 class Outlook:
@@ -61,12 +62,14 @@ class Outlook:
         return found
 
     def changed(self) -> None:
-        """Something happens in the service: see to it that its state is published."""
+        """A request is sent to a replica: see to it that what comes of it is published."""
         if self._staleness and not self._armed:
             self._armed = True
-            now = self._clock.now
-            due = (math.floor(now / self._staleness) + 1) * self._staleness
-            self._clock.at(max(due, now), self._publish, phase=Phase.SOLVE)
+            now, step = self._clock.now, self._staleness
+            due = (math.floor(now / step) + 1) * step
+            if due <= now:  # a multiple divided by what it is a multiple of may be a little less than whole
+                due = (math.floor(now / step) + 2) * step
+            self._clock.at(due, self._publish, phase=Phase.SOLVE)
 
     def _publish(self) -> None:
         self._armed = False

@@ -14,6 +14,7 @@ from simulator.core.clock import Phase
 from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
 from simulator.policies.serving import ServiceObservation
+from simulator.runtime.serving.adapters import Adapters
 from simulator.runtime.serving.desk import Desk
 from simulator.runtime.serving.fleet import NOWHERE, Cluster, Fleet
 from simulator.runtime.serving.handoff import Handoffs
@@ -29,6 +30,8 @@ from simulator.workload.requests import Request, RequestState
 _FINISHED, _ROUTED = RequestState.FINISHED, RequestState.ROUTED
 _NO_BOUNDS = Slo()
 _ARRIVALS = int(Phase.ARRIVALS)
+_MOST_DOUBLINGS = 60
+"""Of the seconds until a request is sent again: longer than the age of the world, and still a number."""
 PARENT = "the request that it waited for was not finished"
 LOST = "its replica was lost"
 FULL = "the queue of its replica was full"
@@ -63,6 +66,8 @@ class Service:
             router = spec.prefill_router or spec.router
             self._entry = Desk(first, router, Outlook(self._clock, spec.staleness, lambda: first.ready))
             self._handoffs = Handoffs(spec, self._decode, first, wires, self._clock, self._landed, self._too_long)
+        adapted: Callable[[Request, Replica], None] = lambda request, replica: replica.add(request)
+        self._adapters = Adapters(self._clock, spec.adapters, spec.adapter_load, adapted)
         self._desks = [self._entry] if self._entry is self._decode else [self._entry, self._decode]
         self._arrivals: Iterator[Request] = iter(())
         self._next: Request | None = None
@@ -100,9 +105,7 @@ class Service:
     def begin(self) -> None:
         """Ask for the first replicas, and wait for the first request."""
         for number, desk in enumerate(self._desks):
-            reset = getattr(desk.router, "reset", None)
-            if callable(reset):
-                reset(self._rng(f"router:{self.spec.name}" + (":decode" if number else "")))
+            desk.reset(self._rng(f"router:{self.spec.name}" + (":decode" if number else "")))
             desk.fleet.begin()
         self._arrivals = iter(self.spec.requests)
         self._expect(next(self._arrivals, None))
@@ -136,7 +139,6 @@ class Service:
         self._coming.pop(request, None)
         spec = self.spec
         for desk in self._desks:
-            desk.outlook.changed()
             desk.fleet.watch()
         if request.input < 1 or request.output < 1:
             self._reject(request, "it has no prompt" if request.input < 1 else "it asks for no tokens")
@@ -170,9 +172,8 @@ class Service:
         request.state = _ROUTED
         replica.outstanding += 1
         self._home[request] = replica
-        if request.adapter and not self._adapt(request, replica):
-            return
-        replica.add(request)
+        if not request.adapter or self._adapters.use(request, replica):
+            replica.add(request)
 
     def _unfit(self, request: Request, replica: Replica) -> str:
         """Why a request can never run on a replica like this one; empty when it can."""
@@ -187,24 +188,6 @@ class Service:
         if not batching.chunked and request.input > batching.budget(0):
             return f"a prompt longer than the {batching.budget(0):,} tokens of an iteration"
         return ""
-
-    def _adapt(self, request: Request, replica: Replica) -> bool:
-        """Bring a request's LoRA adapter into memory; False if it has to wait for that."""
-        now, adapters = self._clock.now, replica.fresh
-        due = adapters.pop(request.adapter, None)
-        if due is None:
-            due = now + self.spec.adapter_load
-            while len(adapters) >= self.spec.adapters:
-                del adapters[next(iter(adapters))]
-        adapters[request.adapter] = due
-        if due <= now:
-            return True
-        self._clock.at(due, self._adapted, request, replica, phase=_ARRIVALS)
-        return False
-
-    def _adapted(self, request: Request, replica: Replica) -> None:
-        if self._home.get(request) is replica and not replica.down:
-            replica.add(request)
 
     # -- what replicas tell ---------------------------------------------------------------------------------------
 
@@ -268,14 +251,14 @@ class Service:
         for request in there:
             self._leave(request)
             request.recomputed += request.computed
-            request.generated = request.computed = request.blocks = 0
+            request.computed = request.blocks = 0
             request.units = []
-            request.start = request.first_token = request.stopped = math.nan
             self._again(request, LOST)
 
     def _leave(self, request: Request) -> None:
         """A request is no longer on its replica."""
         replica = self._home.pop(request)
+        self._adapters.forget(request)
         for rank in replica.ranks:
             rank.forget(request)
         replica.left()
@@ -288,8 +271,12 @@ class Service:
             self._reject(request, reason)
             return
         request.state = RequestState.PENDING
+        request.generated = 0
+        request.start = request.first_token = request.stopped = math.nan
+        request.stalled = request.transferred = 0.0
         self._away[request] = None
-        self._clock.after(self.spec.backoff * 2 ** (request.attempts - 1), self._resend, request, phase=_ARRIVALS)
+        delay = self.spec.backoff * 2.0 ** min(request.attempts - 1, _MOST_DOUBLINGS)
+        self._clock.after(delay, self._resend, request, phase=_ARRIVALS)
 
     def _resend(self, request: Request) -> None:
         if request in self._away:
@@ -313,8 +300,10 @@ class Service:
         self._away.pop(request, None)
         replica = self._home.get(request)
         if replica is not None:
-            if self._handoffs is None or not self._handoffs.cancel(request):
+            handed = self._handoffs is not None and self._handoffs.cancel(request)
+            if not handed and not self._adapters.forget(request):
                 replica.give_up(request)
+                self.freed(replica)
             self._leave(request)
         self._end(request)
         self._abandon(request)
@@ -324,7 +313,7 @@ class Service:
         lost = [request]
         for each in lost:  # which grows meanwhile
             for follower in self.spec.requests.followers(each):
-                follower.arrival = max(follower.arrival, self._clock.now)
+                follower.arrival = self._clock.now
                 follower.state, follower.reason = RequestState.REJECTED, PARENT
                 self.came += 1
                 self._end(follower)
@@ -337,8 +326,7 @@ class Service:
         self._write(request, now)
         self.ended += 1
         for desk in self._desks:
-            if desk.on_end is not None:
-                desk.on_end(request)
+            desk.ended(request)
         if self.ended == self._total:
             self._close_fleets()
 
@@ -363,8 +351,8 @@ class Service:
     def close(self, now: float) -> dict[str, Any]:
         """Write the rows of what has not ended; return the facts of the service."""
         held, busy = (sum(parts) for parts in zip(*(desk.fleet.seconds() for desk in self._desks), strict=True))
-        for request, replica in self._home.items():
-            request.generated = replica.generated(request)
+        for desk in self._desks:
+            desk.fleet.stop()
         left = [*self._home, *self._waiting, *self._away, *self._coming]
         for request in left:
             request.state = RequestState.UNFINISHED
