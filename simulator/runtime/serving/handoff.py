@@ -125,26 +125,28 @@ class Handoffs:
         handoff = self._moving.pop(request, None)
         if handoff is None:
             return False
+        handoff.over = True
         self._end(handoff)
         return True
 
     def _end(self, handoff: Handoff) -> None:
-        handoff.over = True
         self._homeless.pop(handoff, None)
         if not handoff.source.down:
             handoff.source.unpark(handoff.parked)
         target = handoff.target
         if target is not None:
-            target.left()
             if handoff.reserved and not target.down:
                 target.unreserve(handoff.request)
+            target.left()
             self.freed(target)
 
     def lost(self, replica: Replica) -> list[Request]:
         """A replica is gone: return the requests that were on their way from it or to it, and forget them."""
         gone = [each for each in self._moving.values() if replica in (each.source, each.target)]
+        self._rooms.pop(replica, None)
+        for handoff in gone:
+            handoff.over = True
         for handoff in gone:
             del self._moving[handoff.request]
             self._end(handoff)
-        self._rooms.pop(replica, None)
         return [handoff.request for handoff in gone]

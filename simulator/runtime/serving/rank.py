@@ -220,8 +220,10 @@ class Rank:
         while budget > 0 and len(lineup) and len(self.running) < self._spec.max_batch:
             request = lineup.head()
             if request in self._swapped:
+                before = batching.budget(len(self.decoders))
                 if not self._swap_in(request):
                     break
+                budget -= before - batching.budget(len(self.decoders))
                 continue
             hits = pool.hits(request.hashes) if pool.caching and request.hashes else 0
             cached = min(request.hash_block * hits, request.input - 1) if hits else 0
@@ -300,7 +302,8 @@ class Rank:
     def _swap_in(self, request: Request) -> bool:
         """Bring a request back from the host's memory, if there is room for it, to decode at once."""
         length = self._swapped[request]
-        need = self._blocks(self._lasting(request) if self._whole else math.ceil(length + self._spec.advance))
+        grown = min(length + self._spec.advance, request.input + request.output)
+        need = self._blocks(self._lasting(request) if self._whole else math.ceil(grown))
         if need > self.pool.available:
             return False
         self.lineup.remove(request)

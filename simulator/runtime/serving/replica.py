@@ -98,12 +98,14 @@ class Replica:
     @property
     def held(self) -> int:
         """KV blocks that requests hold now."""
-        done = 0
-        if self._stretch is not None and self._stretch.count > 1:
-            done = self._stretch.over(self._clock.now)
-        return sum([
-            rank.pool.held + (rank.decoders.need(done) if done and rank.decodes else 0) for rank in self.ranks
-        ])  # fmt: skip
+        return sum([rank.pool.held + self._grown(rank) for rank in self.ranks])
+
+    def _grown(self, rank: Rank) -> int:
+        """Blocks that a rank's sequences have taken since these iterations began; the pool is told when they end."""
+        stretch = self._stretch
+        if stretch is None or stretch.count == 1 or not rank.decodes:
+            return 0
+        return rank.decoders.need(min(stretch.count, stretch.boundary(self._clock.now)))
 
     @property
     def kv(self) -> float:
@@ -144,8 +146,9 @@ class Replica:
     def reserve(self, request: Request) -> bool:
         """Reserve blocks for a request that will come with its keys and values; False if there are not enough now."""
         for index, rank in sorted(enumerate(self.ranks), key=lambda item: item[1].outstanding):
-            if rank.reserve(request):
+            if rank.reserve(request, self._grown(rank)):
                 request.rank = index
+                self._cut()
                 return True
         return False
 
@@ -175,6 +178,7 @@ class Replica:
             self._cut()
         else:
             rank.withdraw(request)
+            self._cut()
 
     def generated(self, request: Request) -> int:
         """Tokens that a request here has got by now."""
@@ -198,14 +202,21 @@ class Replica:
 
     def stop(self) -> list[Request]:
         """End at once, in the middle of an iteration; return the requests that were here."""
+        busy = self.busy_until(self._clock.now)
         self.down, self.taking = True, False
         self._timer.set(math.inf)
         stretch, self._stretch = self._stretch, None
-        if stretch is not None:
-            stretch.count = stretch.over(self._clock.now)
-            if stretch.count:
-                stretch.tokens = stretch.count * stretch.sequences if self._advance == 1.0 else stretch.tokens
-                self._note(stretch)
+        over = 0
+        if stretch is not None and not stretch.prompt:
+            over = stretch.count = stretch.over(self._clock.now)
+        if stretch is not None and over:
+            stretch.tokens = self._given(stretch)
+            self._note(stretch)
+        for rank in self.ranks:
+            for request in rank.running:
+                if request in rank.decoders:
+                    request.generated = rank.decoders.generated(request, over)
+        self.busy = busy
         lost: dict[Request, None] = {}
         for rank in self.ranks:
             lost.update(dict.fromkeys((*rank.running, *rank.lineup, *rank.landed)))
@@ -218,6 +229,8 @@ class Replica:
         if self._stretch is not None or self.down:
             return
         if any(rank.leaving for rank in self.ranks):
+            for rank in self.ranks:
+                rank.dismiss()
             self._ledger.freed(self)
         rank = self._only
         if rank is not None:
@@ -256,17 +269,17 @@ class Replica:
         sizes = [len(rank.decoders) if rank.decodes else 0 for rank in self.ranks]
         decoding = self._time.decoding(sizes, [rank.decoders.context for rank in self.ranks])
         if len(ranks) == 1:
-            leader, count = ranks[0], _MOST
-            extra = leader.extra
-            seconds, growth = self._line(leader, decoding.context, decoding.windowed)
+            count, extra = _MOST, ranks[0].extra
+            seconds, growth = self._line(ranks[0], decoding.context, decoding.windowed)
         else:
-            lines = [(*self._line(rank, decoding.context, decoding.windowed), rank) for rank in ranks]
-            seconds, growth, leader = max(lines, key=lambda line: line[:2])
-            count = min([_MOST, *(_overtaken(seconds - s, g - growth) for s, g, _ in lines if g > growth)])
+            lines = [self._line(rank, decoding.context, decoding.windowed) for rank in ranks]
+            seconds, growth = max(lines)
+            count = min([_MOST, *(_overtaken(seconds - s, g - growth) for s, g in lines if g > growth)])
             extra = max(rank.extra for rank in self.ranks)
-        if decoding.until < math.inf:
-            grows = self._advance * len(leader.decoders)
-            count = min(count, max(1, math.floor((decoding.until - leader.decoders.context) / grows + 1e-9) + 1))
+        if decoding.until < math.inf:  # whichever rank takes longest: of a flat line all do
+            for rank in ranks:
+                grows, ahead = self._advance * len(rank.decoders), decoding.until - rank.decoders.context
+                count = min(count, max(1, math.floor(ahead / grows + 1e-9) + 1))
         if extra or any(rank.evicted for rank in self.ranks):
             count = 1
         for rank in ranks:
@@ -307,10 +320,7 @@ class Replica:
         self._stretch = None
         now, ledger = self._clock.now, self._ledger
         freed = False
-        if self._advance == 1.0:
-            stretch.tokens += stretch.count * stretch.sequences
-        else:
-            stretch.tokens += sum([rank.decoders.given(stretch.count) for rank in self.ranks if rank.decodes])
+        stretch.tokens += self._given(stretch)
         self._note(stretch)
         for rank in self.ranks:
             through = rank.end(stretch.count)
@@ -348,6 +358,12 @@ class Replica:
         if not rank.batching.mixed:
             self._still.append((now, 1))
         return False
+
+    def _given(self, stretch: Stretch) -> int:
+        """Tokens that the sequences that decode get in all the iterations."""
+        if self._advance == 1.0:
+            return stretch.count * stretch.sequences
+        return sum([rank.decoders.given(stretch.count) for rank in self.ranks if rank.decodes])
 
     def busy_until(self, now: float) -> float:
         """Seconds of iterations up to ``now`` (s), the one that goes on included as far as it has gone."""
