@@ -114,13 +114,12 @@ def _by_service(window: Window) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 def _balanced(window: Window) -> None:
     tokens, given = window.column("iterations", "tokens"), window.column("requests", "generated")
-    attempts = window.column("requests", "attempts")
+    unused = (window.column("requests", "attempts") > 1) | (window.column("requests", "state") == "TIMEOUT")
     for name, requests, iterations in _by_service(window):
         if not iterations.any():
             continue
         made, got = int(tokens[iterations].sum()), int(given[requests].sum())
-        again = bool((attempts[requests] > 1).any())
-        if made < got or (made > got and not again):
+        if made < got or (made > got and not unused[requests].any()):
             raise InvariantError(f"service {name!r}: {made:,} tokens generated in iterations, {got:,} by requests")
 
 
@@ -165,7 +164,7 @@ REQUEST_INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("arrival <= start <= first token <= end for every request, within the run", _causal),
     ("queue + prefill + transfer + stalled + decode = e2e = end - arrival for every finished request", _attributed),
     ("finished requests got the tokens that they were to get, and no request more", _tokens),
-    ("tokens generated in iterations = tokens that requests got, unless some were sent again", _balanced),
+    ("tokens generated in iterations = tokens that requests got, unless some were sent again or given up", _balanced),
     ("0 <= KV blocks held <= blocks of the replica, whenever its batch changes", _in_blocks),
     ("a replica computes one iteration at a time", _one_at_a_time),
 )
