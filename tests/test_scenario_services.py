@@ -410,6 +410,10 @@ def test_more_replicas_than_there_is_room_for_are_told() -> None:
     assert made(replicas="40", replica="{tp: 2}").notes == [said + "; the others wait."]
     assert made(replicas="8", replica="{tp: 2}").notes == []
     assert len(made(replicas="{kind: hpa, min: 9}", replica="{tp: 2}").notes) == 1
+    both = planned(text(replicas="6", replica="{tp: 2}", prefill="{replicas: 3}"))
+    said = "All replicas together want 18 accelerators, and the cluster has 16: some wait until others are gone."
+    assert both.notes == (said,)
+    assert planned(text(replicas="6", replica="{tp: 2}", prefill="{replicas: 2}")).notes == ()
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from simulator.scenario.plugins import Plugin
     from simulator.scenario.replicas import Replicas
     from simulator.scenario.servicebuild import Service
+    from simulator.scenario.serviceparts import Scaling
     from simulator.scenario.services import ServiceWork
     from simulator.workload.requestlog import RequestLog
 
@@ -24,7 +25,7 @@ def service_facts(service: Service, work: ServiceWork) -> Facts:
     facts: Facts = {
         f"service {name}": {"": keys.service.id, "weights": f"{service.weights / 1e9:,.4g} GB in {service.precision}"},
         f"{name} requests": _requests(service.log),
-        f"{name} replicas": _replicas(service.decode, keys.replicas.scaler),
+        f"{name} replicas": _replicas(service.decode, keys.replicas),
         f"{name} engine": {"": service.engine, "batching": batching, "order": order},
         f"{name} router": _kind(keys.router),
     }
@@ -33,7 +34,7 @@ def service_facts(service: Service, work: ServiceWork) -> Facts:
         facts[f"{name} KV cache{on}"] = _cache(service, service.decode, kind)
         facts[f"{name} iteration{on}"] = _iteration(service, engine)
     if service.prefill is not None and keys.prefill is not None:
-        facts[f"{name} prefill"] = _replicas(service.prefill, keys.prefill.replicas.scaler)
+        facts[f"{name} prefill"] = _replicas(service.prefill, keys.prefill.replicas)
         for kind in service.prefill.engines:
             on = f" on {_short(kind)}" if len(service.prefill.engines) > 1 else ""
             facts[f"{name} prefill KV cache{on}"] = _cache(service, service.prefill, kind)
@@ -47,7 +48,8 @@ def _short(kind: str) -> str:
 def _kind(plugin: Plugin | None, otherwise: str = "") -> str:
     if plugin is None:
         return otherwise
-    told = ", ".join(f"{key} {value}" for key, value in plugin.arguments.items())
+    values = {key: f"{value:g}" if isinstance(value, float) else value for key, value in plugin.arguments.items()}
+    told = ", ".join(f"{key} {value}" for key, value in values.items())
     return f"{plugin.kind} ({told})" if told else plugin.kind
 
 
@@ -62,13 +64,13 @@ def _requests(log: RequestLog) -> str:
     return "{}, {:,.0f} tokens in and {:,.0f} out on average".format(text, *means)
 
 
-def _replicas(made: Replicas, scaler: Plugin) -> dict[str, str]:
+def _replicas(made: Replicas, scaling: Scaling) -> dict[str, str]:
     pool, shape = made.pool, made.shape
-    if scaler.kind == "fixed":
-        number = f"{scaler.arguments.get('n', 1):,}"
+    if scaling.fixed is not None:
+        number = f"{scaling.fixed:,}"
     else:
-        most = "any number" if pool.maximum >= 1_000_000 else f"{pool.maximum:,}"
-        number = f"{pool.minimum:,} to {most} by {_kind(scaler)}"
+        most = "any number" if scaling.maximum is None else f"{scaling.maximum:,}"
+        number = f"{scaling.minimum:,} to {most} by {_kind(scaling.scaler)}"
     kinds = " or ".join(kind or "accelerators" for kind in made.engines)
     degrees = {name: str(getattr(shape, name)) for name in _DEGREES if getattr(shape, name) > 1}
     return {"": number, "each": f"{pool.accelerators:,} x {kinds}", **degrees, "room for": f"{made.most:,}"}

@@ -31,7 +31,7 @@ from simulator.scenario.servers import (
     partitioned,
     strange_partitions,
 )
-from simulator.scenario.servicebuild import Service, service_of
+from simulator.scenario.servicebuild import Service, service_of, together
 from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -148,7 +148,7 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         {made.name: made.trace for made in streams if made.trace and made.name in own}, topology
     )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
-    notes += [note for made in services for note in made.notes]
+    notes += [note for made in services for note in made.notes] + together(services, topology)
     notes += parted + remarks(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(notes), set_aside)
 

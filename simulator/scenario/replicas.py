@@ -32,13 +32,15 @@ class Replicas:
     """One pool of replicas as it is planned.
 
     ``engines`` and ``fits`` are by type of accelerator, as the cluster calls it; a type that the catalog does not know
-    has no fit. ``most`` is how many replicas the cluster holds while nothing else runs there. ``notes`` are sentences.
+    has no fit. ``wanted`` is how many replicas are asked for at all times, ``most`` how many the cluster has room for
+    while nothing else runs there. ``notes`` are sentences.
     """
 
     pool: ReplicaPool
     shape: ReplicaShape
     engines: Mapping[str, Engine]
     fits: Mapping[str, Fit]
+    wanted: int
     most: int
     notes: tuple[str, ...] = ()
 
@@ -124,7 +126,7 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         minimum=scaling.minimum,
         **bounds,
     )
-    return Replicas(pool, shape, engines, fits, sum(held.values()), tuple(notes))
+    return Replicas(pool, shape, engines, fits, scaling.least, sum(held.values()), tuple(notes))
 
 
 class Initially:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,11 +49,15 @@ class Service:
     spec: ServiceSpec
 
     @property
+    def pools(self) -> list[Replicas]:
+        """Its replicas, and those for prompts only."""
+        return [self.decode] if self.prefill is None else [self.decode, self.prefill]
+
+    @property
     def notes(self) -> list[str]:
         """What a reader of the results must know of it, beside what its log says."""
-        pools = [self.decode] if self.prefill is None else [self.decode, self.prefill]
-        notes = [f"Service {self.name}: {note}." for pool in pools for note in pool.notes]
-        return notes + [f"Service {self.name}: {note}." for pool in pools for note in _crowded(pool)]
+        notes = [note for pool in self.pools for note in (*pool.notes, *_crowded(pool))]
+        return [f"Service {self.name}: {note}." for note in dict.fromkeys(notes)]
 
 
 def service_of(
@@ -202,9 +206,18 @@ def _check_hashes(log: RequestLog, block: int) -> None:
 
 def _crowded(made: Replicas) -> Iterator[str]:
     """Say when replicas that are wanted from the start can never all be placed."""
-    pool = made.pool
-    wanted = pool.maximum if pool.minimum == 0 and pool.scaler.interval == 0 else pool.minimum
-    if made.most < wanted < 1_000_000:
-        each = "one accelerator" if pool.accelerators == 1 else f"{pool.accelerators:,} accelerators"
+    wanted, size = made.wanted, made.pool.accelerators
+    if wanted > made.most:
+        each = "one accelerator" if size == 1 else f"{size:,} accelerators"
         room = f"the cluster has room for {made.most:,} while nothing else runs"
         yield f"{wanted:,} replicas of {each} are wanted, and {room}; the others wait"
+
+
+def together(services: Sequence[Service], topology: Topology) -> list[str]:
+    """Say when each pool of replicas would fit, but not all of them at once."""
+    pools = [pool for service in services for pool in service.pools]
+    wanted = sum(pool.wanted * pool.pool.accelerators for pool in pools)
+    if wanted <= topology.accelerators or any(pool.wanted > pool.most for pool in pools):
+        return []
+    text = f"All replicas together want {wanted:,} accelerators, and the cluster has {topology.accelerators:,}"
+    return [f"{text}: some wait until others are gone."]

@@ -38,6 +38,8 @@ from simulator.scenario.validation import Strict, at, complaint, each, show
 
 RESERVES = ("chunk", "prompt", "all")
 """KV blocks that a batching may take when a request is let in."""
+FIXED = "fixed"
+"""Replica autoscaler that a number stands for."""
 WEIGHTS = "weights"
 """Phase of a cold start that may be a bandwidth."""
 
@@ -64,6 +66,16 @@ class Scaling:
     minimum: int = 0
     maximum: int | None = None
     initial: int | None = None
+
+    @property
+    def least(self) -> int:
+        """Replicas that there are to be at all times."""
+        return max(self.minimum, self.fixed or 0)
+
+    @property
+    def fixed(self) -> int | None:
+        """How many there are; None where that changes."""
+        return int(self.scaler.arguments.get("n", 1)) if self.scaler.kind == FIXED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,7 @@ def scaling(*below: str) -> PlainValidator:
         if isinstance(value, int | float) and not isinstance(value, bool):
             if value < 1 or value != int(value):
                 raise complaint(f"{value:g} replicas cannot serve: a whole number, 1 or more")
-            fixed, _ = plugin(REPLICAS, {"kind": "fixed", "n": int(value)}, here.context)
+            fixed, _ = plugin(REPLICAS, {"kind": FIXED, "n": int(value)}, here.context)
             return Scaling(fixed, 0, int(value))
         if not isinstance(value, str | Mapping) and not hasattr(value, "step"):
             hint = "write a number, or a replica autoscaler as {kind: target-tracking, min: 1, max: 8}"
