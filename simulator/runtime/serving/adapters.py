@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from simulator.core.clock import Clock, Phase
 from simulator.runtime.serving.replica import Replica
 from simulator.workload.requests import Request
 
 
 class Adapters:
-    """Brings adapters into memory, in ``seconds`` each; of more than ``most`` the least recently used makes room.
+    """Brings adapters into memory, in ``seconds`` each; of more than ``most`` the least recently used makes room."""
 
-    ``ready(request, replica)`` is called when the adapter that a request waits for is there.
-    """
-
-    def __init__(self, clock: Clock, most: int, seconds: float, ready: Callable[[Request, Replica], None]) -> None:
-        self._clock, self._most, self._seconds, self._ready = clock, most, seconds, ready
+    def __init__(self, clock: Clock, most: int, seconds: float) -> None:
+        self._clock, self._most, self._seconds = clock, most, seconds
         self._waiting: dict[Request, Replica] = {}
 
-    def use(self, request: Request, replica: Replica) -> bool:
-        """Have a request's adapter in memory; False if the request has to wait for that."""
+    def add(self, request: Request, replica: Replica) -> None:
+        """Put a request into the queue of a replica as soon as its adapter is in memory there."""
         now, adapters = self._clock.now, replica.fresh
         due = adapters.pop(request.adapter, None)
         if due is None:
@@ -29,10 +24,10 @@ class Adapters:
                 del adapters[next(iter(adapters))]
         adapters[request.adapter] = due
         if due <= now:
-            return True
-        self._waiting[request] = replica
-        self._clock.at(due, self._loaded, request, replica, phase=Phase.ARRIVALS)
-        return False
+            replica.add(request)
+        else:
+            self._waiting[request] = replica
+            self._clock.at(due, self._loaded, request, replica, phase=Phase.ARRIVALS)
 
     def forget(self, request: Request) -> bool:
         """Forget a request that waits for its adapter; False if it does not."""
@@ -41,4 +36,4 @@ class Adapters:
     def _loaded(self, request: Request, replica: Replica) -> None:
         if self._waiting.get(request) is replica:
             del self._waiting[request]
-            self._ready(request, replica)
+            replica.add(request)

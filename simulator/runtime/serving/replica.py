@@ -98,14 +98,17 @@ class Replica:
     @property
     def held(self) -> int:
         """KV blocks that requests hold now."""
-        return sum([rank.pool.held + self._grown(rank) for rank in self.ranks])
+        self._catch_up()
+        return sum([rank.pool.held for rank in self.ranks])
 
-    def _grown(self, rank: Rank) -> int:
-        """Blocks that a rank's sequences have taken since these iterations began; the pool is told when they end."""
+    def _catch_up(self) -> None:
+        """Take the blocks of the iterations that have begun; the pool would be told of them when all are over."""
         stretch = self._stretch
-        if stretch is None or stretch.count == 1 or not rank.decodes:
-            return 0
-        return rank.decoders.need(min(stretch.count, stretch.boundary(self._clock.now)))
+        if stretch is not None and stretch.count > 1:
+            begun = min(stretch.count, stretch.boundary(self._clock.now))
+            for rank in self.ranks:
+                if rank.decodes:
+                    rank.grow(begun)
 
     @property
     def kv(self) -> float:
@@ -119,7 +122,10 @@ class Replica:
     def prefix_at(self, request: Request, time: float) -> int:
         """The same, as it was at ``time`` (s): now, or when the state was last published."""
         hashes = request.hashes
-        return max([rank.pool.seen(hashes, time) for rank in self.ranks]) if hashes else 0
+        if not hashes:
+            return 0
+        self._catch_up()
+        return max([rank.pool.seen(hashes, time) for rank in self.ranks])
 
     def adapted(self, adapter: str) -> bool:
         """Whether an adapter is in memory."""
@@ -145,8 +151,9 @@ class Replica:
 
     def reserve(self, request: Request) -> bool:
         """Reserve blocks for a request that will come with its keys and values; False if there are not enough now."""
+        self._catch_up()
         for index, rank in sorted(enumerate(self.ranks), key=lambda item: item[1].outstanding):
-            if rank.reserve(request, self._grown(rank)):
+            if rank.reserve(request):
                 request.rank = index
                 self._cut()
                 return True
@@ -229,8 +236,8 @@ class Replica:
         if self._stretch is not None or self.down:
             return
         if any(rank.leaving for rank in self.ranks):
-            for rank in self.ranks:
-                rank.dismiss()
+            for each in self.ranks:
+                each.dismiss()
             self._ledger.freed(self)
         rank = self._only
         if rank is not None:

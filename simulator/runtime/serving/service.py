@@ -66,8 +66,7 @@ class Service:
             router = spec.prefill_router or spec.router
             self._entry = Desk(first, router, Outlook(self._clock, spec.staleness, lambda: first.ready))
             self._handoffs = Handoffs(spec, self._decode, first, wires, self._clock, self._landed, self._too_long)
-        adapted: Callable[[Request, Replica], None] = lambda request, replica: replica.add(request)
-        self._adapters = Adapters(self._clock, spec.adapters, spec.adapter_load, adapted)
+        self._adapters = Adapters(self._clock, spec.adapters, spec.adapter_load)
         self._desks = [self._entry] if self._entry is self._decode else [self._entry, self._decode]
         self._arrivals: Iterator[Request] = iter(())
         self._next: Request | None = None
@@ -172,7 +171,9 @@ class Service:
         request.state = _ROUTED
         replica.outstanding += 1
         self._home[request] = replica
-        if not request.adapter or self._adapters.use(request, replica):
+        if request.adapter:
+            self._adapters.add(request, replica)
+        else:
             replica.add(request)
 
     def _unfit(self, request: Request, replica: Replica) -> str:
