@@ -13,6 +13,8 @@ BLOCK = 64
 """Tokens of a hash block of generated prompts: four blocks of 16, which is what most engines count in."""
 LONGEST = 32_768
 """Most tokens of prompt and answer of generated conversations."""
+_CHUNK = 8192
+"""Prompts whose blocks are named at a time, so that the memory is that of the names."""
 
 
 class Head(NamedTuple):
@@ -35,19 +37,24 @@ def named_blocks(block: int, lengths: np.ndarray, *heads: Head) -> Hashes:
         raise InputError(f"block: {block!r} is not a whole number of tokens, 1 or more")
     counts = blocks_of(lengths, block)
     offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
-    row = np.repeat(np.arange(len(lengths)), counts)
-    place = np.arange(offsets[-1]) - offsets[row]
-    names = np.full(len(row), -1, dtype=np.int64)
-    first = 0
+    begins, first = [], 0
     for head in heads:
-        inside = (names < 0) & ((place + 1) * block <= head.tokens[row])
         sizes = np.zeros(int(head.text.max(initial=0)) + 1, dtype=np.int64)
         np.maximum.at(sizes, head.text, head.tokens // block)
-        begins = first + np.append(0, np.cumsum(sizes))
-        names[inside] = begins[head.text[row[inside]]] + place[inside]
-        first = int(begins[-1])
-    own = names < 0
-    names[own] = first + np.arange(int(own.sum()))
+        begins.append(first + np.append(0, np.cumsum(sizes)))
+        first = int(begins[-1][-1])
+    names = np.full(int(offsets[-1]), -1, dtype=np.int64)
+    for low in range(0, len(lengths), _CHUNK):
+        high = min(low + _CHUNK, len(lengths))
+        row = np.repeat(np.arange(low, high), counts[low:high])
+        place = np.arange(offsets[low], offsets[high]) - offsets[row]
+        part = names[offsets[low] : offsets[high]]
+        for head, begin in zip(heads, begins, strict=True):
+            inside = (part < 0) & ((place + 1) * block <= head.tokens[row])
+            part[inside] = begin[head.text[row[inside]]] + place[inside]
+        own = part < 0
+        part[own] = first + np.arange(int(own.sum()))
+        first += int(own.sum())
     return Hashes(block, names, offsets)
 
 

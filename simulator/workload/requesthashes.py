@@ -13,6 +13,9 @@ from simulator.core.errors import InputError
 if TYPE_CHECKING:
     from simulator.workload.requestlog import RequestLog
 
+_CHUNK = 8192
+"""Requests whose hashes are moved at a time, so that no second copy of all is needed meanwhile."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Hashes:
@@ -44,8 +47,13 @@ class Hashes:
         """Return those of some requests, in the order of ``rows``."""
         counts = self.counts[rows]
         offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
-        places = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
-        return Hashes(self.block, self.flat[places], offsets)
+        flat = np.empty(int(offsets[-1]), dtype=np.int64)
+        for low in range(0, len(rows), _CHUNK):
+            part = slice(low, low + _CHUNK)
+            begin, end = offsets[low], offsets[min(low + _CHUNK, len(rows))]
+            shift = np.repeat(self.offsets[rows[part]] - offsets[:-1][part], counts[part])
+            flat[begin:end] = self.flat[shift + np.arange(begin, end)]
+        return Hashes(self.block, flat, offsets)
 
     def of(self, row: int) -> list[int]:
         """Return those of one request."""

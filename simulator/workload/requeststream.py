@@ -36,6 +36,10 @@ class RequestStream:
         self._more = [name for name in OPTIONAL if name in self._over or name in log.columns]
         names = ("id", "row", *NEEDED, *self._more)
         self._make = request_maker((*names, "hashes", "hash_block") if log.hashes is not None else names)
+        self._rows = log.rows
+        self._items = [
+            (name, None if name in self._over else log.columns[name].item) for name in (*NEEDED, *self._more)
+        ]
         self._parents = log.columns.get("parent")
         self._followers: tuple[array[int], array[int]] | None = None
         self._named: dict[str, int] = {}
@@ -61,7 +65,7 @@ class RequestStream:
             return ()
         starts, rows = self._followers
         low, high = starts[place], starts[place + 1]
-        return list(self._made(np.array(rows[low:high]))) if high > low else ()
+        return [self._one(row) for row in rows[low:high]] if high > low else ()
 
     def _place(self, id: str) -> int:
         if "id" in self._log.columns:
@@ -78,11 +82,20 @@ class RequestStream:
             ids = self._log.columns["id"]
             self._named = {ids[place]: place for place in np.unique(parents[waiting]).tolist()}
 
+    def _one(self, row: int) -> Request:
+        """Make one request, value by value: for a few that is quicker than column by column."""
+        values = [self._over[name] if item is None else item(row) for name, item in self._items]
+        if self._log.hashes is not None:
+            values += [self._log.hashes.of(row), self._log.hashes.block]
+        ids = self._log.columns.get("id")
+        name = f"{self._prefix}-{row + 1}" if ids is None else ids[row]
+        return self._make(name, self._rows.item(row), *values)
+
     def _made(self, rows: np.ndarray) -> Iterator[Request]:
         log = self._log
         ids = log.columns.get("id")
         names = [f"{self._prefix}-{row + 1}" for row in rows.tolist()] if ids is None else ids[rows].tolist()
-        columns: list[Iterable[Any]] = [names, log.rows[rows].tolist()]
+        columns: list[Iterable[Any]] = [names, self._rows[rows].tolist()]
         columns += [self._values(name, rows) for name in (*NEEDED, *self._more)]
         if log.hashes is not None:
             columns += [map(log.hashes.of, rows.tolist()), repeat(log.hashes.block)]
