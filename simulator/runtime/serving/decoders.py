@@ -26,8 +26,10 @@ class Decoders:
         self.below = 0
         """Sequences shorter than the window."""
         self.ahead = 0
-        """Iterations whose blocks are taken already, though they have not been: 0 or 1."""
+        """Iterations whose blocks are taken already, though they are not over."""
         self._ends: dict[Request, int] = {}
+        self._had: dict[Request, int] = {}
+        """Tokens that sequences had generated when they joined."""
         self._due: list[tuple[int, int, Request]] = []
         self._crossings: list[tuple[int, int, Request]] = []
         self._stamps: dict[Request, int] = {}
@@ -46,7 +48,7 @@ class Decoders:
     def join(self, request: Request) -> None:
         """Let a sequence decode from the next iteration on; the keys and values of its ``prompt`` are there."""
         tick, left = self.tick, request.output - request.generated
-        request.joined = tick
+        request.joined, self._had[request] = tick, request.generated
         steps = left if self._even else math.ceil(left / self.advance - _ROUNDING)
         end = self._ends[request] = tick + steps
         self._pushes += 1
@@ -78,13 +80,14 @@ class Decoders:
             self.windowed, self.below = 0.0, 0
         blocks = self._holds(request, done + self.ahead)
         request.generated = self.generated(request)
+        del self._had[request]
         return blocks
 
     def generated(self, request: Request, more: int = 0) -> int:
         """Tokens that a sequence here has generated, ``more`` iterations on."""
         done = self.tick + more - request.joined
         tokens = done if self._even else math.floor(self.advance * done + _ROUNDING)
-        return min(request.output, request.generated + tokens)
+        return min(request.output, self._had[request] + tokens)
 
     def given(self, iterations: int) -> int:
         """Tokens that all sequences get in so many iterations."""
@@ -98,7 +101,10 @@ class Decoders:
     def _holds(self, request: Request, done: int) -> int:
         if not self._grows:
             return request.blocks
-        length = request.prompt + (done if self._even else self.advance * done)
+        if self._even:
+            return -(-(request.prompt + done) // self._block)
+        # the last iteration may give more than is left, which nobody keeps
+        length = min(request.prompt + self.advance * done, request.input + request.output)
         return math.ceil(length / self._block - _ROUNDING)
 
     # -- what comes -----------------------------------------------------------------------------------------------

@@ -80,10 +80,10 @@ class Rank:
         """Take a request that decodes from now on; its blocks were reserved."""
         self.landed[request] = None
 
-    def reserve(self, request: Request, grown: int) -> bool:
-        """Reserve blocks for a request that will land here, if they can be had beside ``grown`` that sequences took."""
+    def reserve(self, request: Request) -> bool:
+        """Reserve blocks for a request that will land here, if they can be had."""
         need = self._blocks(self._lasting(request) if self._whole else request.prompt)
-        if need > self.pool.available - grown:
+        if need > self.pool.available:
             return False
         self.pool.take(need, self._now())
         request.blocks = need
@@ -337,6 +337,15 @@ class Rank:
             return Batch(chunks)
         return Batch(chunks, len(decoders), decoders.context, decoders.windowed)
 
+    def grow(self, iterations: int) -> None:
+        """Take the blocks that the decoders need for so many iterations from the first one that is not over."""
+        decoders = self.decoders
+        if iterations > decoders.ahead:
+            need = decoders.need(iterations)
+            if need:
+                self.pool.take(need, self._now())
+            decoders.ahead = iterations
+
     def end(self, iterations: int) -> list[Request]:
         """End so many iterations like the one that was formed; return requests that have all they asked for.
 
@@ -345,10 +354,7 @@ class Rank:
         decoders = self.decoders
         through: list[Request] = []
         if self.decodes:
-            if iterations > 1:
-                need = decoders.need(iterations)
-                if need:
-                    self.pool.take(need, self._now())
+            self.grow(iterations)
             decoders.pass_by(iterations)
             through = decoders.through()
         for request, new in self.chunks:
