@@ -88,7 +88,10 @@ def _law(what: str, given: Mapping[str, Any]) -> Law:
     for name, parameters in given.items():
         if name in FAMILIES and not isinstance(parameters, Mapping):
             raise InputError(f"{what}: {name} takes parameters by name, not {parameters!r}")
-    return law(given)
+    try:
+        return law(given)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def _uniform(what: str, ends: Any) -> Law:
