@@ -58,3 +58,14 @@ def test_a_row_of_a_billion_iterations_is_never_laid_out():
 def test_equal_gaps_are_all_the_same():
     found = made([(0.5, 0.0, 10**7, 3, 0, 0.0), (0.5, 0.0, 1, 3, 0, 0.0)])
     assert found.quantile(0.5) == found.quantile(1.0) == 0.5
+    many = made([(0.5, 0.0, 1, 3, 0, 0.0)] * 300_000)
+    assert many.quantile(0.5) == many.quantile(1.0) == 0.5
+
+
+def test_many_rows_are_narrowed_to_few_and_rightly():
+    draw = np.random.default_rng(1)
+    rows = 300_000
+    first = np.round(draw.lognormal(-4.0, 1.5, rows), 3)
+    found = Gaps(first, np.zeros(rows), *np.ones((4, rows), dtype=np.int64))
+    for probability in (0.0, 0.5, 0.99, 0.99999, 1.0):
+        assert found.quantile(probability) == pytest.approx(np.quantile(first + 1, probability), rel=1e-12)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from reference.serving_case import Case, ask, compared
 
 from simulator.core.errors import InvariantError
 from simulator.experiment.results import Results
@@ -321,3 +323,50 @@ def test_runs_without_services_have_empty_frames_and_no_files(tmp_path):
     assert len(found.requests) == len(found.iterations) == 0
     assert "state" in found.requests.columns
     assert not (found.save(tmp_path / "jobs", report=False) / "requests.csv").exists()
+
+
+# -- against the twin that goes one by one ----------------------------------------------------------------------------
+
+
+def crowd(count: int, gap: float) -> Case:
+    draw = np.random.default_rng(3)
+    now = np.cumsum(draw.exponential(gap, count)).tolist()
+    asks = [ask(at, int(draw.integers(4, 120)), int(draw.integers(1, 90))) for at in now]
+    return Case(asks=tuple(asks), blocks=4000, max_batch=16, batching=("vllm", {"max_tokens": 64}))
+
+
+def test_times_between_tokens_are_those_of_every_single_token():
+    asks, _, record = compared(crowd(120, 0.4))
+    gaps = np.concatenate([np.diff(each.tokens) for each in asks])
+    window = Window(record)
+    assert len(window.gaps) == len(gaps)
+    assert measure(record, "itl.mean") == pytest.approx(gaps.mean(), rel=1e-9)
+    for percent in (50, 90, 95, 99):
+        expected = np.quantile(gaps, percent / 100)
+        assert measure(record, f"itl.p{percent}") == pytest.approx(expected, rel=1e-9)
+    assert measure(record, "itl.max") == pytest.approx(gaps.max(), rel=1e-9)
+    tpot = [np.diff(each.tokens).mean() for each in asks if len(each.tokens) > 1]
+    assert measure(record, "tpot.mean") == pytest.approx(np.mean(tpot), rel=1e-9)
+    assert measure(record, "ttft.p99") == pytest.approx(
+        np.quantile([each.tokens[0] - each.arrival for each in asks], 0.99), rel=1e-9
+    )
+
+
+def test_where_whole_prompts_go_first_the_pause_is_in_the_gap_after_it():
+    asks, _, record = compared(replace(crowd(60, 0.4), batching=("prefill-first", {"max_tokens": 512})))
+    gaps = np.concatenate([np.diff(each.tokens) for each in asks])
+    assert len(Window(record).gaps) == len(gaps)
+    assert measure(record, "itl.mean") == pytest.approx(gaps.mean(), rel=1e-9)
+    assert measure(record, "itl.p50") == pytest.approx(np.quantile(gaps, 0.5), rel=0.02)
+    assert (record.tables["iterations"]["stall"] > 0).any()
+
+
+def test_the_batch_and_the_cache_are_those_of_every_single_iteration():
+    _, (replica,), record = compared(crowd(120, 0.4))
+    steps = [step for step in replica.steps if step.sequences]
+    assert measure(record, "batch.mean") == pytest.approx(np.mean([step.sequences for step in steps]))
+    seconds = np.array([step.seconds for step in replica.steps])
+    held = np.array([step.held for step in replica.steps])
+    expected = float(held @ seconds) / (4000 * record.facts["end"])
+    assert measure(record, "kv.occupancy") == pytest.approx(expected, rel=0.02)
+    assert measure(record, "replicas.busy") == pytest.approx(seconds.sum() / record.facts["end"], rel=1e-9)

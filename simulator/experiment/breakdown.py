@@ -129,10 +129,18 @@ def _grouping(by: str, subject: str) -> Callable[[Rows], Grouping]:
 
 
 def _by_text(values: np.ndarray) -> Grouping:
-    names, index = np.unique(values.astype(str), return_inverse=True)
+    names, index = _coded(values)
     if len(names) > MOST_GROUPS:
         raise InputError(f"by: {len(names):,} groups are too many for a table; at most {MOST_GROUPS:,}")
-    return index, [str(name) or "(none)" for name in names]
+    return index, [name or "(none)" for name in names]
+
+
+def _coded(values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The different texts, sorted, and for each value the number of its own."""
+    import pandas as pd
+
+    index, names = pd.factorize(values, sort=True)
+    return [str(name) for name in names], np.asarray(index)
 
 
 def _by_size(rows: Rows) -> Grouping:
@@ -151,7 +159,7 @@ def _by_state(rows: Rows) -> Grouping:
 
 
 def _by_replica(rows: Rows) -> Grouping:
-    services, first = np.unique(rows["workload"].astype(str), return_inverse=True)
+    services, first = _coded(rows["workload"])
     keys, index = np.unique(np.stack([first, rows["replica"]]), axis=1, return_inverse=True)
     if keys.shape[1] > MOST_GROUPS:
         raise InputError(f"by: {keys.shape[1]:,} groups are too many for a table; at most {MOST_GROUPS:,}")

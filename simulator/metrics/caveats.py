@@ -48,6 +48,7 @@ def _of_requests(windows: Sequence[Window]) -> list[tuple[int, str]]:
         sum(int(requests[state].sum()) for requests in asked) for state in ("unfinished", "rejected", "timeout")
     )
     preempted = sum(int((requests["preemptions"] > 0).sum()) for requests in asked)
+    moved = sum(int((requests["transfer"] > 0).sum()) for requests in asked)
     skipped = sum(len(window.asked) for window in windows) - total
     bounds = "they count as having missed their bounds"
     return [
@@ -65,6 +66,11 @@ def _of_requests(windows: Sequence[Window]) -> list[tuple[int, str]]:
             preempted,
             f"{preempted:,} of {total:,} requests were preempted: itl.* leave out the gaps in which they were, tpot.*, "
             "e2e.* and stalled_time.mean do not.",
+        ),
+        (
+            moved,
+            f"{moved:,} of {total:,} requests moved to another replica after their prompt: itl.* leave out the gaps in "
+            "which they did, tpot.*, e2e.* and transfer_time.mean do not.",
         ),
     ]  # fmt: skip
 

@@ -83,7 +83,10 @@ class Gaps:
         start, step, weight = self._start, self._step, self._weight
         low, high = np.zeros_like(self._steps), self._steps
         while int((high - low).sum()) > _EXPANDED:
-            pivot = _between(float((start + step * low).min()), float((start + step * (high - 1)).max()))
+            least, most = float((start + step * low).min()), float((start + step * (high - 1)).max())
+            if least == most:
+                return least
+            pivot = _between(least, most)
             middle = _until(start, step, low, high, pivot)
             under = int((weight * (middle - low)).sum())
             if rank < under:
@@ -97,8 +100,6 @@ class Gaps:
 
 def _between(least: float, most: float) -> float:
     """A value from ``least`` to below ``most``, half way in size where they differ much."""
-    if least == most:
-        return least
     middle = math.sqrt(least * most) if most > 4.0 * least > 0 else least + (most - least) / 2.0
     return middle if least <= middle < most else least
 

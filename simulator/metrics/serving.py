@@ -129,7 +129,7 @@ def _processed(window: Window) -> float:
 
 
 def _gap(name: str, label: str, meaning: str, estimate: Callable[[Window], float]) -> Measure:
-    text = f"{meaning} time between two tokens of a sequence, gaps in which it was preempted left out"
+    text = f"{meaning} time between two tokens of a sequence, without those in which it was preempted or moved"
     return Measure(f"itl.{name}", f"{label} ITL", "time", "lower", text, of_run=estimate)
 
 

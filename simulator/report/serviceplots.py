@@ -87,7 +87,7 @@ def _bounds(results: Results, name: str) -> dict[str, float]:
             bounds, kinds = window.requests[f"slo_{name}"], window.requests["class"]
             for bound in np.unique(bounds[np.isfinite(bounds)]).tolist():
                 seen = classes.setdefault(bound, [])
-                seen += [kind for kind in np.unique(kinds[bounds == bound].astype(str)).tolist() if kind not in seen]
+                seen += [kind for kind in dict.fromkeys(kinds[bounds == bound].tolist()) if kind not in seen]
     return {" ".join(["bound", ", ".join(filter(None, classes[bound]))]).strip(): bound for bound in sorted(classes)}
 
 
