@@ -14,9 +14,9 @@ from simulator.workload.requesthashes import prefix_reuse
 from simulator.workload.trace import SetAside
 
 AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
-2023-11-16 18:15:46.6805900,374,44
-2023-11-16 18:15:50.9951690,396,109
-2023-11-16 18:15:51.2224670,0,55
+2023-11-16 18:15:40.2500000,380,41
+2023-11-16 18:15:44.7500010,391,120
+2023-11-16 18:15:45.1250000,0,55
 """
 
 
@@ -28,16 +28,16 @@ def write(folder: Path, text: str, name: str = "log.csv") -> Path:
 
 def test_azure_llm_of_2023(tmp_path: Path) -> None:
     log = read_requests(write(tmp_path, AZURE), "azure-llm")
-    assert log.origin == datetime(2023, 11, 16, 18, 15, 46, 680590)
-    assert log.columns["arrival"].tolist() == pytest.approx([0.0, 4.314579], abs=1e-9)
-    assert log.columns["input"].tolist() == [374, 396]
+    assert log.origin == datetime(2023, 11, 16, 18, 15, 40, 250000)
+    assert log.columns["arrival"].tolist() == pytest.approx([0.0, 4.500001], abs=1e-9)
+    assert log.columns["input"].tolist() == [380, 391]
     assert log.set_aside == (SetAside("0 input tokens: there is no prompt", 1, (3,)),)
 
 
 def test_azure_llm_of_2024_and_2025(tmp_path: Path) -> None:
     text = (
         "TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n"
-        "2024-10-15 12:00:01.5+00:00,2,374,44\n2024-10-15 12:00:00+00:00,,5,6\n"
+        "2024-10-15 12:00:01.5+00:00,2,380,41\n2024-10-15 12:00:00+00:00,,5,6\n"
     )
     log = read_requests(write(tmp_path, text), "azure-llm")
     assert log.columns["images"].tolist() == [0, 2]
@@ -46,7 +46,7 @@ def test_azure_llm_of_2024_and_2025(tmp_path: Path) -> None:
 
 
 def test_azure_llm_tells_the_line_of_what_is_wrong(tmp_path: Path) -> None:
-    path = write(tmp_path, AZURE.replace("396", "3.5").replace(",44", ",many"))
+    path = write(tmp_path, AZURE.replace("391", "3.5").replace(",41", ",many"))
     with pytest.raises(InputError) as error:
         read_requests(path, "azure-llm")
     assert str(error.value) == (
@@ -67,9 +67,9 @@ def test_the_shared_azure_logs_are_what_is_published_of_them(shared: Path) -> No
 
 
 BURST = """Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type
-5,a,1.5,ChatGPT,472,18,490,Conversation log
-45,,,GPT-4,1087,0,1087,API log
-118,a,2.0,ChatGPT,417,276,694,Conversation log
+4,a,1.5,ChatGPT,500,20,520,Conversation log
+50,,,GPT-4,1100,0,1100,API log
+117,a,2.0,ChatGPT,400,280,681,Conversation log
 """
 
 
@@ -82,19 +82,19 @@ def test_burstgpt_sets_failures_aside(tmp_path: Path) -> None:
     assert log.columns["elapsed"].tolist() == [1.5, 2.0]
     assert log.notes == (
         "rows whose Total tokens are not Request tokens + Response tokens, which are taken: 1",
-        "arrival 0 is 5 s in the file",
+        "arrival 0 is 4 s in the file",
     )
 
 
 def test_burstgpt_keeps_failures_when_told(tmp_path: Path) -> None:
     log = read_requests(write(tmp_path, BURST), "burstgpt", keep_failed=True)
-    assert log.columns["output"].tolist() == [18, 1, 276]
+    assert log.columns["output"].tolist() == [20, 1, 280]
     assert "failed requests (0 response tokens) that are kept, to generate 1 token: 1" in log.notes
     assert len(log.where(model="GPT-4")) == 1
 
 
 def test_older_burstgpt_files_have_no_sessions(tmp_path: Path) -> None:
-    text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,API log\n"
+    text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n4,ChatGPT,500,20,520,API log\n"
     log = read_requests(write(tmp_path, text), "burstgpt")
     assert "session" not in log.columns
     assert guess_request_format(tmp_path / "log.csv") == "burstgpt"

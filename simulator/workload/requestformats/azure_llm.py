@@ -3,7 +3,7 @@
 Columns ``TIMESTAMP,ContextTokens,GeneratedTokens``, in 2025 ``NumImages`` too. Times have up to seven digits behind the
 point, of which six are kept, and no zone in 2023. Each file is one service whose first request is at an instant of its
 own: cut windows by date where several are replayed together. Source: Azure/AzurePublicDataset at
-commit b469a11 (Patel et al., ISCA 2024; Stojkovic et al., HPCA 2025).
+commit b469a11 (Patel et al., ISCA 2024; Stojkovic et al., HPCA 2025; Qiu et al., SoCC 2025).
 """
 
 from __future__ import annotations
