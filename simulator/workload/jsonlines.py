@@ -16,6 +16,8 @@ from simulator.workload.rows import Book, Rows
 from simulator.workload.trace import Columns
 
 _CHUNK = 65536
+"""Lines that are parsed at a time, or fewer where their lists are long: those with so many elements together."""
+_HEAVY = 1_000_000
 
 
 class JsonLines:
@@ -50,14 +52,16 @@ class JsonLines:
         cells: list[list[Any]] = []
         lines: list[int] = []
         first = 1
+        weight = 0
         for line, record in json_objects(self.path, self._what):
             self._check_keys(record, line)
             cells.append([_cell(record.get(name)) for name in self.header])
             lines.append(line)
-            if len(cells) == _CHUNK:
+            weight += sum(len(cell) for cell in cells[-1] if isinstance(cell, list))
+            if len(cells) == _CHUNK or weight > _HEAVY:
                 yield Rows(self.book, cells, np.array(lines), np.arange(first, first + len(cells)))
                 first += len(cells)
-                cells, lines = [], []
+                cells, lines, weight = [], [], 0
         if cells:
             yield Rows(self.book, cells, np.array(lines), np.arange(first, first + len(cells)))
 
