@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.experiment.results import Results
+from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.report import page, plots, serviceplots, servicewords, style, text, verdict
 from tests.synthetic import manifest, results, table
@@ -99,6 +100,21 @@ def test_phases_add_up_to_the_mean_latency(shown):
     axes = serviceplots.request_phases(shown).axes[0]
     total = sum(bar[0].get_width() for bar in axes.containers)
     assert total == pytest.approx(shown.estimate("plain", "e2e.mean").interval.mean)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_service_that_answered_nothing_has_a_page(count):
+    rows = [request(f"r-{i}", 1.0, NEVER, NEVER, 1.0, 5, state="REJECTED", reason="queue full") for i in range(count)]
+    tables = {name: table(name, rows if name == "requests" else []) for name in ("jobs", "requests", "iterations")}
+    service = {"accelerators": 2.0, "block": 16, "blocks": [], "accelerator_seconds": 0.0, "requests": count}
+    record = Record(tables, {"end": 10.0, "services": {"chat": service}})
+    check(record)
+    found = Results({("a", 0): record}, manifest())
+    html = found.to_html()
+    assert "<h3>Services</h3>" in html
+    assert ("What became of requests" in html) is (count > 0)
+    assert text.summary(found)
+    assert len(found.by("class")) == min(count, 1)
 
 
 # -- the page and the verdict -----------------------------------------------------------------------------------------

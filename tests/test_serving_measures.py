@@ -51,9 +51,13 @@ def by_hand(**facts) -> Record:
         "power": {"idle": 100.0, "busy": 600.0}, "services": {"chat": service},
     }  # fmt: skip
     jobs = [replica_job(0, 0.0, NEVER, 20.0), replica_job(1, 2.0, 12.0, 20.0)]
+    series = [(0.0, 0, 1, 2.0, 4.0, 4.0), (2.0, 0, 2, 4.0, 4.0, 4.0), (12.0, 0, 1, 2.0, 4.0, 4.0)]
     tables = {
-        "jobs": table("jobs", jobs), "requests": table("requests", rows), "iterations": table("iterations", iterations)
-    }  # fmt: skip
+        "series": table("series", series),
+        "jobs": table("jobs", jobs),
+        "requests": table("requests", rows),
+        "iterations": table("iterations", iterations),
+    }
     return Record(tables, known | facts)
 
 
@@ -105,6 +109,8 @@ BY_HAND = {
     "cost.per_million_tokens": 4.0 * 60 / 80 / (TOKENS / 1e6),
     "cost.per_million_total_tokens": 4.0 * 60 / 80 / ((TOKENS + 500) / 1e6),
     "joules.per_token": (60 * 100.0 + 24 * 500.0) / TOKENS,
+    "utilization.busy": 0.75 * 0.4,
+    "utilization.useful": 0.75 * 0.4,
     "jct.mean": NEVER,
     "wait.mean": NEVER,
     "jobs.unfinished": 0.0,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from simulator.metrics import serving
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.statistics import SMALLEST_BATCH, mean, quantile
 from simulator.metrics.window import Jobs, Window
@@ -80,19 +81,27 @@ def _overhead(jobs: Jobs) -> float:
     return ratio(float(_share_of_service(jobs, "overhead").sum()), float(_held(jobs).sum()))
 
 
+def _of_replicas(window: Window) -> tuple[float, float]:
+    """Accelerator-seconds that replicas of services held, and of them those in which they computed."""
+    held = float(_held(window.replicas).sum())
+    return held, held * serving.busy(window) if held else 0.0
+
+
 def _busy(window: Window) -> float:
-    """Utilization, less what went into restarts."""
+    """Utilization, less what went into restarts, and into replicas while they did not compute."""
     jobs = window.jobs
-    held = float(_held(jobs).sum())
-    busy = float(_share_of_service(jobs, "compute", "network", "rework").sum())
+    kept, computing = _of_replicas(window)
+    held = float(_held(jobs).sum()) + kept
+    busy = float(_share_of_service(jobs, "compute", "network", "rework").sum()) + computing
     return ratio(window.integral("allocated"), window.integral("capacity")) * ratio(busy, held)
 
 
 def _useful(window: Window) -> float:
     """Utilization by work that counts in the end: of jobs that completed or go on, without restarts and rework."""
     jobs = window.jobs
-    held = float(_held(jobs).sum())
-    useful = float(_share_of_service(jobs, "compute", "network")[~jobs["timeout"] & ~jobs["failed"]].sum())
+    kept, computing = _of_replicas(window)
+    held = float(_held(jobs).sum()) + kept
+    useful = float(_share_of_service(jobs, "compute", "network")[~jobs["timeout"] & ~jobs["failed"]].sum()) + computing
     return ratio(window.integral("allocated"), window.integral("capacity")) * ratio(useful, held)
 
 
@@ -136,12 +145,13 @@ SERVICE: list[Measure] = [
     ),
     Measure(
         "utilization.busy", "busy utilization", "ratio", "",
-        "accelerator-seconds in which jobs worked, restarts left out, over those that were up", of_run=_busy,
+        "accelerator-seconds in which jobs worked, restarts left out, and replicas computed, over those that were up",
+        of_run=_busy,
     ),
     Measure(
         "utilization.useful", "useful utilization", "ratio", "higher",
-        "accelerator-seconds of work that counted (no restarts, no rework, no jobs killed or failed) over those that "
-        "were up", of_run=_useful,
+        "accelerator-seconds of work that counted (no restarts, no rework, no jobs killed or failed; of replicas, what "
+        "they computed) over those that were up", of_run=_useful,
     ),
     Measure(
         "fragmentation", "fragmentation", "ratio", "lower",
