@@ -68,9 +68,9 @@ def _stays(record: Record, subject: str, start: float, end: float, first: float)
             continue
         if kind == "evict":
             stays.append((since, time, fresh))
-            since, tokens = end, amount
+            since, fresh, tokens = end, False, amount
         elif kind == "resume":
             since, fresh = time, amount > tokens
-    if since < end:
+    if since < end or fresh:  # the last token may be there as soon as it comes back
         stays.append((since, end, fresh))
     return stays
