@@ -151,6 +151,7 @@ class Rank:
         """Put the next iteration together: ``chunks``, ``decodes``, ``extra``."""
         self.chunks.clear()
         self.extra, self.evicted = 0.0, False
+        self.decoders.ahead = 0  # not so when the last time nobody was there to decode
         if self.landed:
             self._let_land()
         if self.batching.mixed:
