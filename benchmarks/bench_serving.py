@@ -25,8 +25,6 @@ from benchmarks.common import in_fresh_processes, table, timed
 
 TRACES = Path(__file__).parents[2] / "shared" / "traces"
 AZURE = TRACES / "azure_llm_2023" / "AzureLLMInferenceTrace_conv.first40min.csv"
-    Path(__file__).parents[2] / "shared" / "traces" / "azure_llm_2023" / "AzureLLMInferenceTrace_conv.first40min.csv"
-)
 RATE = 5.9
 """Requests per second of one replica: that of the log."""
 CASES: dict[str, tuple[int, int, int]] = {
