@@ -126,7 +126,7 @@ def test_the_page_tells_of_services_and_classes(shown):
         assert said in html, said
     grid = page.services(shown)
     assert [cell.text for cell in grid.rows[0]][:5] == ["plain", "chat", "2", "1,000 of 16 tokens", "1"]
-    assert [cell.text for cell in grid.rows[0]][6:] == ["400", "390", "10", "0", "0"]
+    assert [cell.text for cell in grid.rows[0]][6:] == ["400", "10 rejected"]
     kinds = page.classes(shown)
     assert [row[1].text for row in kinds.rows] == ["batch", "interactive"] * 2
     assert kinds.rows[0][3].text == "–"

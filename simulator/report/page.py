@@ -137,7 +137,7 @@ def services(results: Results) -> Grid | None:
             rows.append(tuple(text.Cell(cell) for cell in (alternative, name, *_service(windows, name))))
     heads = (
         "alternative", "service", "accelerators a replica", "KV blocks a replica", "replicas, mean", "computing",
-        "requests", "finished", "rejected", "given up", "unfinished",
+        "requests", "not finished",
     )  # fmt: skip
     return Grid(heads, tuple(rows)) if rows else None
 
@@ -152,13 +152,13 @@ def _service(windows: list[Window], name: str) -> list[str]:
     each = number(facts[0].get("accelerators"))
     replicas = ratio(held, each * sum(window.end for window in windows))
     requests = [window.requests.where(window.requests["workload"] == name) for window in windows]
-    counts = [
-        sum(int(part[state].sum()) for part in requests) for state in ("finished", "rejected", "timeout", "unfinished")
-    ]
+    words = {"rejected": "rejected", "timeout": "given up", "unfinished": "unfinished"}
+    counts = {word: sum(int(part[state].sum()) for part in requests) for state, word in words.items()}
+    lost = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
     return [
         f"{each:g}", f"{blocks} of {number(facts[0].get('block')):g} tokens" if blocks else "–",
         scale([replicas], "count").text(replicas), scale([0.0], "ratio").text(ratio(busy, held)),
-        f"{sum(map(len, requests)):,}", *(f"{count:,}" for count in counts),
+        f"{sum(map(len, requests)):,}", lost or "0",
     ]  # fmt: skip
 
 
