@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reference.serving_case import Case, ask, compared
 
-from simulator.core.errors import InvariantError
+from simulator.core.errors import InputError, InvariantError
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.caveats import caveats
@@ -192,6 +192,37 @@ def test_one_run_each_is_compared_by_the_same_requests():
     assert other.diff(measures="ttft.mean").iloc[0]["basis"] == "one run of other requests: not paired"
     few = service_results(plain={"requests": 100})
     assert few.estimate("plain", "ttft.mean").basis == "one run of 100 requests, too few for batches (200 needed)"
+
+
+def test_requests_of_a_session_may_come_later_and_are_still_the_same():
+    ours, theirs = (service_record(requests=300) for _ in range(2))
+    theirs.tables["requests"]["arrival"][7] += 1e-3
+    assert not Window(ours).same_requests(Window(theirs))
+    for record in (ours, theirs):
+        record.tables["requests"]["session"][7] = "talk"
+    assert Window(ours).same_requests(Window(theirs))
+    theirs.tables["requests"]["input"][7] += 1
+    assert not Window(ours).same_requests(Window(theirs))
+
+
+@pytest.mark.parametrize("line", ["plain.goodput > 0.1/s", "plain.goodput > 0.1 requests/s", "plain.goodput > 0.1"])
+def test_rates_are_compared_with_or_without_their_unit(line):
+    assert service_results().evaluate(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("plain.tokens.per_s > 20 jobs/s", "does not fit tokens.per_s: '20 jobs/s' is not a number"),
+        ("plain.joules.per_token < 20 s", "does not fit joules.per_token"),
+        ("plain.goodput > plain.tokens.per_s", "compares a request rate with a token rate"),
+        ("plain.ttft.p98 < 1 s", "unknown measure 'ttft.p98'. Did you mean 'ttft.p9"),
+    ],
+)
+def test_lines_that_do_not_fit_are_told(line, text):
+    with pytest.raises(InputError) as error:
+        service_results().evaluate(line)
+    assert text in str(error.value)
 
 
 def test_a_summary_shows_the_measures_of_services_first():
