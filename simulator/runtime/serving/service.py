@@ -186,8 +186,11 @@ class Service:
             need = -(-request.input // block)
         if need > replica.engine.blocks:
             return f"more than the {replica.engine.blocks:,} KV blocks of a replica"
-        if not batching.chunked and request.input > batching.budget(0):
-            return f"a prompt longer than the {batching.budget(0):,} tokens of an iteration"
+        most = batching.budget(0)
+        if not batching.chunked and request.input > most:
+            return f"a prompt longer than the {most:,} tokens of an iteration"
+        if not batching.chunked and batching.reserve != "all" and request.input + request.output - 1 > most:
+            return f"longer than the {most:,} tokens of an iteration when all is computed again after a preemption"
         return ""
 
     # -- what replicas tell ---------------------------------------------------------------------------------------
