@@ -35,13 +35,13 @@ class Ask:
     tokens: list[float] = field(default_factory=list)
     """When each of its tokens was there."""
 
-    prompt: float = 0
-    """Tokens to compute before it decodes (a fraction only after a swap)."""
+    prompt: int = 0
+    """Tokens to compute, or to bring back from the host's memory, before it decodes."""
     computed: int = 0
     decoding: bool = False
     steps: int = 0
     """Iterations that it has decoded since it joined the decoders."""
-    had: float = 0
+    had: int = 0
     """Tokens generated when it joined."""
     private: int = 0
     """Blocks that it holds alone."""

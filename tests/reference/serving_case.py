@@ -14,7 +14,8 @@ from reference.serving_blocks import Ask
 from reference.serving_rank import Setup
 from reference.serving_twin import simulate
 from simulator.metrics.recorder import Record
-from simulator.models.serving.api import Batch, Decoding
+from simulator.metrics.tokens import token_times
+from simulator.models.serving.api import Batch, Decoding, IterationTime
 from simulator.policies.replicas.fixed import Fixed
 from simulator.policies.routing import as_router
 from simulator.policies.serving import batchings, lineups
@@ -98,7 +99,7 @@ class Case:
     """Requests, and the service that they are sent to."""
 
     asks: tuple[dict[str, Any], ...]
-    time: Straight = field(default_factory=Straight)
+    time: IterationTime = field(default_factory=Straight)
     batching: tuple[str, dict[str, Any]] = ("vllm", {"max_tokens": 64})
     lineup: str = "fcfs"
     rule: Callable[[Any, Any], Any] = lambda request, view: view.replicas[0]
@@ -198,7 +199,7 @@ def ask(arrival: float, input: int, output: int, **more: Any) -> dict[str, Any]:
     return {"arrival": arrival, "input": input, "output": output, **more}
 
 
-# -- both, compared ---
+# -- both, compared --------------------------------------------------------------------------------------------------
 
 
 def compared(case: Case) -> tuple[list[Ask], list[Any], Record]:
@@ -234,10 +235,10 @@ def iterations(record: Record, replica: int) -> Iterator[tuple[float, float, int
 
 
 def compared_iterations(service: Sequence[Any], record: Record) -> None:
-    """Every iteration that the engine skipped, and what it noted of each run of them."""
+    """Every iteration that was over before the run was, and what the engine noted of each row of them."""
     table = record.tables["iterations"]
     for replica in service:
-        steps = replica.steps
+        steps = [step for step in replica.steps if step.start + step.seconds <= record.facts["end"] * (1 + 1e-12)]
         said = list(iterations(record, replica.number))
         assert [each[2:] for each in said] == [(step.sequences, step.prompt) for step in steps]
         for place in (0, 1):
@@ -249,3 +250,10 @@ def compared_iterations(service: Sequence[Any], record: Record) -> None:
             assert table["tokens"][row] == sum(step.tokens for step in run)
             assert (table["waiting"][row], table["held"][row]) == (run[0].waiting, run[0].held)
             first += len(run)
+
+
+def compared_tokens(asks: Sequence[Ask], record: Record) -> None:
+    """When each token was there, as it is worked out from the iterations of replicas with one rank."""
+    for each in asks:
+        if each.state != "REJECTED":
+            assert token_times(record, "chat", each.id).tolist() == pytest.approx(each.tokens, rel=1e-9), each

@@ -34,14 +34,19 @@ class Setup:
     timeout: float = math.inf
     first_token_timeout: float = math.inf
 
+    def longest(self, ask: Ask) -> int:
+        """Tokens for which blocks are reserved where they are for all of a request."""
+        return ask.input + max(ask.output, ask.limit)
+
     def refuses(self, ask: Ask) -> bool:
         """Whether a request can never run."""
+        whole = self.batching.reserve == "all"  # then nobody is preempted, to compute what it generated again
         return (
             ask.input < 1
             or ask.output < 1
             or ask.input + ask.output > self.context
-            or math.ceil((ask.input + ask.output) / self.block) > self.blocks
-            or (not self.batching.chunked and ask.input > self.batching.budget(0))
+            or math.ceil((self.longest(ask) if whole else ask.input + ask.output) / self.block) > self.blocks
+            or (not self.batching.chunked and ask.input + (0 if whole else ask.output - 1) > self.batching.budget(0))
         )
 
 
@@ -84,7 +89,7 @@ class Rank:
         while True:
             needs = []
             for ask in self.decoders():
-                tokens = ask.prompt + self.setup.advance * (ask.steps + 1)
+                tokens = min(ask.kv(self.setup.advance) + self.setup.advance, ask.input + ask.output)
                 needs.append((ask, max(0, self.cache.blocks_for(tokens) - self.cache.held(ask))))
             if self.cache.fits(sum(need for _, need in needs)):
                 break
@@ -97,7 +102,7 @@ class Rank:
         for ask in [ask for ask in self.running if not ask.decoding]:
             if ask not in self.running:  # it had to make room for one before it
                 continue
-            new = min(int(ask.prompt) - ask.computed, self.budget())
+            new = min(ask.prompt - ask.computed, self.budget())
             if new <= 0:
                 continue
             need = 0
@@ -122,14 +127,14 @@ class Rank:
         """Start on the prompt of a request that waits, if it fits."""
         hits = self.cache.hits(ask)
         cached = min(ask.hash_block * len(hits), ask.input - 1)
-        rest = int(ask.prompt) - cached
+        rest = ask.prompt - cached
         if not self.batching.chunked and rest > self.budget():
             return False
         new = min(rest, self.budget())
         tokens = {
             "chunk": cached + new,
             "prompt": ask.prompt,
-            "all": ask.input + (ask.limit or ask.output),
+            "all": self.setup.longest(ask),
         }[self.batching.reserve]
         need = self.cache.blocks_for(tokens) - self.cache.weight(hits)
         if not self.cache.fits(need, hits):
@@ -146,13 +151,14 @@ class Rank:
 
     def swap_in(self, ask: Ask) -> bool:
         """Bring a request back to the decoders, if it fits."""
-        need = self.cache.blocks_for(ask.prompt + self.setup.advance)
+        need = self.cache.blocks_for(min(ask.prompt + self.setup.advance, ask.input + ask.output))
         if not self.cache.fits(need):
             return False
         self.lineup.remove(ask)
         self.running.append(ask)
         self.cache.hold(ask, [])
-        self.cache.take(ask, need)
+        # where prompts go first, room for its next token is taken with everybody's, if they decode at all
+        self.cache.take(ask, need if self.batching.mixed else self.cache.blocks_for(ask.prompt))
         ask.swapped, ask.decoding = False, True
         self.swapping += ask.prompt * self.setup.kv_bytes / self.setup.swap
         return True
@@ -163,7 +169,8 @@ class Rank:
 
     def preempt(self, ask: Ask) -> None:
         """Put a running request back into the queue."""
-        kv, generated = ask.kv(self.setup.advance), ask.generated(self.setup.advance)
+        kv = math.floor(ask.kv(self.setup.advance))
+        ask.had = math.floor(ask.generated(self.setup.advance))
         self.preempted = True
         self.running.remove(ask)
         self.chunks = [chunk for chunk in self.chunks if chunk[0] is not ask]
@@ -171,10 +178,9 @@ class Rank:
         ask.preemptions += 1
         if self.setup.swap and ask.decoding:
             self.swapping += kv * self.setup.kv_bytes / self.setup.swap
-            ask.swapped, ask.prompt, ask.had = True, kv, generated
+            ask.swapped, ask.prompt = True, kv
         else:
-            ask.recomputed += math.floor(kv)
-            ask.had = math.floor(generated)
+            ask.recomputed += kv
             ask.prompt, ask.computed = ask.input + ask.had, 0
         ask.decoding, ask.steps = False, 0
         self.lineup.put_back(ask)
@@ -205,9 +211,9 @@ class Rank:
             unit.fresh = False
         through, tokens = [], 0
         for ask in list(self.running):
+            more = math.floor(ask.generated(advance)) - before[ask]
+            tokens += more
             if ask.state == "ROUTED":
-                more = math.floor(ask.generated(advance)) - before[ask]
-                tokens += more
                 ask.tokens += [now] * more
                 if more and math.isnan(ask.first_token):
                     ask.first_token = now

@@ -67,7 +67,7 @@ class Replica:
     @property
     def pending(self) -> int:
         asks = [ask for rank in self.ranks for ask in (*rank.lineup, *rank.running)]
-        return sum(int(ask.prompt) - ask.computed for ask in asks if not ask.decoding and not ask.swapped)
+        return sum(ask.prompt - ask.computed for ask in asks if not ask.decoding and not ask.swapped)
 
     def prefix(self, ask: Ask) -> int:
         def leading(rank: Rank) -> int:
@@ -163,16 +163,16 @@ class Service:
     def refuse(self, ask: Ask, now: float) -> None:
         """Reject a request, and all who wait for it."""
         ask.state, ask.end = "REJECTED", now
-        for each in self.asks:
-            if each.after is ask:
-                self.refuse(each, now)
+        self.ended(ask)
 
     def ended(self, ask: Ask) -> None:
-        """Send those who waited for the end of this request."""
+        """Send those who waited for the end of this request; if it was not finished they never are."""
         for each in self.asks:
-            if each.after is ask:
+            if each.after is ask and ask.state == "FINISHED":
                 each.arrival = max(each.arrival, ask.end + each.delay)
                 self.coming.append(each)
+            elif each.after is ask:
+                self.refuse(each, ask.end)
 
 
 def simulate(setup: Setup, asks: Sequence[Ask], route: Router, replicas: int = 1) -> list[Replica]:
