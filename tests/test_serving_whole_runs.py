@@ -93,9 +93,11 @@ def test_a_replica_finds_every_block_of_mooncake_that_came_before(shared: Path) 
 def test_the_replay_of_vllm_is_within_its_claim_request_by_request() -> None:
     theirs, ours = measured(), replayed()
     assert len(requests()["arrival"]) == 300
+    # the prompts' tokens in whole blocks of 16 that an earlier prompt began with, counted apart from any engine
+    assert ours["cached"].sum() == 19_520
     assert all(abs(ours[name].mean() / theirs[name].mean() - 1) < bound for name, bound in BOUNDS.items())
     # each request by itself, as its place in the queue is known
-    assert np.median(abs(ours["e2e"] / theirs["e2e"] - 1)) < 0.03
+    assert np.median(abs(ours["e2e"] / theirs["e2e"] - 1)) < BOUNDS["e2e"]
     # without the host's part of an iteration nothing is fitted to this run; a little less than the engine is too fast
     kernels = replayed("kernels-only")
     assert 0.90 < kernels["tpot"].mean() / theirs["tpot"].mean() < 1.0

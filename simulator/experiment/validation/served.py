@@ -15,6 +15,7 @@ from simulator.policies.api import placers, schedulers
 from simulator.policies.serving import batchings, lineups, replica_scalers, routers
 from simulator.runtime.serving.spec import Engine, ReplicaPool, ServiceSpec
 from simulator.runtime.simulation import Simulation
+from simulator.workload.requesthashes import Hashes
 from simulator.workload.requestlog import RequestLog
 
 PLENTY = 1 << 40
@@ -43,9 +44,9 @@ class Given:
         return Decoding(self.base + self.token * sequences[0], self.context)
 
 
-def log_of(arrival: np.ndarray, input: np.ndarray, output: np.ndarray) -> RequestLog:
+def log_of(arrival: np.ndarray, input: np.ndarray, output: np.ndarray, hashes: Hashes | None = None) -> RequestLog:
     """Make a log of arrivals (s) and lengths (tokens), sorted by arrival."""
-    return RequestLog.sorted("given", {"arrival": arrival, "input": input, "output": output})
+    return RequestLog.sorted("given", {"arrival": arrival, "input": input, "output": output}, hashes)
 
 
 def served(
