@@ -12,7 +12,7 @@ from simulator.experiment.validation.served import Given, log_of, served
 from simulator.experiment.validation.theory import erlang_c
 from simulator.metrics.statistics import replicated
 
-_REQUESTS, _WARMUP, _REPLICATIONS = 12_000, 1_200, 10
+_REQUESTS, _WARMUP, _REPLICATIONS = 12_000, 1_200, 6
 _LOAD = 0.8
 _KLEINROCK = "Kleinrock, Queueing Systems I (1975)"
 _FINE = 1000
