@@ -85,7 +85,7 @@ BATCHINGS = [
 ]
 WINDOWED = Straight(window=9.0, windowed=3.1e-5)
 FALLING = Broken(pieces=((40.0, 0.0031, -3e-5), (97.0, 0.0081, -4e-5), (math.inf, 0.0007, 4e-5)))
-some = settings(max_examples=40)
+some = settings(max_examples=30)
 
 
 @st.composite
@@ -171,7 +171,7 @@ def analytic(**shape: int) -> AnalyticTime:
 
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("name", ["table", "function", "analytic"])
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_times_that_users_get(name: str, ranks: int, data: st.DataObject) -> None:
     time = {"table": measured(), "function": CalledTime(called), "analytic": analytic(dp=ranks)}[name]
@@ -233,7 +233,7 @@ def test_priorities(data: st.DataObject) -> None:
     agreed(replace(case, asks=asks))
 
 
-@settings(max_examples=150)
+@settings(max_examples=120)
 @given(data=st.data())
 def test_all_of_it_together(data: st.DataObject) -> None:
     drawn = {
