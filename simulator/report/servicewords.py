@@ -61,9 +61,9 @@ def _missed(windows: Sequence[Window]) -> list[str]:
             by[name] += int((kept(requests, (name,))[1] & ~away).sum())
     if not missed:
         return []
-    parts = [f"{_percent(by[name] / missed)} were over that on {LATENCIES[name][0]}" for name in BOUNDS if by[name]]
-    parts += [f"{_percent(lost / missed)} were rejected or given up"] if lost else []
-    return [f"Of the {missed:,} requests that missed a bound, {', '.join(parts)}."]
+    parts = [f"{_percent(by[name] / missed)} over that on {LATENCIES[name][0]}" for name in BOUNDS if by[name]]
+    parts += [f"{_percent(lost / missed)} rejected or given up"] if lost else []
+    return [f"Requests that missed a bound: {missed:,}, {', '.join(parts)}."]
 
 
 def _diagnosis(shares: dict[str, float], windows: Sequence[Window]) -> list[str]:
