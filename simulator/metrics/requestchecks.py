@@ -114,7 +114,9 @@ def _by_service(window: Window) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 def _balanced(window: Window) -> None:
     tokens, given = window.column("iterations", "tokens"), window.column("requests", "generated")
-    unused = (window.column("requests", "attempts") > 1) | (window.column("requests", "state") == "TIMEOUT")
+    state, attempts = window.column("requests", "state"), window.column("requests", "attempts")
+    lost = (state == "UNFINISHED") & (attempts == 1) & np.isnan(window.column("requests", "start"))  # perhaps
+    unused = (attempts > 1) | (state == "TIMEOUT") | lost
     for name, requests, iterations in _by_service(window):
         if not iterations.any():
             continue

@@ -283,6 +283,12 @@ class Fleet:
                 busy += seat.replica.busy_until(self._clock.now) * self.pool.accelerators
         return held, busy
 
+    def stop(self) -> None:
+        """The run is over: write down the iterations that have passed, and what requests have of them."""
+        for seat in self.seats.values():
+            if seat.replica is not None:
+                seat.replica.stop()
+
     def members(self, replica: Replica) -> tuple[Member, ...]:
         """The accelerators of a replica, by rank."""
         return self._cluster.members(self.seats[replica.number].job)

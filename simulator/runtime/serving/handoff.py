@@ -75,8 +75,7 @@ class Handoffs:
                 self._homeless[handoff] = None
             return
         target = self._desk.choose(request)
-        need = -(-(request.input + request.output) // self._spec.block)
-        if need > target.engine.blocks:
+        if target.ranks[0].most(request) > target.engine.blocks:
             self._refuse(request, f"more than the {target.engine.blocks:,} KV blocks of a decoding replica")
             return
         handoff.target = target

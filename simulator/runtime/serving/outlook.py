@@ -62,7 +62,7 @@ class Outlook:
         return found
 
     def changed(self) -> None:
-        """A request is sent to a replica: see to it that what comes of it is published."""
+        """Something happens to a replica, or it computes from now on: see to it that this is published."""
         if self._staleness and not self._armed:
             self._armed = True
             now, step = self._clock.now, self._staleness
@@ -80,7 +80,7 @@ class Outlook:
             self._published[replica] = Published(replica, now)
             for rank in replica.ranks:
                 rank.pool.published()
-            busy = busy or replica.outstanding > 0
+            busy = busy or replica.computing
         if busy:
             self.changed()
 

@@ -385,5 +385,9 @@ class Rank:
     def _blocks(self, tokens: int) -> int:
         return -(-tokens // self._spec.block)
 
+    def most(self, request: Request) -> int:
+        """Blocks that a request needs here at most."""
+        return self._blocks(self._lasting(request) if self._whole else request.input + request.output)
+
     def _lasting(self, request: Request) -> int:
         return request.input + max(request.output, request.limit)

@@ -29,6 +29,9 @@ class Ledger(Protocol):
     def noted(self, event: str, request: Request) -> None:
         """A request was preempted (``evict``) or goes on (``resume``)."""
 
+    def begun(self, replica: Replica) -> None:
+        """It computes, and what routers see of it changes."""
+
     def iterations(self, replica: Replica, stretch: Stretch) -> None:
         """Iterations have passed."""
 
@@ -79,6 +82,11 @@ class Replica:
         """LoRA adapters in memory, the least recently used first, and when each is there (s)."""
 
     # -- what routers see -----------------------------------------------------------------------------------------
+
+    @property
+    def computing(self) -> bool:
+        """Whether an iteration goes on."""
+        return self._stretch is not None
 
     @property
     def queued(self) -> int:
@@ -310,6 +318,7 @@ class Replica:
         return seconds, growth
 
     def _set_out(self, stretch: Stretch) -> None:
+        self._ledger.begun(self)
         for rank in self.ranks:
             stretch.waiting += len(rank.lineup) + len(rank.landed)
             stretch.held += rank.pool.held

@@ -178,12 +178,10 @@ class Service:
 
     def _unfit(self, request: Request, replica: Replica) -> str:
         """Why a request can never run on a replica like this one; empty when it can."""
-        block, batching = self.spec.block, replica.ranks[0].batching
-        need = -(-(request.input + request.output) // block)
-        if batching.reserve == "all":
-            need = -(-(request.input + max(request.output, request.limit)) // block)
-        if self._handoffs is not None:
-            need = -(-request.input // block)
+        batching = replica.ranks[0].batching
+        need = replica.ranks[0].most(request)
+        if self._handoffs is not None and batching.reserve != "all":
+            need = -(-request.input // self.spec.block)
         if need > replica.engine.blocks:
             return f"more than the {replica.engine.blocks:,} KV blocks of a replica"
         most = batching.budget(0)
@@ -229,6 +227,11 @@ class Service:
         """A request was preempted, or goes on."""
         self._cluster.note_event(event, f"{self.spec.name}: {request.id}", float(request.generated))
 
+    def begun(self, replica: Replica) -> None:
+        """A replica computes."""
+        for desk in self._desks:
+            desk.outlook.changed()
+
     def iterations(self, replica: Replica, stretch: Stretch) -> None:
         """Iterations have passed on a replica."""
         self._log.iterations(self.spec.name, replica.number, stretch)
@@ -263,6 +266,7 @@ class Service:
         """A request is no longer on its replica."""
         replica = self._home.pop(request)
         self._adapters.forget(request)
+        self.begun(replica)
         for rank in replica.ranks:
             rank.forget(request)
         replica.left()
