@@ -330,9 +330,9 @@ class Rank:
 
     def batch(self) -> Batch:
         """What the iteration computes, for whoever tells how long that takes."""
-        chunks = tuple(
+        chunks = tuple([
             Chunk(new, request.computed, request.computed + new >= request.prompt) for request, new in self.chunks
-        )
+        ])  # fmt: skip
         decoders = self.decoders
         if not self.decodes:
             return Batch(chunks)
