@@ -243,7 +243,7 @@ class Replica:
         """Begin the next iteration, or iterations, if there is anything to do."""
         if self._stretch is not None or self.down:
             return
-        if any([rank.leaving for rank in self.ranks]):
+        if any(rank.leaving for rank in self.ranks):
             for each in self.ranks:
                 each.dismiss()
             self._ledger.freed(self)
@@ -295,7 +295,7 @@ class Replica:
             for rank in ranks:
                 grows, ahead = self._advance * len(rank.decoders), decoding.until - rank.decoders.context
                 count = min(count, max(1, math.floor(ahead / grows + 1e-9) + 1))
-        if extra or any([rank.evicted for rank in self.ranks]):
+        if extra or any(rank.evicted for rank in self.ranks):
             count = 1
         for rank in ranks:
             decoders = rank.decoders
