@@ -87,17 +87,8 @@ class Service:
 
     def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
         fleet = Fleet(
-            name,
-            self.spec,
-            pool,
-            self._cluster,
-            self,
-            self._opened,
-            self._lost,
-            self._observe,
-            self._numbers,
-            elsewhere,
-        )
+            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, self._numbers, elsewhere
+        )  # fmt: skip
         fleet.progress = lambda: (self.came, self.ended)
         return fleet
 
@@ -118,10 +109,10 @@ class Service:
         if request is None or request.arrival > self._until:
             return
         if not self._clock.now <= request.arrival < math.inf:
-            before = f"before its predecessor at {self._clock.now:g} s" if request.arrival >= 0 else "a negative time"
+            before = f", before its predecessor at {self._clock.now:g} s" if 0 <= request.arrival < math.inf else ""
             raise InputError(
-                f"request {request.id!r} of service {self.spec.name!r} arrives at {request.arrival!r} s, {before}: "
-                "requests come in order of arrival, from 0 s on"
+                f"request {request.id!r} of service {self.spec.name!r} arrives at {request.arrival!r} s{before}: "
+                "requests come in order of arrival, at finite times from 0 s on"
             )
         self._clock.at(request.arrival, self._arrive, phase=_ARRIVALS)
 
@@ -218,7 +209,12 @@ class Service:
         self._leave(request)
         self._end(request)
         for follower in self.spec.requests.followers(request):
-            follower.arrival = max(follower.arrival, self._clock.now + follower.delay)
+            if not 0 <= follower.delay < math.inf:
+                raise InputError(
+                    f"request {follower.id!r} of service {self.spec.name!r} is sent {follower.delay!r} s after "
+                    f"{request.id!r}: it must be a finite number, 0 or more"
+                )
+            follower.arrival = max(self._clock.now + follower.delay, follower.arrival)
             if follower.arrival <= self._until:
                 self._coming[follower] = None
                 self._clock.at(follower.arrival, self._come, follower, phase=_ARRIVALS)

@@ -58,26 +58,32 @@ class Wires:
             self.last_end = self._clock.now
             done()
 
-        pairs = list(zip(src, dst, strict=False))
-        here = servers[src[0][0]]
-        if all(one[0] == other[0] for one, other in pairs):
-            seconds = here.scale_up_latency + size / (here.scale_up * len(pairs))
-            self._clock.after(seconds, arrived, phase=Phase.ENDS)
-            return
-        if self._topology.wired:
-            ways = [(self._topology.endpoint(*one), self._topology.endpoint(*other)) for one, other in pairs]
-            limit = math.inf
-        else:
-            ways, limit = [ends], len(pairs) * min(here.nic, servers[dst[0][0]].nic)
-        left = [len(ways)]
+        legs: dict[tuple[int, int], list[tuple[Member, Member]]] = {}
+        for pair in zip(src, dst, strict=False):
+            legs.setdefault((pair[0][0], pair[1][0]), []).append(pair)
+        share = size / min(len(src), len(dst))
+        inside: list[float] = []
+        outside: list[tuple[tuple[str, str], float, float]] = []
+        for (one, other), pairs in legs.items():
+            here, there, count = servers[one], servers[other], len(pairs)
+            if one == other:
+                inside.append(here.scale_up_latency + share / here.scale_up)
+            elif self._topology.wired:
+                points = [(self._topology.endpoint(*first), self._topology.endpoint(*second)) for first, second in pairs]
+                outside += [(point, share, math.inf) for point in points]
+            else:
+                outside.append(((here.name, there.name), share * count, count * min(here.nic, there.nic)))
+        left = [len(inside) + len(outside)]
 
         def one_less() -> None:
             left[0] -= 1
             if not left[0]:
                 arrived()
 
-        for pair in ways:
-            self._set_out(pair, size / len(ways), limit, one_less)
+        for seconds in inside:
+            self._clock.after(seconds, one_less, phase=Phase.ENDS)
+        for each in outside:
+            self._set_out(*each, one_less)
 
     def _set_out(self, ends: tuple[str, str], size: float, limit: float, done: Callable[[], None]) -> None:
         way = self._router.way(*ends)
@@ -98,6 +104,8 @@ class Wires:
         return min(limit, *(capacity[link] / usage for link, usage in zip(way.links, way.usage, strict=True)))
 
     def _begin(self, message: Message, ends: tuple[str, str]) -> None:
+        if self._router.down and not all(map(self._router.is_up, message.way.links)):
+            message.way = self._router.way(*ends) or message.way
         self.used.update(dict.fromkeys(message.way.links))
         self._ends[message] = ends
         self._network.begin(message)
