@@ -87,7 +87,8 @@ class Service:
 
     def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
         fleet = Fleet(
-            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, self._numbers, elsewhere
+            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, self._numbers,
+            elsewhere,
         )  # fmt: skip
         fleet.progress = lambda: (self.came, self.ended)
         return fleet

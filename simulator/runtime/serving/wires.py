@@ -69,8 +69,8 @@ class Wires:
             if one == other:
                 inside.append(here.scale_up_latency + share / here.scale_up)
             elif self._topology.wired:
-                points = [(self._topology.endpoint(*first), self._topology.endpoint(*second)) for first, second in pairs]
-                outside += [(point, share, math.inf) for point in points]
+                at = self._topology.endpoint
+                outside += [((at(*first), at(*second)), share, math.inf) for first, second in pairs]
             else:
                 outside.append(((here.name, there.name), share * count, count * min(here.nic, there.nic)))
         left = [len(inside) + len(outside)]
