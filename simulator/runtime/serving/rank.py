@@ -66,6 +66,12 @@ class Rank:
         """Requests that are here."""
         return len(self.lineup) + len(self.running) + len(self.landed)
 
+    @property
+    def steady(self) -> int:
+        """Blocks that sequences may take before somebody has to go, or a unit goes without which who waits may fit."""
+        waits = self.batching.reserve == "chunk" and self.pool.caching and len(self.lineup) > 0
+        return self.pool.free if waits else self.pool.available
+
     # -- coming and going -------------------------------------------------------------------------------------------
 
     def add(self, request: Request) -> bool:
@@ -155,14 +161,14 @@ class Rank:
         if self.landed:
             self._let_land()
         if self.batching.mixed:
-            preempted = self._secure()
-            self._compute(preempted)
+            self._secure()
+            self._compute()
             self.decodes = len(self.decoders) > 0
         else:
-            self._compute(preempted=False)
+            self._compute()
+            if not self.chunks:
+                self._secure()
             self.decodes = not self.chunks and len(self.decoders) > 0
-            if self.decodes and self._secure():
-                self.decodes = len(self.decoders) > 0
 
     def _let_land(self) -> None:
         for request in tuple(self.landed):
@@ -172,36 +178,33 @@ class Rank:
             self.running[request] = None
             self.decoders.join(request)
 
-    def _secure(self) -> bool:
-        """Take the blocks that the decoders need for one more iteration; return whether somebody had to go for it."""
+    def _secure(self) -> None:
+        """Take the blocks that the decoders need for one more iteration; while there are too few somebody has to go."""
         decoders, pool = self.decoders, self.pool
-        preempted = False
         need = decoders.need()
         while need > pool.available:
             self._preempt()
-            preempted = True
             need = decoders.need()
         if need:
             pool.take(need, self._now())
         decoders.ahead = 1
-        return preempted
 
-    def _compute(self, preempted: bool) -> None:
+    def _compute(self) -> None:
         """Choose the pieces of prompts that the iteration computes, and let requests in for it."""
-        if not self._prompts and (preempted or not len(self.lineup)):
+        if not self._prompts and (self.evicted or not len(self.lineup)):
             return
-        budget = self.batching.budget(len(self.decoders))
         for request in tuple(self._prompts):
-            new = min(request.prompt - request.computed, budget)
-            if new <= 0:
-                break
-            if self.batching.reserve == "chunk" and not self._grow(request, request.computed + new):
-                preempted = True
+            new = min(request.prompt - request.computed, self._left())
+            if request not in self._prompts or new <= 0:  # it had to make room for one before it, or nothing is left
                 continue
-            self._schedule(request, new)
-            budget -= new
-        if not preempted and len(self.lineup) and self.batching.admits(len(self.running)):
-            self._let_in(budget)
+            if self.batching.reserve != "chunk" or self._grow(request, request.computed + new):
+                self._schedule(request, new)
+        if not self.evicted and len(self.lineup) and self.batching.admits(len(self.running)):
+            self._let_in(self._left())
+
+    def _left(self) -> int:
+        """Prompt tokens that the iteration may compute yet."""
+        return self.batching.budget(len(self.decoders)) - sum([new for _, new in self.chunks])
 
     def _grow(self, request: Request, length: int) -> bool:
         """Take the blocks for the first ``length`` tokens of a prompt under way; False if it had to go instead."""
@@ -284,6 +287,7 @@ class Rank:
             length = request.computed
         swapped = self._swap > 0 and request in self.decoders
         self.release(request)
+        self.chunks = [chunk for chunk in self.chunks if chunk[0] is not request]
         request.preemptions += 1
         self.evicted = True
         self._note("evict", request)

@@ -302,7 +302,7 @@ class Replica:
             count = min(count, decoders.next_end())
             if decoders.below:
                 count = min(count, int(decoders.next_crossing()))
-            count = decoders.runway(rank.pool.available, count)
+            count = decoders.runway(rank.steady, count)
         stretch = self._stretch = Stretch(self._clock.now, count, decoding.base + seconds + extra, growth)
         stretch.sequences = sum(sizes)
         self._set_out(stretch)
