@@ -74,7 +74,8 @@ def hashed(draw: st.DrawFn, asks: list[dict[str, Any]], hash_block: int) -> list
 
 BATCHINGS = [
     ("vllm", {"max_tokens": 24}),
-    ("vllm", {"max_tokens": 512}),
+    ("vllm", {"max_tokens": 24, "whole_prompt": False}),
+    ("vllm", {"max_tokens": 512, "whole_prompt": False}),
     ("prefill-first", {"max_tokens": 40}),
     ("prefill-first", {"max_tokens": 512}),
     ("sarathi", {"chunk": 16}),
@@ -225,12 +226,28 @@ def test_routers_that_look(rule: Callable[[Any, Any], Any], data: st.DataObject)
     agreed(data.draw(services(rule=rule, replicas=data.draw(st.integers(2, 3)), prefix_cache=True)))
 
 
+@st.composite
+def prioritised(draw: st.DrawFn, **fixed: Any) -> Case:
+    """The same with three priorities."""
+    case = draw(services(lineup="priority", **fixed))
+    return replace(case, asks=tuple(each | {"priority": float(draw(st.integers(0, 2)))} for each in case.asks))
+
+
 @some
+@given(case=prioritised())
+def test_priorities(case: Case) -> None:
+    agreed(case)
+
+
+@pytest.mark.parametrize("made", [services, prioritised])
+@pytest.mark.parametrize("prefix_cache", [False, True])
+@settings(max_examples=100)
 @given(data=st.data())
-def test_priorities(data: st.DataObject) -> None:
-    case = data.draw(services(lineup="priority"))
-    asks = tuple(each | {"priority": float(data.draw(st.integers(0, 2)))} for each in case.asks)
-    agreed(replace(case, asks=asks))
+def test_first_chunks_that_fit_though_the_prompts_do_not(
+    prefix_cache: bool, made: Callable[..., Any], data: st.DataObject
+) -> None:
+    options = {"max_tokens": data.draw(st.sampled_from([5, 9, 24])), "whole_prompt": False}
+    agreed(data.draw(made(batching=("vllm", options), prefix_cache=prefix_cache)))
 
 
 @settings(max_examples=120)
@@ -270,12 +287,13 @@ def test_gaps_between_tokens(case: Case) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"batching": ("vllm", {"max_tokens": 200})},
+        {"batching": ("vllm", {"max_tokens": 90, "whole_prompt": False})},
         {"batching": ("sarathi", {"chunk": 64}), "prefix_cache": True},
         {"batching": ("prefill-first", {"max_tokens": 512}), "swap": 1e7, "kv_bytes": 1003.0},
         {"batching": ("sglang", {"chunk": 100}), "ranks": 2, "time": Broken()},
         {"batching": ("no-evict", {"max_tokens": 256, "chunked": True}), "replicas": 2, "rule": least_kv},
         {"batching": ("vllm", {"max_tokens": 96}), "prefix_cache": True, "replicas": 3, "rule": prefix_affinity},
+        {"batching": ("vllm", {"max_tokens": 60, "whole_prompt": False}), "prefix_cache": True, "lineup": "priority"},
     ],
     ids=lambda options: ", ".join(str(value) for value in options["batching"]) + ", ".join(list(options)[1:]),
 )
@@ -287,7 +305,7 @@ def test_a_long_crowd(options: dict[str, Any]) -> None:
         units = range(-(-size // 16))
         names = tuple(family if unit < 4 and unit * 16 + 16 <= size else 100 + number for unit in units)
         hashes = tuple(1000 * name + unit for name, unit in zip(names, units, strict=True))
-        asks.append(ask(float(when), size, length, hashes=hashes, hash_block=16))
+        asks.append(ask(float(when), size, length, hashes=hashes, hash_block=16, priority=float(number % 3)))
     finished, service, record = compared(
         Case(**{"asks": tuple(asks), "blocks": 60, "block": 8, "max_batch": 32} | options)
     )
