@@ -153,7 +153,7 @@ def test_the_verdict_is_on_attainment_and_says_what_was_missed(shown):
     missed = shown["fast"].requests.query("`class` == 'interactive'")
     out = int(((missed["state"] == "REJECTED") | (missed["ttft"] > 1.0)).sum())
     assert limits[1].startswith(f"Requests that missed a bound: {out}, ")
-    assert limits[1].endswith("were rejected or given up.")
+    assert limits[1].endswith("rejected or given up.")
 
 
 def test_a_saturated_service_is_called_so():
