@@ -8,9 +8,10 @@ from typing import Protocol
 
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Timer
+from simulator.models.serving.api import Decoding
 from simulator.runtime.serving.rank import Parked, Rank
 from simulator.runtime.serving.spec import Engine, ServiceSpec
-from simulator.runtime.serving.stretch import Stretch
+from simulator.runtime.serving.stretch import Stretch, overtaken
 from simulator.workload.requests import Request, RequestState
 
 _MOST = 1 << 40
@@ -281,40 +282,48 @@ class Replica:
 
     def _leap(self, ranks: Sequence[Rank]) -> None:
         """Begin all iterations up to the next change of the batch."""
-        sizes = [len(rank.decoders) if rank.decodes else 0 for rank in self.ranks]
-        decoding = self._time.decoding(sizes, [rank.decoders.context for rank in self.ranks])
-        if len(ranks) == 1:
-            count, extra = _MOST, ranks[0].extra
-            seconds, growth = self._line(ranks[0], decoding.context, decoding.windowed)
+        rank = self._only
+        if rank is not None:
+            size = len(rank.decoders)
+            decoding = self._time.decoding((size,), (rank.decoders.context,))
+            seconds, growth = self._line(rank, decoding)
+            extra, count = rank.extra, 1 if rank.evicted else _MOST
         else:
-            lines = [self._line(rank, decoding.context, decoding.windowed) for rank in ranks]
+            sizes = [len(each.decoders) if each.decodes else 0 for each in self.ranks]
+            decoding = self._time.decoding(sizes, [each.decoders.context for each in self.ranks])
+            size, lines = sum(sizes), [self._line(each, decoding) for each in ranks]
             seconds, growth = max(lines)
-            count = min([_MOST, *(_overtaken(seconds - s, g - growth) for s, g in lines if g > growth)])
-            extra = max(rank.extra for rank in self.ranks)
-        if decoding.until < math.inf:  # whichever rank takes longest: of a flat line all do
-            for rank in ranks:
-                grows, ahead = self._advance * len(rank.decoders), decoding.until - rank.decoders.context
-                count = min(count, max(1, math.floor(ahead / grows + 1e-9) + 1))
-        if extra or any(rank.evicted for rank in self.ranks):
+            count = min([_MOST, *(overtaken(seconds - s, g - growth) for s, g in lines if g > growth)])
+            extra = max(each.extra for each in self.ranks)
+            if any(each.evicted for each in self.ranks):
+                count = 1
+        if extra:
             count = 1
-        for rank in ranks:
-            decoders = rank.decoders
-            count = min(count, decoders.next_end())
-            if decoders.below:
-                count = min(count, int(decoders.next_crossing()))
-            count = decoders.runway(rank.steady, count)
+        for each in ranks:
+            count = self._bounded(count, each, decoding.until)
         stretch = self._stretch = Stretch(self._clock.now, count, decoding.base + seconds + extra, growth)
-        stretch.sequences = sum(sizes)
+        stretch.sequences = size
         self._set_out(stretch)
 
-    def _line(self, rank: Rank, context: float, windowed: float) -> tuple[float, float]:
+    def _bounded(self, count: int, rank: Rank, until: float) -> int:
+        """Iterations, at most ``count``, in which a rank's sequences stay the same and times linear."""
+        decoders = rank.decoders
+        if until < math.inf:  # whichever rank takes longest: of a flat line all do
+            grows = self._advance * len(decoders)
+            count = min(count, max(1, math.floor((until - decoders.context) / grows + 1e-9) + 1))
+        count = min(count, decoders.next_end())
+        if decoders.below:
+            count = min(count, int(decoders.next_crossing()))
+        return decoders.runway(rank.steady, count)
+
+    def _line(self, rank: Rank, decoding: Decoding) -> tuple[float, float]:
         """Seconds of the next iteration that go by what a rank's sequences hold, and how they grow."""
         decoders = rank.decoders
-        seconds = context * decoders.context
-        growth = context * self._advance * len(decoders)
-        if windowed:
-            seconds += windowed * decoders.windowed
-            growth += windowed * self._advance * decoders.below
+        seconds = decoding.context * decoders.context
+        growth = decoding.context * self._advance * len(decoders)
+        if decoding.windowed:
+            seconds += decoding.windowed * decoders.windowed
+            growth += decoding.windowed * self._advance * decoders.below
         return seconds, growth
 
     def _set_out(self, stretch: Stretch) -> None:
@@ -388,8 +397,3 @@ class Replica:
     def _note(self, stretch: Stretch) -> None:
         self.busy += stretch.moment(stretch.count) - stretch.start
         self._ledger.iterations(self, stretch)
-
-
-def _overtaken(lead: float, gain: float) -> int:
-    """Iterations for which who leads by ``lead`` seconds is not overtaken by who gains ``gain`` in each."""
-    return max(1, math.floor(lead / gain + 1e-12) + 1)

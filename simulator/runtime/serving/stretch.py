@@ -57,3 +57,8 @@ class Stretch:
             return self.count
         count = self.boundary(time)
         return count if self.moment(count) <= time else count - 1
+
+
+def overtaken(lead: float, gain: float) -> int:
+    """Iterations for which who leads by ``lead`` seconds is not overtaken by who gains ``gain`` in each."""
+    return max(1, math.floor(lead / gain + 1e-12) + 1)
