@@ -29,7 +29,7 @@ class TestBuiltIns(BatchingContract):
 @pytest.mark.parametrize(
     ("name", "mixed", "chunked", "reserve", "budgets", "joins"),
     [
-        ("vllm", True, True, "prompt", (8192, 8092), True),
+        ("vllm", True, True, "checked", (8192, 8092), True),
         ("sarathi", True, True, "prompt", (512, 412), True),
         ("sglang", False, True, "prompt", (8192, 8192), True),
         ("prefill-first", False, False, "prompt", (131072, 131072), True),
@@ -127,7 +127,7 @@ class Loose(Vllm):
         (Halves, r"budget\(0\) is 4096.0; it must be a whole number of tokens"),
         (Growing, "more sequences cannot leave more"),
         (Alternating, "it must keep no state"),
-        (Vague, "reserve is 'some'; it must be one of chunk, prompt, all"),
+        (Vague, "reserve is 'some'; it must be one of chunk, checked, prompt, all"),
         (Nameless, "imitates is None; name the product and its version, or leave it ''"),
         (Loose, "mixed is 1; it must be True or False"),
     ],

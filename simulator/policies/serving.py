@@ -96,15 +96,15 @@ class Batching(Protocol):
     chunked: bool
     """Whether a prompt may be cut to fit into an iteration."""
     reserve: str
-    """KV blocks taken when a request is let in: ``chunk`` (what is computed now), ``prompt``, or ``all`` (prompt and
-    output)."""
+    """KV blocks taken when a request is let in: ``chunk`` (what is computed now), ``checked`` (the same, but its whole
+    prompt must fit), ``prompt``, or ``all`` (prompt and output)."""
 
     def budget(self, decoding: int) -> int:
         """Prompt tokens that the next iteration may compute beside ``decoding`` sequences; 0 or less: none."""
         ...
 
     def admits(self, running: int) -> bool:
-        """Whether waiting requests may be let in beside ``running`` ones; asked once for an iteration, before any is."""
+        """Whether waiting requests may be let in beside ``running`` ones; asked once an iteration, before any is."""
         ...
 
 

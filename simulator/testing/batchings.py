@@ -7,7 +7,7 @@ from typing import Any
 from simulator.policies.serving import Batching, batchings
 from simulator.testing.running import made, run_all
 
-_RESERVES = ("chunk", "prompt", "all")
+_RESERVES = ("chunk", "checked", "prompt", "all")
 _SEQUENCES = (0, 1, 2, 7, 64, 256, 1000, 100_000)
 
 

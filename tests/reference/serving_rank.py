@@ -106,7 +106,7 @@ class Rank:
             if new <= 0:
                 continue
             need = 0
-            if self.batching.reserve == "chunk":
+            if self.batching.reserve in ("chunk", "checked"):
                 need = self.cache.blocks_for(ask.computed + new) - self.cache.held(ask)
                 while ask in self.running and not self.cache.fits(need):
                     self.preempt(self.lineup.victim(self.running))
@@ -133,12 +133,17 @@ class Rank:
         new = min(rest, self.budget())
         tokens = {
             "chunk": cached + new,
+            "checked": cached + new,
             "prompt": ask.prompt,
             "all": self.setup.longest(ask),
         }[self.batching.reserve]
         need = self.cache.blocks_for(tokens) - self.cache.weight(hits)
         if not self.cache.fits(need, hits):
             return False
+        if self.batching.reserve == "checked":
+            whole = self.cache.blocks_for(ask.prompt) - self.cache.weight(hits)
+            if not self.cache.fits(whole, hits):
+                return False
         self.lineup.remove(ask)
         self.running.append(ask)
         self.cache.hold(ask, hits)

@@ -17,10 +17,9 @@ class Vllm:
     most the last one of the batch is cut.
 
     ``whole_prompt`` is ``scheduler_reserve_full_isl``, on in 0.19 (vllm pull request 37307, March 2026): nobody is let
-    in whose whole prompt does not fit. There its blocks are taken chunk by chunk all the same, here at once; that
-    differs only when the cache fills up while a long prompt is under way. False: only its first chunk has to fit, as
-    when there was no such option. Not modelled: ``long_prefill_token_threshold``, and tokens of speculative decoding in
-    the budget.
+    in whose whole prompt does not fit, though its blocks are taken chunk by chunk. False: its first chunk has to fit,
+    as before. Not modelled: ``long_prefill_token_threshold``, tokens of speculative decoding in the budget, and what
+    docs/serving-policies.md lists.
     """
 
     imitates = "vLLM 0.19"
@@ -29,7 +28,7 @@ class Vllm:
 
     def __init__(self, max_tokens: int = 8192, whole_prompt: bool = True) -> None:
         self.max_tokens = tokens("max_tokens", max_tokens)
-        self.reserve = "prompt" if whole_prompt else "chunk"
+        self.reserve = "checked" if whole_prompt else "chunk"
 
     def budget(self, decoding: int) -> int:
         """Return the tokens that decodes leave of the budget."""

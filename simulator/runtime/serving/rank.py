@@ -37,6 +37,7 @@ class Rank:
         self._charge = getattr(self.lineup, "charge", None)
         self._charged: dict[Request, int] = {}
         self._whole = self.batching.reserve == "all"
+        self._by_chunk = self.batching.reserve in ("chunk", "checked")
         self.pool = BlockPool(engine.blocks, spec.block, spec.prefix_cache)
         self.decoders = Decoders(spec.block, engine.time.window, spec.advance, grows=not self._whole)
         self._swap = engine.swap if spec.swap else 0.0
@@ -197,7 +198,7 @@ class Rank:
             new = min(request.prompt - request.computed, self._left())
             if request not in self._prompts or new <= 0:  # it had to make room for one before it, or nothing is left
                 continue
-            if self.batching.reserve != "chunk" or self._grow(request, request.computed + new):
+            if not self._by_chunk or self._grow(request, request.computed + new):
                 self._schedule(request, new)
         if not self.evicted and len(self.lineup) and self.batching.admits(len(self.running)):
             self._let_in(self._left())
@@ -235,9 +236,9 @@ class Rank:
             if not batching.chunked and new < request.prompt - cached:
                 break
             weight, idle = pool.weigh(request.hashes, hits) if hits else (0, 0)
-            target = cached + new if batching.reserve == "chunk" else request.prompt
-            blocks = max(self._blocks(self._lasting(request) if self._whole else target), weight)
-            if blocks - weight > pool.available - idle:
+            whole = max(self._blocks(self._lasting(request) if self._whole else request.prompt), weight)
+            blocks = max(self._blocks(cached + new), weight) if self._by_chunk else whole
+            if (blocks if batching.reserve == "chunk" else whole) - weight > pool.available - idle:
                 break
             lineup.remove(request)
             if hits:
