@@ -294,3 +294,13 @@ def test_two_services_share_a_cluster() -> None:
 def test_arrivals_that_make_no_sense(arrivals: list[float], text: str) -> None:
     with pytest.raises(InputError, match=text):
         serve(service([ask(f"r{number}", when) for number, when in enumerate(arrivals)]))
+
+
+def test_who_waits_is_spread_over_all_replicas_that_open_at_the_same_time() -> None:
+    def least(request: Any, view: Any) -> Any:
+        return min(view.replicas, key=lambda replica: replica.outstanding)
+
+    asks = [ask(f"r{number}", number / 10) for number in range(6)]
+    record = serve(service(asks, replicas(3, load=2.0), router=least))
+    assert [row["replica"] for row in rows(record).values()] == [0, 1, 2, 0, 1, 2]
+    assert {row["start"] for row in rows(record).values()} == {2.0}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.core.clock import Phase
+from simulator.core.clock import Phase, Soon
 from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
 from simulator.policies.serving import ServiceObservation
@@ -72,6 +72,7 @@ class Service:
         self._next: Request | None = None
         self._waiting: dict[Request, None] = {}
         """Requests for which there is no replica yet."""
+        self._wake = Soon(self._clock, self._awake, Phase.FAILURES)
         self._away: dict[Request, None] = {}
         """Requests that will be sent again after a while."""
         self._home: dict[Request, Replica] = {}
@@ -239,7 +240,10 @@ class Service:
             self._handoffs.freed(replica)
 
     def _opened(self) -> None:
-        """A replica takes requests, or none ever will: send what waits."""
+        """A replica takes requests, or none ever will: see to what waits, once all that open now have opened."""
+        self._wake()
+
+    def _awake(self) -> None:
         if self._entry.fleet.ready or self._hopeless:
             waiting, self._waiting = self._waiting, {}
             for request in waiting:
