@@ -302,5 +302,5 @@ def test_who_waits_is_spread_over_all_replicas_that_open_at_the_same_time() -> N
 
     asks = [ask(f"r{number}", number / 10) for number in range(6)]
     record = serve(service(asks, replicas(3, load=2.0), router=least))
-    assert [row["replica"] for row in rows(record).values()] == [0, 1, 2, 0, 1, 2]
+    assert {name: row["replica"] for name, row in rows(record).items()} == {f"r{n}": n % 3 for n in range(6)}
     assert {row["start"] for row in rows(record).values()} == {2.0}

@@ -159,17 +159,19 @@ class Rank:
         self.chunks.clear()
         self.extra, self.evicted = 0.0, False
         self.decoders.ahead = 0  # not so when the last time nobody was there to decode
-        if self.landed:
-            self._let_land()
+        self._let_land()
         if self.batching.mixed:
             self._secure()
             self._compute()
-            self.decodes = len(self.decoders) > 0
         else:
             self._compute()
             if not self.chunks:
                 self._secure()
-            self.decodes = not self.chunks and len(self.decoders) > 0
+        while self.landed and not self.running:  # who was there has had to go
+            self.decoders.ahead = 0
+            self._let_land()
+            self._secure()
+        self.decodes = len(self.decoders) > 0 and (self.batching.mixed or not self.chunks)
 
     def _let_land(self) -> None:
         for request in tuple(self.landed):
