@@ -212,6 +212,14 @@ def test_of_a_crowd_each_takes_its_place() -> None:
     assert set(states(record).values()) == {"FINISHED"}
 
 
+def test_who_has_landed_decodes_when_the_one_before_it_had_to_go_for_it() -> None:
+    asks = [ask("a", input=4, output=14), ask("b", 1.0, input=4, output=3)]
+    record = serve(split(asks, decode=whole(blocks=5), kv_bytes=SECOND / 1000, max_batch=1), topology=SWITCH)
+    found = rows(record)  # a needs all five blocks, and b holds one of them while it waits for its place in the batch
+    assert (found["a"]["preemptions"], found["b"]["preemptions"]) == (1, 0)
+    assert (found["b"]["end"], found["a"]["end"]) == pytest.approx((7.5, 8.0), abs=0.01)
+
+
 # -- clients that give up -------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,8 @@ class Outlook:
         self._clock, self._staleness, self._ready = clock, staleness, ready
         self._published: dict[Replica, Published] = {}
         self._armed = False
+        self._last = -1.0
+        """When it was published last (s)."""
 
     @property
     def now(self) -> float:
@@ -66,14 +68,14 @@ class Outlook:
         if self._staleness and not self._armed:
             self._armed = True
             now, step = self._clock.now, self._staleness
-            due = (math.floor(now / step) + 1) * step
-            if due <= now:  # a multiple divided by what it is a multiple of may be a little less than whole
-                due = (math.floor(now / step) + 2) * step
-            self._clock.at(due, self._publish, phase=Phase.SOLVE)
+            count = math.floor(now / step)
+            while count * step < now or count * step == self._last:
+                count += 1
+            self._clock.at(count * step, self._publish, phase=Phase.SOLVE)
 
     def _publish(self) -> None:
         self._armed = False
-        now = self._clock.now
+        now = self._last = self._clock.now
         busy = False
         self._published = {}
         for replica in self._ready():
