@@ -106,7 +106,7 @@ def replicas(count: Any = 1, blocks: int = 1000, time: Any = None, **more: Any) 
 
 def service(asks: Sequence[dict[str, Any]], pool: ReplicaPool | None = None, **more: Any) -> ServiceSpec:
     """A service of one replica, 4 tokens a block, prompts cut to 64 tokens an iteration."""
-    batching, options = more.pop("batching", ("vllm", {"max_tokens": 64}))
+    batching, options = more.pop("batching", ("sarathi", {"chunk": 64}))
     made: dict[str, Any] = {
         "name": "chat", "requests": Asks(asks), "router": as_router(more.pop("router", lowest)), "block": 4,
         "replicas": pool or replicas(), "batching": partial(batchings.get(batching), **options),
