@@ -160,3 +160,15 @@ def test_a_horizon_changes_nothing_before_it(spec: ServiceSpec, around: dict[str
         else:
             assert row == whole[name]
     assert {name for name, row in whole.items() if row["arrival"] <= until} == set(part)
+
+
+@settings(max_examples=60)
+@given(one=services("chat"), other=services("code"), around=clusters())
+def test_services_that_share_a_cluster_end_all_their_requests(
+    one: ServiceSpec, other: ServiceSpec, around: dict[str, Any]
+) -> None:
+    table = serve(one, other, **fresh(around)).tables["requests"]
+    for spec in (one, other):
+        asked = [each["id"] for each in spec.requests.asks]  # type: ignore[attr-defined]
+        assert sorted(table["id"][table["workload"] == spec.name]) == sorted(asked)
+    assert "UNFINISHED" not in set(table["state"])
