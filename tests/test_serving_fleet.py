@@ -10,6 +10,7 @@ import pytest
 from simulator.cluster.builders import builders
 from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import Record
+from simulator.policies.api import schedulers
 from simulator.runtime.accounting import Costs
 from simulator.runtime.serving.fleet import NOWHERE
 from simulator.runtime.serving.service import LOST
@@ -304,3 +305,17 @@ def test_who_waits_is_spread_over_all_replicas_that_open_at_the_same_time() -> N
     record = serve(service(asks, replicas(3, load=2.0), router=least))
     assert {name: row["replica"] for name, row in rows(record).items()} == {f"r{n}": n % 3 for n in range(6)}
     assert {row["start"] for row in rows(record).values()} == {2.0}
+
+
+@pytest.mark.parametrize("name", schedulers.names())
+def test_every_scheduler_bears_replicas_that_come_and_are_taken_out_of_its_queue(name: str) -> None:
+    others = [
+        BatchJob(id=f"j{n}", submit=0.3 * n, duration=1.0 + n % 3, accelerators=(1, 4, 8, 16)[n % 4], priority=n % 3)
+        for n in range(24)
+    ]
+    scaler = Steps(*[2, 6, 1, 5, 0, 6] * 6, 2, interval=0.41)
+    asks = [ask(f"r{number}", number / 5, output=3 + number % 9) for number in range(60)]
+    spec = service(asks, replicas(scaler, accelerators=4, max_servers=1), retries=9, backoff=0.3)
+    record = serve(spec, jobs=others, scheduler=name, topology=builders.get("single-switch")(nodes=3))
+    assert set(states(record).values()) == {"FINISHED"}
+    assert events(record, "reject")

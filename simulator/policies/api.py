@@ -5,7 +5,8 @@ Three tiers, no registration needed:
 1. a key: ``by(lambda job: job.size)`` runs jobs in that order, head first, strictly;
 2. a function ``(view) -> Iterable[Action]``, usually a generator;
 3. a class with ``schedule(view)`` and, if it likes, ``on_submit(job)`` (also when a preempted job is back in the
-   queue), ``on_finish(job)`` (one that has come to its end: completed or out of time), ``on_tick(now)``,
+   queue), ``on_finish(job)`` (one that has come to its end: completed, out of time, or taken out of the queue
+   because its service does not want it any more), ``on_tick(now)``,
    ``reset(rng)`` (before each run), an ``interval`` in seconds at which it wants to be called while jobs wait, and a
    ``wake``, the time (s) at which it wants to be asked next, read after each pass (infinite: not before something
    happens). With ``always = True`` it is asked, and ticked, while jobs run too, though none waits.

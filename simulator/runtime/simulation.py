@@ -277,6 +277,8 @@ class Simulation:
             self.note_event("reject", job.id, job.accelerators)
             self.journal.job(job, None)
             self._admission.ended(job)
+            if self._policy.on_finish is not None:
+                self._policy.on_finish(job)
 
     def members(self, job: ReplicaJob) -> tuple[Member, ...]:
         """The accelerators of a running job, by rank."""

@@ -70,8 +70,10 @@ class Conservative(Believing):
             self._profile = None
 
     def on_finish(self, job: Job) -> None:
-        """Note what is free earlier than was thought."""
+        """Note what is free earlier than was thought; one that does not wait any more upsets all."""
         super().on_finish(job)
+        if job in self.plan:
+            self._profile = None
         self._ended.append(job)
         self._fresh.pop(job, None)
 
