@@ -20,10 +20,11 @@ from simulator.cluster import catalog
 from simulator.cluster.topology import Server
 from simulator.core.errors import InputError, PolicyError
 from simulator.models.serving.api import Batch, Chunk, Decoding
+from simulator.policies.batching import RESERVES
 from simulator.policies.batching.vllm import Vllm
 from simulator.policies.lineups.fcfs import Fcfs
 from simulator.policies.routing.round_robin import RoundRobin
-from simulator.policies.serving import ReplicaView, RoutingView, ServiceObservation
+from simulator.policies.serving import ReplicaView, RoutingView, ServiceObservation, batchings
 from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
 from simulator.scenario.build import Plan, plan
 from simulator.scenario.replicas import Initially, _Room, shape_of, weight_bytes
@@ -191,6 +192,18 @@ def test_an_engine_brings_its_way_of_batching() -> None:
         or made(engine="sglang-0.5").batching == "sglang"
     )
     assert isinstance(made(engine="{kind: sglang-0.5, batching: vllm}").spec.batching(), Vllm)
+
+
+@pytest.mark.parametrize("name", batchings.names())
+def test_every_way_of_batching_can_be_named(name: str) -> None:
+    assert made(engine=f"{{batching: {name}}}").spec.batching().reserve in RESERVES
+    (other,) = planned(text(), f"workload.chat.engine.batching={name}").services
+    assert type(other.spec.batching()) is batchings.get(name)
+
+
+def test_keywords_of_vllm_are_keys() -> None:
+    batching: Any = made(engine="{batching: {kind: vllm, whole_prompt: false, async_scheduling: false}}").spec.batching()
+    assert (batching.reserve, batching.ahead) == ("chunk", False)
 
 
 def test_a_smaller_batch_of_tokens_leaves_more_room_for_keys_and_values() -> None:
@@ -861,6 +874,10 @@ class FailingBatching(HalfBatching):
         return 1 // decoding
 
 
+class DoubtfulBatching(OddBatching):
+    reserve, ahead = "prompt", "maybe"
+
+
 class HalfLineup:
     def victim(self, running: Any) -> Request:
         first: Request = running[0]
@@ -874,7 +891,8 @@ class HalfLineup:
         ("replicas", OddInterval(), "its interval is 'often', not seconds between steps (0: only the first)"),
         ("replicas", fewest, "does not say how many replicas there are"),
         ("engine.batching", HalfBatching, "'HalfBatching' is not a batching: it has no 'chunked'"),
-        ("engine.batching", OddBatching, "its reserve is 'some', not chunk or prompt or all"),
+        ("engine.batching", DoubtfulBatching, "its ahead is 'maybe', not True or False"),
+        ("engine.batching", OddBatching, "its reserve is 'some', not chunk or checked or prompt or all"),
         (
             "engine.batching",
             FailingBatching(),

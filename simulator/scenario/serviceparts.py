@@ -18,6 +18,7 @@ from simulator.core.units import UnitError, parse
 from simulator.models.serving.api import IterationTime
 from simulator.models.serving.described import KEYS, described
 from simulator.models.serving.shape import ReplicaShape
+from simulator.policies.batching import RESERVES
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file
@@ -36,8 +37,6 @@ from simulator.scenario.plugins import (
 from simulator.scenario.quantities import Whole, number
 from simulator.scenario.validation import Strict, at, complaint, each, show
 
-RESERVES = ("chunk", "prompt", "all")
-"""KV blocks that a batching may take when a request is let in."""
 FIXED = "fixed"
 """Replica autoscaler that a number stands for."""
 WEIGHTS = "weights"
@@ -139,8 +138,9 @@ def _fault(section: Section, made: Any) -> str:
         return "" if fine else f"its interval is {show(made.interval)}, not seconds between steps (0: only the first)"
     if section is not BATCHING:
         return ""
-    for name, choices in (("mixed", (True, False)), ("chunked", (True, False)), ("reserve", RESERVES)):
-        if getattr(made, name) not in choices:
+    yes_or_no = (True, False)
+    for name, choices in (("mixed", yes_or_no), ("chunked", yes_or_no), ("ahead", yes_or_no), ("reserve", RESERVES)):
+        if getattr(made, name, False) not in choices:
             return f"its {name} is {show(getattr(made, name))}, not {' or '.join(map(str, choices))}"
     try:
         budget = made.budget(0)

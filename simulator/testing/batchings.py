@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.policies.batching import RESERVES
 from simulator.policies.serving import Batching, batchings
 from simulator.testing.running import made, run_all
 
-_RESERVES = ("chunk", "checked", "prompt", "all")
 _SEQUENCES = (0, 1, 2, 7, 64, 256, 1000, 100_000)
 
 
@@ -38,7 +38,7 @@ class BatchingContract:
             value = getattr(batching, name, None)
             assert isinstance(value, bool), f"{name} is {value!r}; it must be True or False"
         reserve = getattr(batching, "reserve", None)
-        assert reserve in _RESERVES, f"reserve is {reserve!r}; it must be one of {', '.join(_RESERVES)}"
+        assert reserve in RESERVES, f"reserve is {reserve!r}; it must be one of {', '.join(RESERVES)}"
         imitates = getattr(batching, "imitates", None)
         assert isinstance(imitates, str), f"imitates is {imitates!r}; name the product and its version, or leave it ''"
 

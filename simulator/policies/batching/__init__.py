@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+RESERVES = ("chunk", "checked", "prompt", "all")
+"""KV blocks that a batching may take when a request is let in, as ``simulator.policies.serving.Batching`` says."""
+
 
 def tokens(name: str, value: int) -> int:
     """Return ``value`` if it can be a number of tokens that an iteration computes; raise ``ValueError`` otherwise."""
