@@ -34,8 +34,11 @@ REQUESTS = (
     (0.362, 60, 97), (0.367, 88, 95),
 )  # fmt: skip
 """Arrival (s), tokens of the prompt, tokens of the output."""
-CHUNKED: dict[str, Any] = {"max_batch": 8, "batching": ("vllm", {"max_tokens": 128})}
-FIRST_CHUNK: dict[str, Any] = {"max_batch": 8, "batching": ("vllm", {"max_tokens": 128, "whole_prompt": False})}
+CHUNKED: dict[str, Any] = {"max_batch": 8, "batching": ("vllm", {"max_tokens": 128, "async_scheduling": False})}
+FIRST_CHUNK: dict[str, Any] = {
+    "max_batch": 8,
+    "batching": ("vllm", {"max_tokens": 128, "whole_prompt": False, "async_scheduling": False}),
+}
 SARATHI: dict[str, Any] = {"max_batch": 8, "batching": ("sarathi", {"chunk": 128})}
 PROMPTS_FIRST: dict[str, Any] = {"batching": ("prefill-first", {"max_tokens": PLENTY})}
 TOGETHER: dict[str, Any] = {"batching": ("no-evict", {"max_tokens": PLENTY})}

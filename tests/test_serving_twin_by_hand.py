@@ -21,7 +21,9 @@ def test_a_request_alone() -> None:
 
 def test_a_prompt_is_cut_by_what_decodes_leave() -> None:
     """The second one gets 3 tokens a second beside the first one: 4 iterations for 10, from 1 s on."""
-    (one, two), (replica,) = hand(ask(0.0, 4, 9), ask(0.5, 10, 2), batching=("vllm", {"max_tokens": 4}))
+    (one, two), (replica,) = hand(
+        ask(0.0, 4, 9), ask(0.5, 10, 2), batching=("vllm", {"max_tokens": 4, "async_scheduling": False})
+    )
     assert one.tokens == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
     assert (two.start, two.tokens) == (1.0, [5.0, 6.0])
     assert [step.prompt for step in replica.steps] == [4, 3, 3, 3, 1, 0, 0, 0, 0]

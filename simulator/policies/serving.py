@@ -87,7 +87,8 @@ class Router(Protocol):
 class Batching(Protocol):
     """How a replica puts its iterations together, as rules that hold while its batch does not change.
 
-    Registered classes name the product they imitate and its version in ``imitates``.
+    Registered classes name the product they imitate and its version in ``imitates``. With an attribute ``ahead`` that
+    is true an iteration is made up when the one before it begins: who comes meanwhile waits for one more.
     """
 
     imitates: str

@@ -118,8 +118,11 @@ class Rank:
         """Part C: whoever waits and fits, in the order of the queue."""
         if self.preempted or not self.batching.admits(len(self.running)):
             return
+        busy = bool(self.running)
         while len(self.lineup) and len(self.running) < self.setup.max_batch and self.budget() > 0:
             ask = self.lineup.head()
+            if ask.not_before >= now and busy:
+                break
             if not (self.swap_in(ask) if ask.swapped else self.let_in(ask, now)):
                 break
 

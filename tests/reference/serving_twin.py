@@ -82,6 +82,8 @@ class Replica:
         loads = [len(rank.lineup) + len(rank.running) for rank in self.ranks]
         ask.state, ask.replica, ask.rank = "ROUTED", self.number, loads.index(min(loads))
         ask.prompt = ask.input
+        if getattr(self.setup.batching, "ahead", False) and self.ends < math.inf:
+            ask.not_before = self.ends  # the next iteration is made up already
         self.sent.append(ask)
         self.ranks[ask.rank].lineup.add(ask)
 

@@ -56,7 +56,7 @@ def served(
     replicas: int = 1,
     prefill: int = 0,
     router: Any = None,
-    batching: tuple[str, dict[str, Any]] = ("vllm", {"max_tokens": PLENTY}),
+    batching: tuple[str, dict[str, Any]] = ("vllm", {"max_tokens": PLENTY, "async_scheduling": False}),
     blocks: int = PLENTY,
     max_batch: int = PLENTY,
     **keys: Any,

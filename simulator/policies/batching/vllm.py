@@ -18,16 +18,18 @@ class Vllm:
 
     ``whole_prompt`` is ``scheduler_reserve_full_isl``, on in 0.19 (vllm pull request 37307, March 2026): nobody is let
     in whose whole prompt does not fit, though its blocks are taken chunk by chunk. False: its first chunk has to fit,
-    as before. Not modelled: ``long_prefill_token_threshold``, tokens of speculative decoding in the budget, and what
-    docs/serving-policies.md lists.
+    as before. ``async_scheduling`` is on in 0.19, too: an iteration is made up while the one before it runs, so who
+    comes meanwhile starts one later (``vllm/v1/engine/core.py``, ``step_with_batch_queue``). Not modelled:
+    ``long_prefill_token_threshold``, tokens of speculative decoding in the budget, what docs/serving-policies.md lists.
     """
 
     imitates = "vLLM 0.19"
     mixed = True
     chunked = True
 
-    def __init__(self, max_tokens: int = 8192, whole_prompt: bool = True) -> None:
+    def __init__(self, max_tokens: int = 8192, whole_prompt: bool = True, async_scheduling: bool = True) -> None:
         self.max_tokens = tokens("max_tokens", max_tokens)
+        self.ahead = bool(async_scheduling)
         self.reserve = "checked" if whole_prompt else "chunk"
 
     def budget(self, decoding: int) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from simulator.core.errors import InvariantError
+from simulator.workload.requests import Request
 
 _NEVER = math.inf
 
@@ -116,6 +117,17 @@ class BlockPool:
         unit = self._units[name] = _Unit(weight)
         self._fresh.append(unit)
         return True
+
+    def know(self, request: Request, length: int) -> None:
+        """Register the units of a prompt that are complete with ``length`` tokens, and were not with those computed."""
+        size, units = request.hash_block, request.units
+        for index in range(request.computed // size, len(request.hashes)):
+            end = min(size * (index + 1), request.input)
+            if end > length:
+                break
+            name = request.hashes[index]
+            if end > request.computed and self.register(name, (end - size * index) // self.block):
+                units.append(name)
 
     def leave(self, names: Sequence[int]) -> int:
         """Let go of units; return the blocks in them."""

@@ -10,7 +10,8 @@ from simulator.cluster.topology import Topology
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.errors import PolicyError
 from simulator.policies.serving import ServiceObservation
-from simulator.runtime.serving.replica import Ledger, Replica
+from simulator.runtime.serving.ledger import Ledger
+from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec
 from simulator.runtime.slots import Member
 from simulator.workload.jobs import ReplicaJob

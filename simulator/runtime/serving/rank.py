@@ -59,6 +59,10 @@ class Rank:
         """Seconds that the iteration takes longer, for moving keys and values to the host and back."""
         self.evicted = False
         """Whether somebody had to go for the iteration: then nobody was let in, and may be for the next one."""
+        self._early: dict[Request, float] = {}
+        """Requests that came when the next iteration was made up already, and when that begins (s)."""
+        self.again = False
+        """Whether who is next in the queue may be let in one iteration on, though nothing else changes."""
         self.pending = 0
         """Prompt tokens that are not computed."""
 
@@ -75,9 +79,11 @@ class Rank:
 
     # -- coming and going -------------------------------------------------------------------------------------------
 
-    def add(self, request: Request) -> bool:
-        """Take a request; return whether it could be let in at the next boundary."""
+    def add(self, request: Request, after: float = -math.inf) -> bool:
+        """Take a request that is let in after ``after`` (s); return whether it could be as soon as that."""
         request.prompt, request.computed = request.input, 0
+        if after > -math.inf:
+            self._early[request] = after
         self.pending += request.prompt
         self.lineup.add(request)
         room = len(self.running) < self._spec.max_batch and self.batching.admits(len(self.running))
@@ -104,6 +110,7 @@ class Rank:
             request.blocks = 0
         else:
             self.lineup.remove(request)
+            self._early.pop(request, None)
             self._swapped.pop(request, None)
             self.pending -= request.prompt - request.computed
 
@@ -157,7 +164,7 @@ class Rank:
     def form(self) -> None:
         """Put the next iteration together: ``chunks``, ``decodes``, ``extra``."""
         self.chunks.clear()
-        self.extra, self.evicted = 0.0, False
+        self.extra, self.evicted, self.again = 0.0, False, False
         self.decoders.ahead = 0  # not so when the last time nobody was there to decode
         self._let_land()
         if self.batching.mixed:
@@ -221,11 +228,15 @@ class Rank:
 
     def _let_in(self, budget: int) -> None:
         lineup, batching, pool = self.lineup, self.batching, self.pool
+        busy = len(self.running) > 0
         if self._charge is not None:
             for running in self.running:
                 self._settle(running)
         while budget > 0 and len(lineup) and len(self.running) < self._spec.max_batch:
             request = lineup.head()
+            if busy and self._early.get(request, -1.0) >= self._now():
+                self.again = True
+                break
             if request in self._swapped:
                 before = batching.budget(len(self.decoders))
                 if not self._swap_in(request):
@@ -257,6 +268,7 @@ class Rank:
             request.cached = cached
         request.computed = cached
         self.pending -= cached
+        self._early.pop(request, None)
         self.running[request] = None
         self._prompts[request] = None
         self._schedule(request, new)
@@ -266,28 +278,14 @@ class Rank:
         if self._charge is not None:
             self._charge(request, new, 0)
         if self.pool.caching and request.hashes:
-            self._register(request, request.computed + new)
-
-    def _register(self, request: Request, length: int) -> None:
-        """Make the units of a prompt that are complete with ``length`` tokens known to the prefix cache."""
-        size, block, units = request.hash_block, self._spec.block, request.units
-        for index in range(request.computed // size, len(request.hashes)):
-            end = min(size * (index + 1), request.input)
-            if end > length:
-                break
-            name = request.hashes[index]
-            if end > request.computed and self.pool.register(name, (end - size * index) // block):
-                units.append(name)
+            self.pool.know(request, request.computed + new)
 
     # -- who has to go ------------------------------------------------------------------------------------------------
 
     def _preempt(self) -> Request:
         """Put the request that the lineup names back into the queue; return it."""
         request = self.lineup.victim(tuple(self.running))
-        if request in self.decoders:
-            length = self.decoders.length(request)
-        else:
-            length = request.computed
+        length = self.decoders.length(request) if request in self.decoders else request.computed
         swapped = self._swap > 0 and request in self.decoders
         self.release(request)
         self.chunks = [chunk for chunk in self.chunks if chunk[0] is not request]

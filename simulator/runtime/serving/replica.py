@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from simulator.core.clock import Clock, Phase, Soon
 from simulator.core.timer import Timer
 from simulator.models.serving.api import Decoding
+from simulator.runtime.serving.ledger import Ledger
 from simulator.runtime.serving.rank import Parked, Rank
 from simulator.runtime.serving.spec import Engine, ServiceSpec
 from simulator.runtime.serving.stretch import Stretch, overtaken
@@ -16,28 +16,6 @@ from simulator.workload.requests import Request, RequestState
 
 _MOST = 1 << 40
 _TIMEOUT = RequestState.TIMEOUT
-
-
-class Ledger(Protocol):
-    """Who wants to know what a replica does."""
-
-    def through(self, replica: Replica, request: Request) -> None:
-        """A request has all its tokens."""
-
-    def prompted(self, replica: Replica, request: Request, parked: Parked) -> None:
-        """A request goes elsewhere to decode."""
-
-    def noted(self, event: str, request: Request) -> None:
-        """A request was preempted (``evict``) or goes on (``resume``)."""
-
-    def begun(self, replica: Replica) -> None:
-        """It computes, and what routers see of it changes."""
-
-    def iterations(self, replica: Replica, stretch: Stretch) -> None:
-        """Iterations have passed."""
-
-    def freed(self, replica: Replica) -> None:
-        """Blocks may be free that were not."""
 
 
 class Replica:
@@ -67,6 +45,7 @@ class Replica:
         self.ranks = [Rank(spec, engine, lambda: clock.now, ledger.noted) for _ in range(ranks)]
         self._only = self.ranks[0] if ranks == 1 else None
         self._max_batch = spec.max_batch
+        self._ahead = bool(getattr(self.ranks[0].batching, "ahead", False))
         self._timer = Timer(clock, self._boundary, Phase.ENDS)
         self._soon = Soon(clock, self._form, Phase.PASS)
         self._stretch: Stretch | None = None
@@ -152,8 +131,18 @@ class Replica:
         """Take a request into the queue."""
         rank = self._only or self._shortest()
         request.rank = 0 if self._only else self.ranks.index(rank)
-        if rank.add(request):
-            self._cut()
+        stretch, now = self._stretch, self._clock.now
+        if stretch is None or not self._ahead or not rank.running:
+            if rank.add(request):
+                self._cut()
+            return
+        begun = stretch.boundary(now)
+        following = stretch.moment(begun)
+        if following <= now:
+            if rank.add(request):
+                self._cut()
+        elif rank.add(request, after=following):
+            self._cut(begun + 1)
 
     def _shortest(self) -> Rank:
         return min(self.ranks, key=lambda rank: rank.outstanding)
@@ -205,13 +194,13 @@ class Replica:
         over = stretch.over(self._clock.now) if stretch is not None and rank.decodes else 0
         return rank.decoders.generated(request, over)
 
-    def _cut(self) -> None:
-        """Something has changed: form anew at the next boundary, which is now when nothing runs."""
+    def _cut(self, count: int = 0) -> None:
+        """Something has changed: form anew after ``count`` iterations, or at the next boundary: now if nothing runs."""
         stretch = self._stretch
         if stretch is None:
             self._soon()
         elif stretch.count > 1:
-            count = stretch.boundary(self._clock.now)
+            count = count or stretch.boundary(self._clock.now)
             if count < stretch.count:
                 stretch.count = count
                 self._timer.set(max(stretch.moment(count), self._clock.now))
@@ -287,7 +276,7 @@ class Replica:
             size = len(rank.decoders)
             decoding = self._time.decoding((size,), (rank.decoders.context,))
             seconds, growth = self._line(rank, decoding)
-            extra, count = rank.extra, 1 if rank.evicted else _MOST
+            extra, count = rank.extra, 1 if rank.evicted or rank.again else _MOST
         else:
             sizes = [len(each.decoders) if each.decodes else 0 for each in self.ranks]
             decoding = self._time.decoding(sizes, [each.decoders.context for each in self.ranks])
@@ -295,7 +284,7 @@ class Replica:
             seconds, growth = max(lines)
             count = min([_MOST, *(overtaken(seconds - s, g - growth) for s, g in lines if g > growth)])
             extra = max(each.extra for each in self.ranks)
-            if any(each.evicted for each in self.ranks):
+            if any(each.evicted or each.again for each in self.ranks):
                 count = 1
         if extra:
             count = 1
