@@ -143,7 +143,7 @@ def test_a_replica_that_waits_in_the_queue_is_taken_out_of_it() -> None:
 
 
 def test_bounds_of_the_pool_hold_whatever_the_autoscaler_wants() -> None:
-    for wanted, minimum, maximum, found in ((0, 1, 9, 1), (-5, 0, 9, 0), (7, 0, 2, 2)):
+    for wanted, minimum, maximum, found in ((0, 1, 9, 1), (0, 0, 9, 0), (7, 0, 2, 2)):
         scaler = Steps(wanted, 1)
         record = serve(service([ask("a", 3.5)], replicas(scaler, minimum=minimum, maximum=maximum)))
         assert len(events(record, "start")) == max(found, 1)
@@ -160,7 +160,7 @@ def test_what_an_autoscaler_is_told() -> None:
     assert (third.busy, third.arrivals) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("wanted", ["two", None, 2.5, math.nan])
+@pytest.mark.parametrize("wanted", ["two", None, 2.5, math.nan, -3, True])
 def test_an_autoscaler_that_returns_no_number(wanted: Any) -> None:
     with pytest.raises(PolicyError, match=rf"^autoscaler Steps at 1 s: step returned {wanted!r}, not a number of"):
         serve(service([ask("a", output=9)], replicas(Steps(1, wanted))))

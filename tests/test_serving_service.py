@@ -97,6 +97,22 @@ def test_the_least_recently_used_adapter_makes_room() -> None:
     assert waits == [1.0, 1.0, 0.0, 1.0, 0.0, 1.0]
 
 
+def test_adapters_are_loaded_one_after_the_other_and_no_more_are_in_use_than_there_is_room_for() -> None:
+    asks = [ask(f"r{name}", 0.125 * number, output=4, adapter=name) for number, name in enumerate("xyz")]
+    starts = {name: row["start"] for name, row in rows(serve(service(asks, adapters=2, adapter_load=1.0))).items()}
+    assert starts["rx"] == 1.0
+    assert 2.0 <= starts["ry"] < 3.0
+    found = rows(serve(service(asks, adapters=1, adapter_load=1.0)))
+    for before, after in (("rx", "ry"), ("ry", "rz")):
+        assert found[after]["start"] >= found[before]["end"] + 1.0
+
+
+def test_a_queue_of_none_takes_who_can_start_at_the_next_boundary() -> None:
+    asks = [ask("a", output=4), ask("b", 0.25), ask("c", 0.5)]
+    record = serve(service(asks, max_batch=2, queue_limit=0))
+    assert states(record) == {"a": "FINISHED", "b": "FINISHED", "c": "REJECTED"}
+
+
 # -- full queues and lost replicas ----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from simulator.core.errors import InputError
@@ -31,14 +34,23 @@ def token_times(record: Record, workload: str, id: str) -> np.ndarray:
     advance = float((record.facts.get("services") or {}).get(workload, {}).get("advance", 1.0))
     ends = _ends(record, workload, int(request["replica"]), first, last)
     times = [np.array([first])]
-    for start, stop, fresh in _stays(record, f"{workload}: {id}", first + float(request["transfer"]), last, first):
-        if fresh:
-            times.append(np.array([start]))
-        inside = ends[(ends > start) & (ends <= stop)]
-        given = np.floor(advance * np.arange(1, len(inside) + 1) + _ROUNDING).astype(np.int64)
-        times.append(np.repeat(inside, np.diff(given, prepend=0)))
+    for stay in _stays(record, f"{workload}: {id}", first, last, count):
+        if stay.sampled == stay.sampled:
+            times.append(np.array([stay.sampled]))
+        steps = math.ceil(stay.tokens / advance - _ROUNDING)
+        over = ends[ends <= stay.until][-steps:] if steps else ends[:0]
+        given = np.minimum(np.floor(advance * np.arange(1, steps + 1) + _ROUNDING), stay.tokens).astype(np.int64)
+        times.append(np.repeat(over, np.diff(given, prepend=0)[steps - len(over) :]))
     found: np.ndarray = np.concatenate(times)[:count]
     return found
+
+
+class _Stay(NamedTuple):
+    """A stay in the batch: when it ended (s), tokens that decoding gave in it, and when one was sampled before them."""
+
+    until: float
+    tokens: int
+    sampled: float = math.nan
 
 
 def _ends(record: Record, workload: str, replica: int, since: float, until: float) -> np.ndarray:
@@ -56,21 +68,19 @@ def _ends(record: Record, workload: str, replica: int, since: float, until: floa
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _stays(record: Record, subject: str, start: float, end: float, first: float) -> list[tuple[float, float, bool]]:
-    """The stays of a request in the batch: from, to, and whether a token was there at the beginning (recomputed)."""
+def _stays(record: Record, subject: str, first: float, end: float, generated: int) -> list[_Stay]:
+    """The stays of a request in the batch, by what it had when it left and when it came back."""
     events = record.tables["events"]
-    mine = np.flatnonzero(events["subject"] == subject)
-    stays: list[tuple[float, float, bool]] = []
-    since, fresh, tokens = start, False, 0.0
-    for row in mine:
-        time, kind, amount = float(events["time"][row]), events["event"][row], float(events["amount"][row])
+    stays: list[_Stay] = []
+    had, sampled = 1, math.nan
+    for row in np.flatnonzero(events["subject"] == subject):
+        time, kind, tokens = float(events["time"][row]), events["event"][row], int(events["amount"][row])
         if time < first:
             continue
         if kind == "evict":
-            stays.append((since, time, fresh))
-            since, fresh, tokens = end, False, amount
-        elif kind == "resume":
-            since, fresh = time, amount > tokens
-    if since < end or fresh:  # the last token may be there as soon as it comes back
-        stays.append((since, end, fresh))
+            stays.append(_Stay(time, tokens - had, sampled))
+            had, sampled = tokens, math.nan
+        elif kind == "resume" and tokens > had:  # its next token was sampled when all was computed again
+            had, sampled = tokens, time
+    stays.append(_Stay(end, max(0, generated - had), sampled))
     return stays

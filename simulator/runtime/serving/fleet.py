@@ -140,10 +140,12 @@ class Fleet:
         except (Exception, SystemExit) as error:
             raise PolicyError(f"autoscaler {name} at {now:g} s: {type(error).__name__}: {error}") from error
         try:
-            return min(max(index(wanted), self.pool.minimum), self.pool.maximum)
+            count = -1 if isinstance(wanted, bool) else index(wanted)
         except TypeError:
-            text = f"autoscaler {name} at {now:g} s: step returned {wanted!r}, not a number of replicas"
-            raise PolicyError(text) from None
+            count = -1
+        if count < 0:
+            raise PolicyError(f"autoscaler {name} at {now:g} s: step returned {wanted!r}, not a number of replicas")
+        return min(max(count, self.pool.minimum), self.pool.maximum)
 
     @property
     def coming(self) -> int:

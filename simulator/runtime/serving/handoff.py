@@ -125,8 +125,14 @@ class Handoffs:
         if handoff is None:
             return False
         handoff.over = True
+        request.transferred = self._clock.now - request.first_token
         self._end(handoff)
         return True
+
+    def close(self, now: float) -> None:
+        """The run is over: requests that are still on their way have been so until now."""
+        for request in self._moving:
+            request.transferred = now - request.first_token
 
     def _end(self, handoff: Handoff) -> None:
         self._homeless.pop(handoff, None)

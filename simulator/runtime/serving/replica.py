@@ -74,6 +74,11 @@ class Replica:
         return sum([len(rank.lineup) + len(rank.landed) for rank in self.ranks])
 
     @property
+    def open(self) -> bool:
+        """Whether nobody waits here, and a request that comes can be let in at the next boundary."""
+        return not self.queued and any(len(rank.running) < self._max_batch for rank in self.ranks)
+
+    @property
     def running(self) -> int:
         """Requests in the batch."""
         return sum([len(rank.running) for rank in self.ranks])

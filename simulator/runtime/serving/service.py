@@ -158,7 +158,7 @@ class Service:
             return
         request.attempts += 1
         request.replica = replica.number
-        if replica.queued >= self.spec.queue_limit:
+        if replica.queued >= self.spec.queue_limit and not (self.spec.queue_limit == 0 and replica.open):
             self._again(request, FULL)
             return
         request.state = _ROUTED
@@ -362,6 +362,8 @@ class Service:
         held, busy = (sum(parts) for parts in zip(*(desk.fleet.seconds() for desk in self._desks), strict=True))
         for desk in self._desks:
             desk.fleet.stop()
+        if self._handoffs is not None:
+            self._handoffs.close(now)
         left = [*self._home, *self._waiting, *self._away, *self._coming]
         for request in left:
             request.state = RequestState.UNFINISHED
