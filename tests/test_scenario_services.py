@@ -25,9 +25,10 @@ from simulator.policies.batching.vllm import Vllm
 from simulator.policies.lineups.fcfs import Fcfs
 from simulator.policies.routing.round_robin import RoundRobin
 from simulator.policies.serving import ReplicaView, RoutingView, ServiceObservation, batchings
-from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
+from simulator.runtime.serving.spec import ServiceSpec, Slo
 from simulator.scenario.build import Plan, plan
-from simulator.scenario.replicas import Initially, _Room, shape_of, weight_bytes
+from simulator.scenario.replicarooms import Room
+from simulator.scenario.replicas import Initially, shape_of, weight_bytes
 from simulator.scenario.servicebuild import Service
 from simulator.scenario.services import ReplicaKeys
 from simulator.scenario.spec import Scenario
@@ -168,7 +169,9 @@ def test_the_bytes_of_all_weights_are_those_of_the_parameters(name: str, precisi
         ("4", (0, 4)),
         ("1e1", (0, 10)),
         ("{kind: hpa, min: 0, max: 8}", (0, 8)),
-        ("hpa", (1, default(ReplicaPool, "maximum"))),
+        ("hpa", (1, 16)),
+        ("{kind: hpa, min: 20, max: 30}", (16, 16)),
+        ("1000000", (0, 16)),
     ],
 )
 def test_numbers_of_replicas(replicas: str, bounds: tuple[int, int]) -> None:
@@ -202,7 +205,9 @@ def test_every_way_of_batching_can_be_named(name: str) -> None:
 
 
 def test_keywords_of_vllm_are_keys() -> None:
-    batching: Any = made(engine="{batching: {kind: vllm, whole_prompt: false, async_scheduling: false}}").spec.batching()
+    batching: Any = made(
+        engine="{batching: {kind: vllm, whole_prompt: false, async_scheduling: false}}"
+    ).spec.batching()
     assert (batching.reserve, batching.ahead) == ("chunk", False)
 
 
@@ -365,7 +370,7 @@ def placed(groups: tuple[int, ...], wanted: int, spread: int) -> int:
 def test_there_is_never_less_room_than_can_be_placed(sizes: list[int], tp: int, pp: int, more: int) -> None:
     servers = [Server(str(index), size) for index, size in enumerate(sizes)]
     keys = ReplicaKeys(tp=tp, pp=pp)
-    room = _Room.of(keys, shape_of(keys), servers)
+    room = Room.of(keys, shape_of(keys), servers)
     groups = tuple(sorted(size // tp for size in sizes))
     fewest = next((spread for spread in range(1, len(sizes) + 1) if placed(groups, pp, spread)), 0)
     assert room.spread == fewest
@@ -420,7 +425,7 @@ def test_more_replicas_than_there_is_room_for_are_told() -> None:
     said = (
         "Service chat: 40 replicas of 2 accelerators are wanted, and the cluster has room for 8 while nothing else runs"
     )
-    assert made(replicas="40", replica="{tp: 2}").notes == [said + "; the others wait."]
+    assert made(replicas="40", replica="{tp: 2}").notes == [said + ": no more are asked for."]
     assert made(replicas="8", replica="{tp: 2}").notes == []
     assert len(made(replicas="{kind: hpa, min: 9}", replica="{tp: 2}").notes) == 1
     both = planned(text(replicas="6", replica="{tp: 2}", prefill="{replicas: 3}"))

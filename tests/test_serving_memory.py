@@ -79,8 +79,8 @@ def test_what_does_not_fit_says_what_is_missing_and_what_does():
         fitted(catalog.model("llama-3.1-70b"), H100, ReplicaShape(), VLLM)
     assert str(caught.value) == (
         "meta/llama-3.1-70b in bf16 with tp 1, pp 1 does not fit into nvidia/h100-sxm: 72.1 GB an accelerator are "
-        "missing (141 GB of weights and 2.94 GB of activations and reserve, against 72 GB); the smallest that does is "
-        "tp 1, pp 3"
+        "missing (141 GB of weights, 2.94 GB of activations and reserve and 0.00524 GB for one block of 16 tokens, "
+        "against 72 GB); the smallest that does is tp 1, pp 3"
     )
 
 

@@ -18,6 +18,7 @@ from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.scenario.build import build
 from simulator.scenario.plugins import PARTS
+from simulator.scenario.precheck import precheck
 from simulator.scenario.schema import MAX_REPLICATIONS, MAX_WORKERS
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
@@ -117,6 +118,7 @@ def _execute(
     wanted = scenario.run.replications if replications is None else replications
     count = _whole("replications", wanted, 1, MAX_REPLICATIONS)
     workers = _whole("workers", (scenario.run.workers or 1) if workers is None else workers, 1, MAX_WORKERS)
+    precheck(alternatives)
     cells = [_Cell(name, r, root, made) for name, made in alternatives.items() for r in range(count)]
     workers = min(workers, len(cells))
     records: dict[tuple[str, int], Record] = {}

@@ -31,7 +31,8 @@ from simulator.scenario.servers import (
     partitioned,
     strange_partitions,
 )
-from simulator.scenario.servicebuild import Service, service_of, together
+from simulator.scenario.servicebuild import Service, replicas_of, service_of
+from simulator.scenario.serviceremarks import together
 from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache, cut
@@ -148,9 +149,19 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         {made.name: made.trace for made in streams if made.trace and made.name in own}, topology
     )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
-    notes += [note for made in services for note in made.notes] + together(services, topology)
+    notes += [note for made in services for note in made.notes]
+    notes += together([pool for made in services for pool in made.pools], topology)
     notes += parted + remarks(scenario, topology)
     return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(notes), set_aside)
+
+
+def check_services(scenario: Scenario, traces: TraceCache | None = None) -> None:
+    """Raise ``InputError`` for services that do not fit the cluster; their requests are neither read nor made."""
+    services = {name: work for name, work in scenario.workload.items() if isinstance(work, ServiceWork)}
+    if services:
+        topology = build_topology(scenario, traces)
+        for name, work in services.items():
+            replicas_of(scenario, name, work, topology)
 
 
 def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topology:

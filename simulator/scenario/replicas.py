@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,21 +11,25 @@ from simulator.cluster import catalog
 from simulator.cluster.records import Accelerator, Link, Model
 from simulator.cluster.records import Engine as Product
 from simulator.cluster.topology import HOST, Server, Topology
-from simulator.core.errors import InputError, Problem, did_you_mean
-from simulator.core.units import format_quantity
+from simulator.core.errors import InputError, Problem
 from simulator.models.serving.analytic import AnalyticTime
 from simulator.models.serving.interconnect import Interconnect
-from simulator.models.serving.memory import Fit, footprint
+from simulator.models.serving.memory import Fit, fitted, footprint
 from simulator.models.serving.replica import replica as put_together
 from simulator.models.serving.shape import ReplicaShape
 from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import WIDTH, work
 from simulator.policies.serving import ReplicaScaler, ServiceObservation
 from simulator.runtime.serving.spec import Engine, ReplicaPool
+from simulator.scenario.replicarooms import Room, check_width, held_by, known, servers_for
 from simulator.scenario.serviceparts import Scaling
 from simulator.scenario.services import ReplicaKeys, ServiceKeys, SpeculativeKeys
 
-_UNKNOWN = "accelerators of no known type"
+UNKNOWN = "accelerators of no known type"
+"""What is said of accelerators that have no name."""
+BLOCK, MAX_BATCH = 16, 256
+"""Tokens of a KV block and sequences of a batch unless the scenario says otherwise, as in vLLM 0.19 (``CacheConfig``,
+``SchedulerConfig``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +37,30 @@ class Replicas:
     """One pool of replicas as it is planned.
 
     ``engines`` and ``fits`` are by type of accelerator, as the cluster calls it; a type that the catalog does not know
-    has no fit. ``wanted`` is how many replicas are asked for at all times, ``most`` how many the cluster has room for
-    while nothing else runs there. ``notes`` are sentences.
+    has no fit. ``servers`` are those that may hold one. ``wanted`` is how many replicas are asked for at all times or
+    at the start, ``allowed`` how many an autoscaler may ask for (None: any number), ``most`` how many the cluster has
+    room for while nothing else runs there; no more are ever asked for. ``notes`` are parts of sentences.
     """
 
     pool: ReplicaPool
     shape: ReplicaShape
     engines: Mapping[str, Engine]
     fits: Mapping[str, Fit]
+    servers: tuple[Server, ...]
     wanted: int
+    allowed: int | None
     most: int
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all replicas of a service share: keys, engine, tokens of a KV block, sequences of a batch, s to load."""
+    """What all replicas of a service share: keys, engine, tokens of a KV block, sequences of a batch, s to load.
 
+    ``at(key, ...)`` gives problems inside the place of a key of the service.
+    """
+
+    at: Callable[..., AbstractContextManager[None]]
     keys: ServiceKeys
     product: Product
     block: int
@@ -84,14 +96,14 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     """
     shape = shape_of(keys)
     shape.check(setting.keys.service)
-    servers = _servers(topology, keys.accelerator, keys.partition or setting.keys.partition)
+    servers = servers_for(topology, keys.accelerator, keys.partition or setting.keys.partition)
     engines: dict[str, Engine] = {}
     fits: dict[str, Fit] = {}
     unfit: dict[str, InputError] = {}
     for kind in dict.fromkeys(server.accelerator for server in servers):
         here = [server for server in servers if server.accelerator == kind]
         try:
-            _check_width(shape, kind, here)
+            check_width(shape, kind, here)
             engines[kind], fit = _engine(setting, shape, kind, here, topology)
         except InputError as error:
             unfit[kind] = error
@@ -99,9 +111,9 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
             fits |= {} if fit is None else {kind: fit}
     if not engines:
         raise InputError(*dict.fromkeys(problem for error in unfit.values() for problem in error.problems))
-    rooms = {kind: _Room.of(keys, shape, [s for s in servers if s.accelerator == kind]) for kind in engines}
-    spread, held = _held(keys, shape, rooms)
-    notes = [f"no replica runs on {kind or _UNKNOWN}: {error.problems[0].text}" for kind, error in unfit.items()]
+    rooms = {kind: Room.of(keys, shape, [s for s in servers if s.accelerator == kind]) for kind in engines}
+    spread, held = held_by(keys, shape, rooms)
+    notes = [f"no replica runs on {kind or UNKNOWN}: {error.problems[0].text}" for kind, error in unfit.items()]
     if spread > 1 and len(held) > 1:  # a replica would be placed over servers of several types
         most = max(held, key=lambda kind: held[kind])
         notes.append(
@@ -109,10 +121,11 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         )
         held = {most: held[most]}
     engines = {kind: engines[kind] for kind in held}
+    notes += [note for kind in engines if kind in fits for note in _overfull(setting, kind, fits[kind])]
     if spread > 1 and setting.keys.iteration_time is None and _link(topology) is None:
         notes.append("its replicas span servers whose network is not known: 400 Gb/s for each accelerator is taken")
     others = any(server.accelerators and server.accelerator not in engines for server in topology.servers)
-    bounds: dict[str, Any] = {} if scaling.maximum is None else {"maximum": scaling.maximum}
+    room = sum(held.values())
     pool = ReplicaPool(
         accelerators=shape.accelerators,
         engine=engines.__getitem__,
@@ -123,10 +136,27 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
         cores=keys.cores,
         memory=keys.memory,
         partition=keys.partition,
-        minimum=scaling.minimum,
-        **bounds,
+        minimum=min(scaling.minimum, room),
+        maximum=room if scaling.maximum is None else min(scaling.maximum, room),
     )
-    return Replicas(pool, shape, engines, fits, scaling.least, sum(held.values()), tuple(notes))
+    return Replicas(
+        pool=pool,
+        shape=shape,
+        engines=engines,
+        fits=fits,
+        servers=tuple(server for server in servers if server.accelerator in engines),
+        wanted=max(scaling.least, scaling.initial or 0),
+        allowed=scaling.maximum,
+        most=room,
+        notes=tuple(notes),
+    )
+
+
+def _overfull(setting: Setting, kind: str, fit: Fit) -> Iterator[str]:
+    """Say when more KV blocks are taken than fit."""
+    blocks, fitting = setting.keys.engine.blocks, fit.blocks(setting.block)
+    if blocks is not None and blocks > fitting:
+        yield f"{blocks:,} KV blocks of {setting.block:,} tokens are taken as said, and {fitting:,} fit on {kind}"
 
 
 class Initially:
@@ -155,102 +185,16 @@ def _scaler(scaling: Scaling) -> ReplicaScaler:
     return made if scaling.initial is None else Initially(scaling.initial, made)
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """Where replicas fit on servers of one type of accelerator.
-
-    A group holds a part of a replica that is tensor parallel, and lies in one server. ``groups`` are those of each
-    server, ``wanted`` those of a replica, ``largest`` the accelerators of the largest server.
-    """
-
-    groups: tuple[int, ...]
-    wanted: int
-    largest: int
-
-    @classmethod
-    def of(cls, keys: ReplicaKeys, shape: ReplicaShape, servers: Sequence[Server]) -> _Room:
-        wanted = shape.pp * shape.dp
-        cores, memory = keys.cores / wanted, keys.memory / wanted
-        groups = []
-        for server in servers:
-            free = float(server.accelerators // shape.tp)
-            if cores:
-                free = min(free, server.cores // cores)
-            if memory:
-                free = min(free, server.memory // memory)
-            groups.append(int(free))
-        return cls(tuple(sorted(groups, reverse=True)), wanted, max(s.accelerators for s in servers))
-
-    @property
-    def spread(self) -> int:
-        """Fewest servers that hold one replica; 0 where all together do not."""
-        held = 0
-        for count, groups in enumerate(self.groups, 1):
-            held += groups
-            if held >= self.wanted:
-                return count
-        return 0
-
-    def replicas(self, spread: int) -> int:
-        """Most replicas that could ever be placed at once, each on at most ``spread`` servers; 0 where none can."""
-        if spread == 1:
-            return sum(groups // self.wanted for groups in self.groups)
-        return sum(self.groups) // self.wanted if 0 < self.spread <= spread else 0
-
-
-def _servers(topology: Topology, wanted: Sequence[str], partition: str) -> list[Server]:
-    """Return the servers that replicas may be on; ``InputError`` for accelerators that the cluster does not have."""
-    here = [server for server in topology.servers if server.accelerators]
-    kinds = list(dict.fromkeys(server.accelerator for server in here))
-    if any(server.partition for server in topology.servers) and partition:
-        here = [s for s in here if partition in (part.strip() for part in s.partition.split(","))]
-    chosen: dict[str, None] = {}
-    for name in wanted:
-        found = [kind for kind in kinds if kind == name or (kind and _same(kind, name))]
-        chosen |= dict.fromkeys(found)
-        if not found:
-            known = [kind for kind in kinds if kind]
-            hint = did_you_mean(name, known) if known else "its servers do not say what accelerators they have"
-            raise InputError(Problem(f"the cluster has no accelerators {name!r}", hint=hint))
-    found_servers = [server for server in here if not wanted or server.accelerator in chosen]
-    if not found_servers:
-        where = f" in partition {partition!r}" if partition else ""
-        what = " or ".join(wanted) or "accelerators"
-        raise InputError(f"the cluster has no {what}{where} for a replica to run on")
-    return found_servers
-
-
-def _same(kind: str, name: str) -> bool:
-    one, other = _known(kind), _known(name)
-    return one is not None and other is not None and one.id == other.id
-
-
-def _known(name: str) -> Accelerator | None:
-    try:
-        return catalog.accelerator(name) if name else None
-    except InputError:
-        return None
-
-
-def _check_width(shape: ReplicaShape, kind: str, servers: Sequence[Server]) -> None:
-    """Raise ``InputError`` when a tensor-parallel rank is wider than every server."""
-    largest = max(server.accelerators for server in servers)
-    if shape.tp > largest:
-        text = f"tp {shape.tp} is more than the {largest} accelerators of the largest server"
-        more = shape.tp * shape.pp // largest
-        raise InputError(Problem(f"{text} with {kind}" if kind else text, hint=f"write tp: {largest}, pp: {more}"))
-
-
 def _engine(
     setting: Setting, shape: ReplicaShape, kind: str, servers: Sequence[Server], topology: Topology
 ) -> tuple[Engine, Fit | None]:
     """Return what a replica can do on accelerators of one type, and its memory there."""
     keys = setting.keys
     timing, blocks = keys.iteration_time, keys.engine.blocks
-    accelerator = _known(kind)
+    accelerator = known(kind)
     if accelerator is None:
         if timing is None or blocks is None:
-            name = f"accelerators {kind!r}, which the catalog does not have" if kind else _UNKNOWN
+            name = f"accelerators {kind!r}, which the catalog does not have" if kind else UNKNOWN
             hint = "name the accelerator of its servers, or give iteration_time, and blocks of the engine"
             raise InputError(
                 Problem(f"the cluster has {name}: nobody can tell how long a model takes there", hint=hint)
@@ -260,23 +204,57 @@ def _engine(
     link = _link(topology)
     net = Interconnect.of(accelerator, link, domain)
     product, speculation = _speculation(keys.engine.speculative, setting.product, accelerator, shape, net)
-    made = put_together(
-        keys.service,
-        accelerator,
-        shape,
-        product,
-        block=setting.block,
-        sequences=setting.sequences,
-        blocks=blocks,
-        link=link,
-        domain=domain,
-        speculation=speculation,
-    )
+    try:
+        made = put_together(
+            keys.service,
+            accelerator,
+            shape,
+            product,
+            block=setting.block,
+            sequences=setting.sequences,
+            blocks=blocks,
+            link=link,
+            domain=domain,
+            speculation=speculation,
+        )
+    except InputError as error:
+        _blame(setting, accelerator, shape, product, error)
+        raise
     swap = keys.engine.swap_bandwidth or made.swap
     if keys.engine.preemption == "swap" and not swap:
         hint = "write swap_bandwidth beside preemption: swap"
         raise InputError(Problem(f"the bandwidth of {accelerator.id} to its host is not known", hint=hint))
     return Engine(made.time if timing is None else timing.make(), made.blocks, setting.load, swap), made.fit
+
+
+def _blame(
+    setting: Setting, accelerator: Accelerator, shape: ReplicaShape, product: Product, error: InputError
+) -> None:
+    """Raise the error at the key of the engine that makes it, if the model fits with the default of that key."""
+    engine, own = setting.keys.engine, catalog.engine(product.id)
+
+    def try_(where: tuple[str, ...], value: str, how: str, **other: Any) -> None:
+        given: dict[str, Any] = {"engine": product, "block": setting.block, "sequences": setting.sequences} | other
+        try:
+            fitted(setting.keys.service, accelerator, shape, **given)
+        except InputError:
+            return
+        with setting.at("engine", *where):
+            raise InputError(Problem(f"{where[-1]} {value}: {error.problems[0].text}", hint=f"{how} it fits"))
+
+    if engine.max_batch is not None:
+        try_(("max_batch",), f"{engine.max_batch:,}", f"with {MAX_BATCH}, the default,", sequences=MAX_BATCH)
+    if engine.block is not None:
+        try_(("block",), f"{engine.block:,}", f"with {BLOCK}, the default,", block=BLOCK)
+    if engine.speculative is not None and engine.speculative.draft is not None:
+        draft = engine.speculative.draft.id
+        try_(("speculative", "draft"), draft, "without a draft", engine=setting.product)
+    if engine.memory is not None:
+        more = replace(product, fraction=own.fraction)
+        try_(("memory",), f"{engine.memory:.3g}", f"with {own.fraction:g}, the engine's own,", engine=more)
+    if engine.batching is not None:
+        less = replace(product, chunk=own.chunk)
+        try_(("batching",), engine.batching.kind, f"with iterations of {own.chunk:,} tokens", engine=less)
 
 
 def _speculation(
@@ -297,29 +275,3 @@ def _link(topology: Topology) -> Link | None:
     edges = topology.graph.edges(data=True)
     name = next((str(data["item"]) for _, _, data in edges if data.get("tier") == HOST and data.get("item")), None)
     return None if name is None else catalog.link(name)
-
-
-def _held(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> tuple[int, dict[str, int]]:
-    """Return how many servers a replica may span, and how many replicas each type holds that holds any."""
-    spreads = [room.spread for room in rooms.values() if room.spread]
-    spread = keys.max_servers or min(spreads, default=1)
-    held = {kind: count for kind, room in rooms.items() if (count := room.replicas(spread))}
-    if not held:
-        raise InputError(_nowhere(keys, shape, rooms))
-    return spread, held
-
-
-def _nowhere(keys: ReplicaKeys, shape: ReplicaShape, rooms: Mapping[str, _Room]) -> Problem:
-    """Say why not a single replica can be placed."""
-    count, kinds = shape.accelerators, " or ".join(kind or "accelerators" for kind in rooms)
-    held = max(sum(room.groups) * shape.tp for room in rooms.values())
-    size = f"a replica takes {count:,} accelerator{'s' * (count > 1)} of one type"
-    if held < count and (keys.cores or keys.memory):
-        text = f"{size} with {keys.cores:g} cores and {format_quantity(keys.memory, 'bytes', 3)} of memory; the cluster"
-        return Problem(f"{text} has no servers for that", hint="ask for fewer cores, or less memory")
-    if held < count:
-        return Problem(f"{size}; the cluster has {held:,} of {kinds}", hint="take smaller degrees, or a larger cluster")
-    largest = max(room.largest for room in rooms.values())
-    servers = f"{keys.max_servers} server{'s' * (keys.max_servers != 1)} of {largest}"
-    hint = f"max_servers must be at least {min(room.spread for room in rooms.values() if room.spread)}"
-    return Problem(f"a replica of {count:,} accelerators does not fit on {servers}", hint=hint)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from simulator.cluster import catalog
@@ -14,18 +14,16 @@ from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import kv_bytes
 from simulator.policies.serving import batchings, lineups
 from simulator.runtime.serving.spec import ServiceSpec, Slo
-from simulator.scenario.replicas import Replicas, Setting, replicas, shape_of, weight_bytes
+from simulator.scenario.replicas import BLOCK, MAX_BATCH, Replicas, Setting, replicas, shape_of, weight_bytes
 from simulator.scenario.requestbuild import request_log
 from simulator.scenario.requestkeys import ListedRequests
 from simulator.scenario.serviceparts import WEIGHTS
+from simulator.scenario.serviceremarks import check_one_of_each, service_remarks
 from simulator.scenario.services import PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.traces import TraceCache
 from simulator.workload.requestlog import RequestLog
 
-BLOCK, MAX_BATCH = 16, 256
-"""Tokens of a KV block and sequences of a batch unless the scenario says otherwise, as in vLLM 0.19 (``CacheConfig``,
-``SchedulerConfig``)."""
 _MOST_TOKENS = 1 << 20
 """Tokens of an iteration beyond which a batching sets no bound."""
 
@@ -35,7 +33,7 @@ class Service:
     """A service as it will run: its requests, its replicas (and those for prompts only), and what a run is told.
 
     ``weights`` are the bytes of its model's weights in ``precision``, ``engine`` and ``batching`` the names of what
-    it runs on.
+    it runs on. ``notes`` are what a reader of the results must know of it, beside what its log says.
     """
 
     name: str
@@ -47,17 +45,12 @@ class Service:
     decode: Replicas
     prefill: Replicas | None
     spec: ServiceSpec
+    notes: list[str]
 
     @property
     def pools(self) -> list[Replicas]:
         """Its replicas, and those for prompts only."""
         return [self.decode] if self.prefill is None else [self.decode, self.prefill]
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader of the results must know of it, beside what its log says."""
-        notes = [note for pool in self.pools for note in (*pool.notes, *_crowded(pool))]
-        return [f"Service {self.name}: {note}." for note in dict.fromkeys(notes)]
 
 
 def service_of(
@@ -70,12 +63,32 @@ def service_of(
     traces: TraceCache,
 ) -> Service:
     """Return a service and its requests; raise ``InputError``, each with its place, for what does not fit."""
+    keys, (setting, decode, prefill) = work.keys, replicas_of(scenario, name, work, topology)
+    with scenario.at("workload", name, "requests"):
+        log = request_log(name, keys.requests, setting.block, seed, replication, traces)
+        _check_hashes(log, setting.block)
+    product = setting.product
+    return Service(
+        name=name,
+        log=log,
+        weights=weight_bytes(keys.service, decode.shape),
+        precision=decode.shape.weights,
+        engine=product.id,
+        batching=product.batching,
+        decode=decode,
+        prefill=prefill,
+        spec=_spec(name, keys, setting, log, decode, prefill),
+        notes=[f"Service {name}: {note}." for note in service_remarks(keys, log, decode, prefill)],
+    )
+
+
+def replicas_of(
+    scenario: Scenario, name: str, work: ServiceWork, topology: Topology
+) -> tuple[Setting, Replicas, Replicas | None]:
+    """Return all of a service but its requests; raise ``InputError``, each with its place, for what does not fit."""
     keys, path = work.keys, ("workload", name)
     setting = _setting(scenario, name, keys)
     _check_names(scenario, name, keys, setting.block)
-    with scenario.at(*path, "requests"):
-        log = request_log(name, keys.requests, setting.block, seed, replication, traces)
-        _check_hashes(log, setting.block)
     if keys.iteration_time is not None:
         with scenario.at(*path, "iteration_time"):
             keys.iteration_time.make().seconds((Batch((Chunk(setting.block, 0),)),))
@@ -88,10 +101,9 @@ def service_of(
             _check_network(topology)
         with scenario.at(*path, *(("prefill", "replica") if own else ("replica",))):
             prefill = _prefill(setting, keys.prefill, topology)
-    spec = _spec(name, keys, setting, log, decode, prefill)
-    weights = weight_bytes(keys.service, decode.shape)
-    product = setting.product
-    return Service(name, log, weights, decode.shape.weights, product.id, product.batching, decode, prefill, spec)
+        with scenario.at(*path, "prefill"):
+            check_one_of_each(decode, prefill)
+    return setting, decode, prefill
 
 
 def _prefill(setting: Setting, keys: PrefillKeys, topology: Topology) -> Replicas:
@@ -119,6 +131,7 @@ def _setting(scenario: Scenario, name: str, keys: ServiceKeys) -> Setting:
     phase = keys.cold_start.get(WEIGHTS, (0.0, False))
     load = weight_bytes(model, shape_of(keys.replica)) / phase[0] if phase[1] else phase[0]
     return Setting(
+        at=partial(scenario.at, "workload", name),
         keys=keys,
         product=product,
         block=keys.engine.block or BLOCK,
@@ -202,22 +215,3 @@ def _check_hashes(log: RequestLog, block: int) -> None:
     if log.hashes is not None and log.hashes.block % block:
         text = f"hashes name blocks of {log.hashes.block} tokens, which is no multiple of the engine's block of {block}"
         raise InputError(Problem(text, hint=f"write engine: {{block: N}} with an N that divides {log.hashes.block}"))
-
-
-def _crowded(made: Replicas) -> Iterator[str]:
-    """Say when replicas that are wanted from the start can never all be placed."""
-    wanted, size = made.wanted, made.pool.accelerators
-    if wanted > made.most:
-        each = "one accelerator" if size == 1 else f"{size:,} accelerators"
-        room = f"the cluster has room for {made.most:,} while nothing else runs"
-        yield f"{wanted:,} replicas of {each} are wanted, and {room}; the others wait"
-
-
-def together(services: Sequence[Service], topology: Topology) -> list[str]:
-    """Say when each pool of replicas would fit, but not all of them at once."""
-    pools = [pool for service in services for pool in service.pools]
-    wanted = sum(pool.wanted * pool.pool.accelerators for pool in pools)
-    if wanted <= topology.accelerators or any(pool.wanted > pool.most for pool in pools):
-        return []
-    text = f"All replicas together want {wanted:,} accelerators, and the cluster has {topology.accelerators:,}"
-    return [f"{text}: some wait until others are gone."]

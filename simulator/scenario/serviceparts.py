@@ -39,6 +39,8 @@ from simulator.scenario.validation import Strict, at, complaint, each, show
 
 FIXED = "fixed"
 """Replica autoscaler that a number stands for."""
+SHORTEST = 0.01
+"""Seconds between two steps of a replica autoscaler, at least: more often it is only run time."""
 WEIGHTS = "weights"
 """Phase of a cold start that may be a bandwidth."""
 
@@ -173,7 +175,7 @@ def scaling(*below: str) -> PlainValidator:
     def read(value: Any, info: ValidationInfo) -> Scaling:
         here, value = Here.of(info), number(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            if value < 1 or value != int(value):
+            if not 1 <= value < math.inf or value != int(value):
                 raise complaint(f"{value:g} replicas cannot serve: a whole number, 1 or more")
             fixed, _ = plugin(REPLICAS, {"kind": FIXED, "n": int(value)}, here.context)
             return Scaling(fixed, 0, int(value))
@@ -185,7 +187,11 @@ def scaling(*below: str) -> PlainValidator:
         fault = _fault(REPLICAS, scaler.make())
         if fault:
             raise complaint(f"{scaler.kind!r} is not a replica autoscaler: {fault}")
-        if keys.initial is not None and not scaler.make().interval > 0:
+        interval = scaler.make().interval
+        if 0 < interval < SHORTEST:
+            text = f"an interval of {interval:g} s is too short: 10 ms or more"
+            raise at("interval", complaint(text)) if "interval" in scaler.arguments else complaint(text)
+        if keys.initial is not None and not interval > 0:
             text = f"{scaler.kind!r} says how many replicas there are once and for all"
             raise at("initial", complaint(text, "leave initial out", at_key=True))
         return Scaling(scaler, keys.min, keys.max, keys.initial)
@@ -272,12 +278,12 @@ def phases(value: Any) -> dict[str, tuple[float, bool]]:
         raise complaint(f"{show(value)} is not a mapping of phases", hint)
 
     def phase(name: str, given: Any) -> tuple[float, bool]:
-        if name == WEIGHTS and isinstance(given, str) and given.rstrip().endswith(("/s", "bps")):
-            rate = parse(given, "bandwidth")
-            if rate <= 0:
-                raise complaint(f"{given!r} loads no weights: it must be above 0")
-            return rate, True
         try:
+            if name == WEIGHTS and isinstance(given, str) and given.rstrip().endswith(("/s", "bps")):
+                rate = parse(given, "bandwidth")
+                if rate <= 0:
+                    raise complaint(f"{given!r} loads no weights: it must be above 0")
+                return rate, True
             return parse(given, "time"), False
         except UnitError as error:
             raise complaint(str(error), "weights may be a bandwidth, as 5 GB/s" if name == WEIGHTS else "") from None

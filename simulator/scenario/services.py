@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
@@ -43,14 +43,7 @@ RENAMED = {
 class _Renamed(Strict):
     """Keys of which vLLM has some under other names."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _foreign(cls, data: Any) -> Any:
-        foreign = [key for key in data if key in RENAMED] if isinstance(data, Mapping) else []
-        if foreign:
-            text = f"unknown key {foreign[0]!r}"
-            raise at(foreign[0], complaint(text, f"here it is {RENAMED[foreign[0]]}", at_key=True))
-        return data
+    renamed: ClassVar[Mapping[str, str]] = RENAMED
 
 
 def _format(table: str, what: str) -> Callable[[str], str]:
@@ -217,12 +210,13 @@ class ServiceKeys(_Renamed):
     first_token_timeout: Annotated[Time, Field(gt=0)] | None = Field(
         None, description="after which a client that has no token yet gives up; default: never"
     )
-    retries: Annotated[Whole, Field(ge=0)] = Field(
+    retries: Annotated[Whole, Field(ge=0, le=100)] = Field(
         0, description="times that a request is sent again after its replica was lost, or refused it"
     )
     backoff: Time = Field(1.0, description="time until it is sent again; doubled each time")
     queue_limit: Annotated[Whole, Field(ge=0)] | None = Field(
-        None, description="requests that may wait at a replica for it to take one more; default: any number"
+        None,
+        description="requests that may wait at a replica; 0: none may; default: any number",
     )
     adapters: AdapterKeys | None = Field(None, description="LoRA adapters: {slots, load}; default: all are in memory")
     tenant: Text = Field("", description="user or team that its replicas are accounted to")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -21,6 +21,8 @@ _SHOWN = 100
 class Strict(BaseModel):
     """A mapping whose keys are all known, with values taken as written: no text for a number, no 1 for true."""
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """What keys that others have are called here."""
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
@@ -40,11 +42,15 @@ def keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _reraise(detail: ErrorDetails, model: type[BaseModel]) -> InitErrorDetails:
+def _reraise(detail: ErrorDetails, model: type[Strict]) -> InitErrorDetails:
     kind: Any = detail["type"]
     context = dict(detail.get("ctx") or {})
     if kind == _FORBIDDEN and len(detail["loc"]) == 1 and model is not Strict:
-        kind, context = PydanticCustomError(_UNKNOWN, "unknown key", {"known": keys(model)}), {}
+        key = str(detail["loc"][0])
+        if key in model.renamed:
+            kind, context = complaint(f"unknown key {key!r}", f"here it is {model.renamed[key]}", at_key=True), {}
+        else:
+            kind, context = PydanticCustomError(_UNKNOWN, "unknown key", {"known": keys(model)}), {}
     elif kind in (_UNKNOWN, *_OWN):
         kind, context = PydanticCustomError(kind, "{text}", context), {}
     return InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=context)

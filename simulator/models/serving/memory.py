@@ -77,7 +77,7 @@ def fitted(
     """Return the footprint, checked. Raises ``InputError`` when the model, or not one block beside it, does not fit."""
     found = footprint(model, accelerator, shape, engine, sequences)
     if found.blocks(block) < 1:
-        beside = found.weights + found.activations + found.reserved + found.windows
+        beside = found.activations + found.reserved + found.windows
         short = block * found.token - found.free
         least = smallest(model, accelerator, shape, engine, block, sequences)
         hint = (
@@ -87,8 +87,9 @@ def fitted(
         )
         raise InputError(
             f"{model.id} in {shape.weights} with tp {shape.tp}, pp {shape.pp} does not fit into {accelerator.id}: "
-            f"{_gb(short)} an accelerator are missing ({_gb(found.weights)} of weights and "
-            f"{_gb(beside - found.weights)} of activations and reserve, against {_gb(found.capacity)}); {hint}"
+            f"{_gb(short)} an accelerator are missing ({_gb(found.weights)} of weights, "
+            f"{_gb(beside)} of activations and reserve and {_gb(block * found.token)} for one block of {block:,} "
+            f"tokens, against {_gb(found.capacity)}); {hint}"
         )
     return found
 
@@ -112,4 +113,4 @@ def smallest(
 
 
 def _gb(size: float) -> str:
-    return f"{size / 1e9:.3g} GB"
+    return f"{size / 1e9:,.0f} GB" if size >= 1e12 else f"{size / 1e9:.3g} GB"

@@ -105,12 +105,14 @@ def _weights(axis: Sequence[float], value: float) -> list[tuple[float, float]]:
 def read_table(path: str | Path) -> TableTime:
     """Read a CSV file with the columns ``COLUMNS``, one row for each point of a full grid, in any order.
 
+    A byte order mark, which Excel writes, is taken as nothing.
+
     Points with neither prompt tokens nor sequences may be absent: nothing runs there; they count as the shortest of the
     table. Raises ``InputError`` with every bad row and its line, and with the points that are missing.
     """
     file = str(path)
     try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.reader(stream))
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror}", file)) from None
