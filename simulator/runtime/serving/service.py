@@ -353,9 +353,9 @@ class Service:
         return any(desk.fleet.hopeless for desk in self._desks)
 
     @property
-    def refused(self) -> list[str]:
-        """Why replicas can never be placed, one reason for each fleet that has one."""
-        return [desk.fleet.refused for desk in self._desks if desk.fleet.refused]
+    def fleets(self) -> list[Fleet]:
+        """Its replicas: those that requests come to, and those that decode where these are others."""
+        return [desk.fleet for desk in self._desks]
 
     def close(self, now: float) -> dict[str, Any]:
         """Write the rows of what has not ended; return the facts of the service."""

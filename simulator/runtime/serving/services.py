@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Services:
         self._log = ServingLog()
         self._wires: Wires | None = None
         self._services: list[Service] = []
+        self._until = math.inf
         self.idle_seconds = 0.0
         """Accelerator-seconds that replicas held without computing, once the run is over."""
         if specs:
@@ -32,6 +34,7 @@ class Services:
                 simulation.journal.recorder.flows, alone=not contention,
             )  # fmt: skip
             until, draw = simulation.until, simulation.stream
+            self._until = until
             self._services = [Service(spec, simulation, wires, self._log, until, draw) for spec in specs]
 
     def begin(self) -> None:
@@ -67,7 +70,20 @@ class Services:
         """What a reader must know of the services."""
         said: list[str] = []
         for service in self._services:
-            for why, count in Counter(service.refused).items():
+            for why, count in Counter(fleet.refused for fleet in service.fleets if fleet.refused).items():
                 replicas = "1 replica" if count == 1 else f"{count:,} replicas"
                 said.append(f"Service {service.spec.name}: {replicas} can never be placed: {why}.")
+            said += _stuck(service) if self._until == math.inf and service.ended < service.came else []
         return said
+
+
+def _stuck(service: Service) -> list[str]:
+    """What to say of requests that had not ended when nothing was left to happen."""
+    left = f"Service {service.spec.name}: {service.came - service.ended:,} requests can never end"
+    for fleet in service.fleets:
+        seats = list(fleet.seats.values())
+        if seats and not any(seat.replica for seat in seats):
+            return [f"{left}: the replicas of {fleet.name} wait for accelerators that are never free."]
+        if not seats:
+            return [f"{left}: {fleet.name} has no replicas, and its autoscaler asks for none."]
+    return [f"{left}: its batching lets nobody in any more."]
