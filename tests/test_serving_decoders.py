@@ -140,6 +140,6 @@ def test_nobody_is_left_without_a_trace_of_rounding() -> None:
     for number in range(5):
         decoders.join(requested(number, 3 + number, 30, 0))
     decoders.pass_by(4)
-    for request in list(decoders._ends):
+    for request in list(decoders.ends):
         decoders.leave(request)
     assert (decoders.context, decoders.windowed, decoders.below) == (0.0, 0.0, 0)

@@ -69,6 +69,8 @@ class AnalyticTime:
             rank = ranks[0]
             base, context, windowed = self._decode(rank.sequences, rank.sequences)
             return base + (context * rank.context + windowed * rank.windowed)
+        if len(ranks) == 1 and self._draft is None:
+            return self._alone(ranks[0])
         most, total = max(rank.sequences for rank in ranks), sum(rank.sequences for rank in ranks)
         if not any(rank.chunks for rank in ranks):
             return self._longest(ranks, *self._decode(most, total))
@@ -81,6 +83,16 @@ class AnalyticTime:
             time += self._draft.seconds([Batch(rank.chunks) for rank in ranks])
             time += self._longest(ranks, *self._guess(most, total)) if total else 0.0
         return time
+
+    def _alone(self, rank: Batch) -> float:
+        """Seconds of one iteration with chunks, of the only rank: the same sums as for several."""
+        checked = self._queries * rank.sequences
+        fresh = sampled = checked
+        for new, _, last in rank.chunks:
+            fresh += new
+            sampled += last
+        parts = min(self._shape.pp, len(rank.chunks) + rank.sequences)
+        return self._common(fresh, fresh, sampled, rank.sequences, parts) + self._attention(rank) / parts
 
     def decoding(self, sequences: Sequence[int], context: Sequence[float]) -> Decoding:
         """Seconds of iterations in which each rank decodes so many sequences, at any context."""

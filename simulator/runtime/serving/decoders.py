@@ -27,7 +27,8 @@ class Decoders:
         """Sequences shorter than the window."""
         self.ahead = 0
         """Iterations whose blocks are taken already, though they are not over."""
-        self._ends: dict[Request, int] = {}
+        self.ends: dict[Request, int] = {}
+        """Sequences, and the iteration after which each has all its tokens."""
         self._had: dict[Request, int] = {}
         """Tokens that sequences had generated when they joined."""
         self._due: list[tuple[int, int, Request]] = []
@@ -40,17 +41,17 @@ class Decoders:
         """Of the iterations modulo the block, in which so many sequences need a new block."""
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self.ends)
 
     def __contains__(self, request: Request) -> bool:
-        return request in self._ends
+        return request in self.ends
 
     def join(self, request: Request) -> None:
         """Let a sequence decode from the next iteration on; the keys and values of its ``prompt`` are there."""
         tick, left = self.tick, request.output - request.generated
         request.joined, self._had[request] = tick, request.generated
         steps = left if self._even else math.ceil(left / self.advance - _ROUNDING)
-        end = self._ends[request] = tick + steps
+        end = self.ends[request] = tick + steps
         self._pushes += 1
         heappush(self._due, (end, self._pushes, request))
         self.context += request.prompt
@@ -66,7 +67,7 @@ class Decoders:
 
     def leave(self, request: Request) -> int:
         """Take a sequence out, its ``generated`` brought up to now; return the blocks that it holds."""
-        del self._ends[request]
+        del self.ends[request]
         done = self.tick - request.joined
         length = request.prompt + (done if self._even else self.advance * done)
         if self._even:
@@ -75,8 +76,8 @@ class Decoders:
             short = self._stamps.pop(request, 0) > 0
             self.windowed -= length if short else self._window
             self.below -= short
-        self.context = self.context - length if self._ends else 0.0
-        if not self._ends:
+        self.context = self.context - length if self.ends else 0.0
+        if not self.ends:
             self.windowed, self.below = 0.0, 0
         blocks = self._holds(request, done + self.ahead)
         request.generated = self.generated(request)
@@ -91,7 +92,7 @@ class Decoders:
 
     def given(self, iterations: int) -> int:
         """Tokens that all sequences get in so many iterations."""
-        return sum(self.generated(request, iterations) - self.generated(request) for request in self._ends)
+        return sum(self.generated(request, iterations) - self.generated(request) for request in self.ends)
 
     def length(self, request: Request) -> int:
         """Tokens of a sequence here whose keys and values are there."""
@@ -111,7 +112,7 @@ class Decoders:
 
     def next_end(self) -> int:
         """Iterations until the first sequence is through."""
-        due, ends = self._due, self._ends
+        due, ends = self._due, self.ends
         while ends.get(due[0][2]) != due[0][0]:
             heappop(due)
         return due[0][0] - self.tick
@@ -136,22 +137,22 @@ class Decoders:
         cycles, rest = divmod(count, block)
         first = start % block
         part = sum(phases[first : first + rest]) + sum(phases[: max(0, first + rest - block)])
-        return cycles * len(self._ends) + part
+        return cycles * len(self.ends) + part
 
     def _uneven(self, first: int, last: int) -> int:
         tick = self.tick
         return sum(
             self._holds(request, tick + last - request.joined) - self._holds(request, tick + first - request.joined)
-            for request in self._ends
+            for request in self.ends
         )
 
     def runway(self, available: int, most: int) -> int:
         """Iterations, at most ``most``, for which ``available`` blocks suffice; those taken ahead count."""
-        if not self._grows or not self._ends:
+        if not self._grows or not self.ends:
             return most
         if not self._even:
             return self._uneven_runway(available, most)
-        phases, block, count = self._phases, self._block, len(self._ends)
+        phases, block, count = self._phases, self._block, len(self.ends)
         cycles, left = divmod(available, count)
         done = self.ahead + cycles * block
         if done >= most:
@@ -176,7 +177,7 @@ class Decoders:
     def pass_by(self, iterations: int) -> None:
         """Let so many iterations pass; their blocks are taken."""
         grown = iterations if self._even else self.advance * iterations
-        self.context += grown * len(self._ends)
+        self.context += grown * len(self.ends)
         self.tick += iterations
         self.ahead = 0
         if self.below:
@@ -195,7 +196,7 @@ class Decoders:
 
     def through(self) -> list[Request]:
         """Return the sequences that have all their tokens now, by when they joined; they are still here."""
-        due, ends, tick = self._due, self._ends, self.tick
+        due, ends, tick = self._due, self.ends, self.tick
         done: list[Request] = []
         while due and due[0][0] <= tick:
             end, _, request = heappop(due)

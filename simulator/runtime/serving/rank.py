@@ -119,7 +119,7 @@ class Rank:
         if self._charge is not None:
             self._settle(request)
         del self.running[request]
-        if request in self.decoders:
+        if request in self.decoders.ends:
             held = self.decoders.leave(request)
         else:
             held = request.blocks
@@ -178,7 +178,7 @@ class Rank:
             self.decoders.ahead = 0
             self._let_land()
             self._secure()
-        self.decodes = len(self.decoders) > 0 and (self.batching.mixed or not self.chunks)
+        self.decodes = len(self.decoders.ends) > 0 and (self.batching.mixed or not self.chunks)
 
     def _let_land(self) -> None:
         for request in tuple(self.landed):
@@ -214,7 +214,7 @@ class Rank:
 
     def _left(self) -> int:
         """Prompt tokens that the iteration may compute yet."""
-        return self.batching.budget(len(self.decoders)) - sum([new for _, new in self.chunks])
+        return self.batching.budget(len(self.decoders.ends)) - sum([new for _, new in self.chunks])
 
     def _grow(self, request: Request, length: int) -> bool:
         """Take the blocks for the first ``length`` tokens of a prompt under way; False if it had to go instead."""
@@ -238,10 +238,10 @@ class Rank:
                 self.again = True
                 break
             if request in self._swapped:
-                before = batching.budget(len(self.decoders))
+                before = batching.budget(len(self.decoders.ends))
                 if not self._swap_in(request):
                     break
-                budget -= before - batching.budget(len(self.decoders))
+                budget -= before - batching.budget(len(self.decoders.ends))
                 continue
             hits = pool.hits(request.hashes) if pool.caching and request.hashes else 0
             cached = min(request.hash_block * hits, request.input - 1) if hits else 0
@@ -285,8 +285,8 @@ class Rank:
     def _preempt(self) -> Request:
         """Put the request that the lineup names back into the queue; return it."""
         request = self.lineup.victim(tuple(self.running))
-        length = self.decoders.length(request) if request in self.decoders else request.computed
-        swapped = self._swap > 0 and request in self.decoders
+        length = self.decoders.length(request) if request in self.decoders.ends else request.computed
+        swapped = self._swap > 0 and request in self.decoders.ends
         self.release(request)
         self.chunks = [chunk for chunk in self.chunks if chunk[0] is not request]
         request.preemptions += 1
@@ -341,7 +341,7 @@ class Rank:
         decoders = self.decoders
         if not self.decodes:
             return Batch(chunks)
-        return Batch(chunks, len(decoders), decoders.context, decoders.windowed)
+        return Batch(chunks, len(decoders.ends), decoders.context, decoders.windowed)
 
     def grow(self, iterations: int) -> None:
         """Take the blocks that the decoders need for so many iterations from the first one that is not over."""
@@ -377,7 +377,7 @@ class Rank:
     def _settle(self, request: Request) -> None:
         """Tell a lineup that goes by service what a sequence was given since it was last told."""
         assert self._charge is not None
-        generated = self.decoders.generated(request) if request in self.decoders else request.generated
+        generated = self.decoders.generated(request) if request in self.decoders.ends else request.generated
         before = self._charged.get(request, 0)
         if generated > before:
             self._charge(request, 0, generated - before)

@@ -193,7 +193,7 @@ class Replica:
     def generated(self, request: Request) -> int:
         """Tokens that a request here has got by now."""
         rank = self.ranks[request.rank]
-        if request not in rank.decoders:
+        if request not in rank.decoders.ends:
             return request.generated
         stretch = self._stretch
         over = stretch.over(self._clock.now) if stretch is not None and rank.decodes else 0
@@ -224,7 +224,7 @@ class Replica:
             self._note(stretch)
         for rank in self.ranks:
             for request in rank.running:
-                if request in rank.decoders:
+                if request in rank.decoders.ends:
                     request.generated = rank.decoders.generated(request, over)
         self.busy = busy
         lost: dict[Request, None] = {}
@@ -238,18 +238,18 @@ class Replica:
         """Begin the next iteration, or iterations, if there is anything to do."""
         if self._stretch is not None or self.down:
             return
-        if any(rank.leaving for rank in self.ranks):
-            for each in self.ranks:
-                each.dismiss()
-            self._ledger.freed(self)
         rank = self._only
         if rank is not None:
+            if rank.leaving:
+                self._dismiss()
             rank.form()
             if rank.chunks:
                 self._once(self._time.seconds((rank.batch(),)) + rank.extra)
             elif rank.decodes:
                 self._leap((rank,))
             return
+        if any(rank.leaving for rank in self.ranks):
+            self._dismiss()
         for rank in self.ranks:
             rank.form()
         if any(rank.chunks for rank in self.ranks):
@@ -258,15 +258,21 @@ class Replica:
         elif any(rank.decodes for rank in self.ranks):
             self._leap([rank for rank in self.ranks if rank.decodes])
 
+    def _dismiss(self) -> None:
+        """Let those leave whose clients have gone."""
+        for rank in self.ranks:
+            rank.dismiss()
+        self._ledger.freed(self)
+
     def _once(self, seconds: float) -> None:
         """Begin one iteration that computes prompts, perhaps beside others that decode."""
         now = self._clock.now
         stretch = self._stretch = Stretch(now, 1, seconds, 0.0)
         for rank in self.ranks:
             if rank.decodes:
-                stretch.sequences += len(rank.decoders)
-            elif rank.chunks and len(rank.decoders) and not self._still:
-                self._still.append((now, len(rank.decoders)))
+                stretch.sequences += len(rank.decoders.ends)
+            elif rank.chunks and len(rank.decoders.ends) and not self._still:
+                self._still.append((now, len(rank.decoders.ends)))
             for request, new in rank.chunks:
                 stretch.prompt += new
                 stretch.tokens += request.computed + new >= request.prompt
@@ -278,12 +284,12 @@ class Replica:
         """Begin all iterations up to the next change of the batch."""
         rank = self._only
         if rank is not None:
-            size = len(rank.decoders)
+            size = len(rank.decoders.ends)
             decoding = self._time.decoding((size,), (rank.decoders.context,))
             seconds, growth = self._line(rank, decoding)
             extra, count = rank.extra, 1 if rank.evicted or rank.again else _MOST
         else:
-            sizes = [len(each.decoders) if each.decodes else 0 for each in self.ranks]
+            sizes = [len(each.decoders.ends) if each.decodes else 0 for each in self.ranks]
             decoding = self._time.decoding(sizes, [each.decoders.context for each in self.ranks])
             size, lines = sum(sizes), [self._line(each, decoding) for each in ranks]
             seconds, growth = max(lines)
@@ -303,7 +309,7 @@ class Replica:
         """Iterations, at most ``count``, in which a rank's sequences stay the same and times linear."""
         decoders = rank.decoders
         if until < math.inf:  # whichever rank takes longest: of a flat line all do
-            grows = self._advance * len(decoders)
+            grows = self._advance * len(decoders.ends)
             count = min(count, max(1, math.floor((until - decoders.context) / grows + 1e-9) + 1))
         count = min(count, decoders.next_end())
         if decoders.below:
@@ -314,7 +320,7 @@ class Replica:
         """Seconds of the next iteration that go by what a rank's sequences hold, and how they grow."""
         decoders = rank.decoders
         seconds = decoding.context * decoders.context
-        growth = decoding.context * self._advance * len(decoders)
+        growth = decoding.context * self._advance * len(decoders.ends)
         if decoding.windowed:
             seconds += decoding.windowed * decoders.windowed
             growth += decoding.windowed * self._advance * decoders.below
@@ -344,7 +350,7 @@ class Replica:
         for rank in self.ranks:
             through = rank.end(stretch.count)
             for request in through:
-                if request in rank.decoders:
+                if request in rank.decoders.ends:
                     rank.release(request)
                     freed = True
                     if request.state is not _TIMEOUT:
