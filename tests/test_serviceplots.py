@@ -156,10 +156,12 @@ def test_the_verdict_is_on_attainment_and_says_what_was_missed(shown):
     assert limits[1].endswith("rejected or given up.")
 
 
-def test_a_saturated_service_is_called_so():
+def test_a_replica_that_takes_one_at_a_time_is_limited_by_its_batch():
     slow = service_results(slow={"load": 3.0})
     said = " ".join(verdict.limits(slow))
-    assert "chat is saturated: more replicas, or fewer requests, are what would shorten its queue." in said
+    assert "The batch is a limit: " in said
+    assert "No more than 1 got a token at once: a larger `max_batch`" in said
+    assert "more replicas" not in said
 
 
 def test_preemptions_are_laid_to_the_kv_cache():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.metrics import queueing
 from simulator.metrics.display import scale
 from simulator.metrics.measure import ratio
 from simulator.metrics.serving import blocks, seconds
@@ -41,6 +42,8 @@ class Load:
     """Highest share of a replica's KV blocks that was held."""
     early: float
     late: float
+    held_up: bool = False
+    """Whether other requests, which are left out here, had waited until the first replicas were ready."""
 
     @property
     def grows(self) -> bool:
@@ -49,21 +52,31 @@ class Load:
 
     @property
     def saturated(self) -> bool:
-        """Whether TTFT is a property of the queue, and the queue one of the last few percent of the load."""
+        """Whether TTFT is a property of the queue, and the queue one of the last few percent of the load.
+
+        A queue that was left from before replicas were ready, and shrinks, is neither.
+        """
+        if self.held_up and self.early > GROWTH * self.late:
+            return False
         waiting = self.waiting >= WAITING or (self.grows and self.waiting >= OFTEN)
         return self.queued >= QUEUED and waiting
 
 
 def load(windows: Sequence[Window], service: str) -> Load | None:
-    """Find how loaded a service was in these runs, pooled; None when too few requests came."""
-    asked = [w.requests.where(np.asarray(w.requests["workload"] == service, dtype=bool)) for w in windows]
+    """Find how loaded a service was in these runs, pooled; None when too few requests came.
+
+    Requests that waited while no replica was ready do not count, nor does what was computed before the first other.
+    """
+    came = [w.requests.where(np.asarray(w.requests["workload"] == service, dtype=bool)) for w in windows]
+    asked = [_met_replicas(window, service, each) for window, each in zip(windows, came, strict=True)]
     if sum(map(len, asked)) < FEWEST:
         return None
     computing = waited = full = 0.0
-    for window in windows:
+    for window, each in zip(windows, asked, strict=True):
+        since = max(window.warmup, float(each["arrival"][0]) if len(each) else math.inf)
         rows = window.column("iterations", "time") >= window.warmup
         own = np.asarray(window.column("iterations", "workload")[rows] == service, dtype=bool)
-        lasted = seconds(window)[own]
+        lasted = seconds(window)[own] * (window.column("iterations", "time")[rows][own] >= since)
         computing += float(lasted.sum())
         waited += float(lasted[window.column("iterations", "waiting")[rows][own] > 0].sum())
         share = (window.column("iterations", "held")[rows] / blocks(window))[own]
@@ -81,7 +94,14 @@ def load(windows: Sequence[Window], service: str) -> Load | None:
         full=full,
         early=mean([early for early, _ in thirds]),
         late=mean([late for _, late in thirds]),
+        held_up=sum(map(len, asked)) < sum(map(len, came)),
     )
+
+
+def _met_replicas(window: Window, service: str, requests: Requests) -> Requests:
+    """The requests that never waited while no replica of the service was ready."""
+    found = queueing.unready(window, service, *queueing.queued(requests))
+    return requests.where(found[queueing.NOWHERE] + found[queueing.STARTING] <= 0.0)
 
 
 def _sum(asked: Sequence[Requests], column: str) -> float:
@@ -102,8 +122,9 @@ def _thirds(requests: Requests) -> tuple[float, float]:
 
 def sentence(service: str, found: Load) -> str:
     """What a reader of the TTFT of a saturated service must know."""
+    since = " after replicas were ready" if found.held_up else ""
     early, late = (scale([value], "time").text(value) for value in (found.early, found.late))
-    grew = f"mean queue time went from {early} in the first third of the arrivals to {late} in the last"
+    grew = f"mean queue time went from {early} in the first third of the arrivals{since} to {late} in the last"
     return (
         f"{service} ran near saturation or beyond it: "
         f"{found.queued:.0%} of TTFT is queue time, requests waited during {found.waiting:.0%} of the computing time, "

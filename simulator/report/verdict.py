@@ -84,16 +84,20 @@ def limits(results: Results) -> list[str]:
     lead = _lead(results)
     name = _ranking(results, lead)[0] if lead else results.alternatives[0]
     windows = list(results.windows(name).values())
-    return [*servicewords.limits(name, windows), *_of_jobs(name, windows)]
+    of_requests = servicewords.limits(name, windows)
+    return [*of_requests, *_of_jobs(name, windows, alone=not any(window.services for window in windows))]
 
 
-def _of_jobs(name: str, windows: list[Window]) -> list[str]:
+def _of_jobs(name: str, windows: list[Window], alone: bool) -> list[str]:
+    """The sentences on jobs; only where they are ``alone`` in the cluster it is they who say that nothing is scarce."""
     shares = breakdown(windows)
     if not shares:
         return []
     told = ", ".join(f"{percent(share)} {PARTS[part]}" for part, share in shares.items() if share >= 0.005)
     why = _waiting(windows) if shares["wait"] >= NOTABLE else []
-    return [f"Where the mean JCT of {name} goes: {told}.", *_diagnosis(shares, _held_while_queueing(windows), why)]
+    found = _diagnosis(shares, _held_while_queueing(windows), why)
+    free = ["Nothing is scarce: jobs spend nearly all of their time computing."] if alone else []
+    return [f"Where the mean JCT of {name} goes: {told}.", *(found or free)]
 
 
 def completions(results: Results, subject: str = "jobs") -> dict[str, tuple[int, int]]:
@@ -274,4 +278,4 @@ def _diagnosis(shares: dict[str, float], held: float, why: list[str]) -> list[st
         said.append("The network is a limit: jobs spend that share of their time in communication that nothing hides.")
     if shares["overhead"] >= NOTABLE:
         said.append("Restarts are a limit: preemptions cost more than they should.")
-    return said or ["Nothing is scarce: jobs spend nearly all of their time computing."]
+    return said
