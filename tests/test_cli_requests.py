@@ -49,7 +49,7 @@ def test_shows_what_a_log_is_like(path: Path) -> None:
         "variation of gaps       0.667\n"
         "dispersion of arrivals  0.667 in 1 s\n"
         "prefix reuse            37.50 %: 3 of 8 blocks of 16 tokens, if nothing were ever thrown away\n"
-        "chains                  2 requests wait for another, in 1 chains; the longest has 2, "
+        "chains                  requests that wait for another: 2, in chains: 1; the longest has 2, "
         "at most 2 wait for the same one\n"
     )
 
@@ -60,6 +60,15 @@ def test_shows_it_as_json(path: Path) -> None:
     assert facts["reuse"]["reused"] == 3
     assert facts["chains"] == {"roots": 1, "waiting": 2, "longest": 2, "widest": 2}
     assert facts["set_aside"] == {"0 output tokens: nothing was generated": 1}
+
+
+def test_a_single_request_has_no_rate(tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text("arrival,input,output\n3,40,5\n", "utf-8")
+    told = run("trace", "show", file).output
+    assert told.startswith("one.csv: 1 row: 1 kept, 0 set aside\n")
+    assert "\nrate      all at one time: too short to tell\n" in told
+    assert json.loads(run("trace", "show", file, "--json").output)["rate"] is None
 
 
 def test_writes_a_log_in_another_format(path: Path, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_times_carry_units() -> None:
         ({"uniform": ["5 s", "1 s"]}, "x: uniform takes [low, high], the lower first"),
         ({"exponential": 5}, "x: exponential takes parameters by name, not 5"),
         ({"constant": {"value": "-5 s"}}, "is negative"),
+        ({"exponential": {"mean": -5}}, "x, exponential, mean: -5 is not a number of 0 or more"),
     ],
 )
 def test_times_that_make_no_sense_are_told(law: Any, told: str) -> None:
@@ -76,6 +77,15 @@ def test_times_that_make_no_sense_are_told(law: Any, told: str) -> None:
         ({"fixed": 5, "at_most": 0}, "x, at_most: 0 is not a number of tokens from 1"),
         ({"fixed": 5, "at_least": 9, "at_most": 8}, "x: at_least 9 is more than at_most 8"),
         ({"lognormal": {"mu": 1, "sgma": 2}}, "is no law"),
+        (0.0, "x: 0 is not a number above 0"),
+        (-3, "x: -3 is not a number above 0"),
+        (2e7, "x: 2e+07 is more than 10,000,000 tokens"),
+        ({"fixed": 0}, "x, fixed: 0 is not a number above 0"),
+        ({"constant": {"value": 0}}, "x: {'constant': {'value': 0}} gives no tokens at all"),
+        ({"exponential": {"mean": -5}}, "x, exponential, mean: -5 is not a number of 0 or more"),
+        ({"exponential": {"mean": [5, -5], "weights": [1, 1]}}, "x, exponential, mean: -5 is not"),
+        ({"exponential": {"mean": "5"}}, "x, exponential, mean: '5' is not a number"),
+        ({"lognormal": {"mean": -1, "cv": 1}}, "x, mean: -1 is not a number above 0"),
         ({"fixed": 5, "uniform": [1, 2]}, "x: a law has one family, or p and v; this one has fixed, uniform"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import datetime
 from pathlib import Path
 
@@ -252,6 +253,11 @@ def test_requests_with_columns_and_units_of_their_own(tmp_path: Path) -> None:
         ("arrival,input,output\nnan,1,1\n", ":2 arrival: 'nan' is not a number"),
         ("arrival,input,output,hashes\n0,1,1,5\n", ":2 hashes: of how many tokens are the blocks? Say it: block"),
         ("arrival,input,output,after\n0,1,1,x\n", ":1: no column is mapped to 'id', by which 'after' names requests"),
+        (
+            "arrival,input,output,parent\n0,1,1,0\n",
+            ":2 parent: there is no row 0: rows count from 1\n    Leave",
+        ),
+        ("arrival,input,output,parent\n0,1,1,\n0,1,1,1.5\n", ":3 parent: 1.5 is not the number of a row"),
         ("arrival,input,output\n0,0,1\n1,1,0\n", "no row is a request that can be replayed"),
     ],
 )
@@ -259,6 +265,66 @@ def test_requests_that_make_no_sense_are_told(tmp_path: Path, text: str, told: s
     with pytest.raises(InputError) as error:
         read_requests(write(tmp_path, text), "requests")
     assert told in str(error.value)
+
+
+MIXED = """{"arrival": 0, "input": 20, "output": 50, "id": "a"}
+{"arrival": 1, "input": 20, "output": 9, "max_tokens": 4, "after": "a", "delay": 2.5}
+{"arrival": 2, "input": 40, "output": 5, "hashes": [1, 2, 3], "hash_block": 16}
+"""
+
+
+def test_lines_of_json_may_have_different_keys(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, MIXED, "log.jsonl"), "requests")
+    assert log.columns["parent"].tolist() == [-1, 0, -1]
+    assert log.columns["delay"].tolist() == [0.0, 2.5, 0.0]
+    assert log.columns["limit"].tolist() == [0, 4, 0]
+    assert log.hashes is not None
+    assert (log.hashes.block, [log.hashes.of(row) for row in range(3)]) == (16, [[], [], [1, 2, 3]])
+    path = write(tmp_path, MIXED + '{"arrival": 3, "input": 4, "output": 5, "hashez": []}\n', "log.jsonl")
+    with pytest.raises(InputError) as error:
+        read_requests(path, "requests")
+    assert str(error.value).startswith(f"{path}:4: unknown column 'hashez'\n    Did you mean 'hashes'?")
+    path = write(tmp_path, MIXED.replace(', "hash_block": 16', ""), "log.jsonl")
+    with pytest.raises(InputError, match=r":3 hashes: of how many tokens are the blocks\? Say it: block"):
+        read_requests(path, "requests")
+    path = write(tmp_path, MIXED.replace('"arrival": 1, ', ""), "log.jsonl")
+    with pytest.raises(InputError, match=r":2 arrival: the cell is empty"):
+        read_requests(path, "requests")
+
+
+def test_a_request_generates_no_more_than_its_limit(tmp_path: Path) -> None:
+    log = read_requests(write(tmp_path, MIXED, "log.jsonl"), "requests")
+    assert log.columns["output"].tolist() == [50, 4, 5]
+    assert log.notes == ("requests that generate no more than their limit, not all of their output: 1",)
+
+
+def test_columns_that_are_not_read_are_noted(tmp_path: Path) -> None:
+    path = write(tmp_path, "at,input,output,who,max_tokens\n0,5,7,x,1\n")
+    log = read_requests(path, "requests", columns={"arrival": "at", "input": "input", "output": "output"})
+    assert log.notes == ("columns of the file that are not read ('who', 'max_tokens'): 2",)
+    assert log.columns["output"].tolist() == [7]
+
+
+def test_a_log_of_another_format_is_told_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, MOONCAKE, "log.jsonl")
+    (tmp_path / "log.jsonl.gz").write_bytes(gzip.compress(MOONCAKE.encode()))
+    for file in (path, tmp_path / "log.jsonl.gz"):
+        with pytest.raises(InputError) as error:
+            read_requests(file, "azure-llm")
+        assert str(error.value) == (
+            f"{file}: this looks like a log of format 'mooncake', not 'azure-llm'\n"
+            "    Use 'mooncake'. azure-llm reads: Azure LLM inference traces 2023 to 2025: "
+            "TIMESTAMP, ContextTokens, GeneratedTokens, maybe NumImages; no options."
+        )
+    with pytest.raises(InputError, match=r"this looks like a log of format 'bailian', not 'mooncake'"):
+        read_requests(write(tmp_path, BAILIAN, "log.jsonl"), "mooncake")
+    with pytest.raises(InputError) as error:
+        read_requests(write(tmp_path, "who,what\n1,2\n"), "mooncake")
+    assert str(error.value).endswith(
+        "log.csv: it does not begin as format 'mooncake' does\n"
+        "    mooncake reads: Mooncake JSON lines: timestamp (ms), input_length, output_length, hash_ids; "
+        "option block (512 tokens)."
+    )
 
 
 def test_unknown_formats_options_and_writers_are_told(tmp_path: Path) -> None:

@@ -150,13 +150,17 @@ def test_each_turn_of_a_session_holds_all_that_was_said() -> None:
     log = made("sessions", 500, rate=1.0, seed=3, block=16, question=40, output={"uniform": [5, 90]}, think="2 s")
     source = log.requests("chat")
     turns = 0
+    whole_ones = 0
     for first in source:
-        assert first.input == 256 + 40
+        begins = first.input == 256 + 40
+        whole_ones += begins
+        assert begins or first.input >= 256 + 40 + 5 + 40
         before, waiting = first, list(source.followers(first))
         while waiting:
             (turn,) = waiting
             assert turn.input == before.input + before.output + 40
             assert turn.delay == 2.0
+            assert turn.arrival == pytest.approx(before.arrival + 2.0 + 0.02 * before.output)
             assert turn.session == before.session
             whole = before.input // 16
             assert list(turn.hashes[:whole]) == list(before.hashes[:whole])
@@ -164,6 +168,7 @@ def test_each_turn_of_a_session_holds_all_that_was_said() -> None:
             before, waiting = turn, list(source.followers(turn))
             turns += 1
     assert turns > 200
+    assert whole_ones > 100
 
 
 def test_a_session_that_is_too_long_begins_anew() -> None:
@@ -178,27 +183,93 @@ def test_a_session_that_is_too_long_begins_anew() -> None:
 
 
 def test_sessions_reuse_what_their_turns_share() -> None:
-    """Of a chat of n turns of q + a tokens each all but the last q of each prompt was there before."""
+    """Of a chat of n turns of q + a tokens each all but the last q of each prompt was there before.
+
+    The k-th turn has 2 k - 1 blocks and finds 2 k - 3; of one that comes first, as its chat began before, all are new.
+    """
     log = made("sessions", 4000, rate=1.0, turns=4, system=0, question=64, output=64, block=64)
     reuse = prefix_reuse(log)
     assert reuse is not None
-    assert (reuse.blocks, reuse.reused) == (1000 * (1 + 3 + 5 + 7), 1000 * (1 + 3 + 5))
+    first = log.columns["parent"] < 0
+    blocks = log.columns["input"] // 64
+    assert reuse.blocks == blocks.sum() == 1000 * (1 + 3 + 5 + 7)
+    assert reuse.reused == (blocks[~first] - 2).sum()
+    assert (blocks[first] > 1).sum() == sum(
+        int(note.rpartition(" ")[2]) for note in log.notes if "before time 0" in note
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "requests", "rate", "options"),
+    [
+        ("sessions", 2000, 40.0, {}),
+        ("sessions", 12_000, 60.0, {}),
+        ("agents", 6000, 40.0, {}),
+        ("agents", 6000, 40.0, {"fan_out": 3}),
+        ("mixed", 6000, 40.0, {"parts": {"chat": {"generate": "sessions"}, "tools": {"generate": "agents"}}}),
+    ],
+)
+def test_sessions_come_at_their_rate_from_the_first_second_to_the_last(
+    name: str, requests: int, rate: float, options: dict[str, Any]
+) -> None:
+    """Most sessions last longer than the log. A fifth of the log has its fifth of the requests, within 5 deviations."""
+    log = made(name, requests, rate=rate, **options)
+    assert len(log) / log.span == pytest.approx(rate, rel=0.01)
+    counts = np.histogram(log.columns["arrival"], 5, (0, requests / rate))[0]
+    assert counts.sum() == requests
+    deviation = math.sqrt(requests / 5 * max(dispersion(log.columns["arrival"], 1.0), 1))
+    assert abs(counts - requests / 5).max() < 5 * deviation
+    halves = [log.columns["input"][part].mean() for part in (slice(requests // 4), slice(-(requests // 4), None))]
+    assert halves[0] == pytest.approx(halves[1], rel=0.15)
+
+
+def test_notes_state_the_rate_that_a_log_has() -> None:
+    log = made("sessions", 2000, rate=40.0)
+    assert log.notes[0] == f"generated: 2,000 requests in {log.span:.4g} s, {2000 / log.span:.4g} requests/s"
+    assert log.notes[2:] == (
+        "later requests of a session come as if answers took 20 ms a token, and later where they take longer",
+    )
+    assert made("poisson", 1, rate=1.0).notes == ("generated: 1 request",)
+    unlike = made("profile", 1000, rate=1.0, arrivals={"on": "10 min", "off": "50 min"})
+    assert unlike.notes[0].endswith(f", {1000 / unlike.span:.4g} requests/s")
+
+
+def test_sessions_that_begin_in_bursts_keep_their_bursts() -> None:
+    options: dict[str, Any] = {"rate": 5.0, "turns": 2, "think": "1 s", "output": 1}
+    calm = made("sessions", 20_000, **options)
+    bursty = made("sessions", 20_000, arrivals={"on": "1 min", "off": "5 min"}, **options)
+    assert len(bursty) / bursty.span == pytest.approx(5.0, rel=0.15)
+    assert dispersion(calm.columns["arrival"], 60.0) < 5
+    assert dispersion(bursty.columns["arrival"], 60.0) > 100
+
+
+def test_answers_take_the_time_that_they_are_taken_to_need() -> None:
+    quick = made("sessions", 2000, rate=0.01, turns=4, think="3 s", output=100, answer="0 s")
+    slow = made("sessions", 2000, rate=0.01, turns=4, think="3 s", output=100, answer="50 ms")
+    for log, seconds in ((quick, 3.0), (slow, 8.0)):
+        waits = np.flatnonzero(log.columns["parent"] >= 0)
+        gaps = log.columns["arrival"][waits] - log.columns["arrival"][log.columns["parent"][waits]]
+        assert gaps == pytest.approx(seconds)
+        assert {*log.columns["delay"][waits].tolist()} == {3.0}
+    with pytest.raises(InputError, match=r"answer: -1 is not the time that a token of an answer needs"):
+        made("sessions", 10, rate=1.0, answer=-1)
 
 
 def test_agents_wait_for_their_tools() -> None:
-    log = made("agents", 300, rate=1.0, steps=3, system=128, task=64, result=32, output=64, tool="5 s", block=32)
+    log = made("agents", 300, rate=0.01, steps=3, system=128, task=64, result=32, output=64, tool="5 s", block=32)
     source = log.requests("agent")
     first = next(iter(source))
     (second,) = source.followers(first)
     (third,) = source.followers(second)
     assert [each.input for each in (first, second, third)] == [192, 192 + 96, 192 + 2 * 96]
     assert [each.delay for each in (first, second, third)] == [0.0, 5.0, 5.0]
+    assert third.arrival == pytest.approx(first.arrival + 2 * (5 + 64 * 0.02))
     assert list(third.hashes[:9]) == list(second.hashes[:9])
     assert source.followers(third) == ()
 
 
 def test_helpers_of_agents_run_side_by_side() -> None:
-    log = made("agents", 90, rate=1.0, steps=2, fan_out=3, system=128, task=64, output={"uniform": [32, 96]}, block=32)
+    log = made("agents", 90, rate=0.01, steps=2, fan_out=3, system=128, task=64, output={"uniform": [32, 96]}, block=32)
     source = log.requests("agent")
     for first in source:
         helpers = list(source.followers(first))
@@ -206,10 +277,12 @@ def test_helpers_of_agents_run_side_by_side() -> None:
         assert {each.input for each in helpers} == {192 + 64}
         assert {tuple(each.hashes[:6]) for each in helpers} == {tuple(first.hashes)}
         assert len({each.hashes[6] for each in helpers}) == 3
+        assert [each.arrival for each in helpers] == pytest.approx([first.arrival + 0.02 * first.output] * 3)
         slowest = max(helpers, key=lambda each: each.output)
         (last,) = [each for helper in helpers for each in source.followers(helper)]
         assert last.id in [each.id for each in source.followers(slowest)]
         assert last.input == 192 + first.output + sum(each.output for each in helpers)
+        assert last.arrival >= slowest.arrival + 0.02 * slowest.output
 
 
 def test_shared_prompts_are_found_again() -> None:
@@ -256,6 +329,7 @@ def test_parts_are_mixed_by_their_shares() -> None:
         ({"parts": None}, "parts: which requests are mixed?"),
         ({"parts": {"a": {"share": 1}}}, "parts, a: {'share': 1} is not as {generate: chat-like, share: 3}"),
         ({"parts": {"a": {"generate": "chat"}}}, "unknown request generator 'chat'. Did you mean 'chat-like'?"),
+        ({"parts": {"a": {"generate": "poisson", "input": 0}}}, "parts, a, input: 0 is not a number above 0"),
         ({"parts": {"a": {"generate": "poisson", "rate": 1}}}, "parts, a: rate is that of all parts together"),
         (
             {"parts": {"a": {"generate": "poisson", "inptu": 1}}},
@@ -275,7 +349,8 @@ def test_mixtures_that_make_no_sense_are_told(options: dict[str, Any], told: str
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"input": 0}, "input, fixed: 0 is not a number above 0"),
+        ({"input": 0}, "input: 0 is not a number above 0"),
+        ({"input": {"exponential": {"mean": -5}}}, "input, exponential, mean: -5 is not a number of 0 or more"),
         ({"input": {"lognormla": 1}}, "input: unknown law 'lognormla'. Did you mean 'lognormal'?"),
         ({"input": {"lognormal": {"mean": 10}}}, "is no law"),
         ({"output": {"uniform": [5, 2]}}, "output: uniform takes two whole numbers, the lower first, not [5, 2]"),
@@ -314,6 +389,13 @@ def test_arrivals_that_make_no_sense_are_told(arrivals: dict[str, Any], told: st
 def test_numbers_of_requests_that_make_no_sense_are_told() -> None:
     with pytest.raises(InputError, match="requests: 0 is not a whole number of requests, 1 or more"):
         made("poisson", 0, rate=1.0)
+    for many in (10**9, 10**12):
+        with pytest.raises(InputError, match=f"^requests: {many:,} are more than 100,000,000, the most"):
+            made("sessions", many, rate=1.0)
+    with pytest.raises(InputError, match="fan_out: 1,000,000 helpers for each of 20,000 steps are more than"):
+        made("agents", 20_000, rate=1.0, fan_out=1_000_000)
+    with pytest.raises(InputError, match=r"block: prompts have .* and no more than 1,000,000,000 are named"):
+        made("shared-prompt", 20_000, rate=1.0, prompt=100_000, block=1)
     assert request_generator_options("poisson") == [
         "rate", "input", "output", "tenants", "classes", "adapters", "skew",
     ]  # fmt: skip

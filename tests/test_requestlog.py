@@ -74,6 +74,20 @@ def test_values_can_be_given_for_all() -> None:
         log().with_values(priority="high")
 
 
+def test_requests_end_at_their_limit() -> None:
+    note = "requests that generate no more than their limit, not all of their output: 2"
+    cut = log().with_values(limit=2)
+    assert cut.columns["output"].tolist() == [1, 2, 2, 2]
+    assert cut.notes == (note,)
+    assert cut.within_limits() is cut
+    assert log().with_values(limit=4).notes == ()
+    own = log(limit=[0, 1, 2, 9])
+    assert own.within_limits().columns["output"].tolist() == [1, 1, 2, 4]
+    assert [each.output for each in own.requests()] == [1, 1, 2, 4]
+    assert [(each.output, each.limit) for each in log().requests(limit=3)] == [(1, 3), (2, 3), (3, 3), (3, 3)]
+    assert [each.output for each in own.requests(limit=0)] == [1, 2, 3, 4]
+
+
 def test_names_of_the_log_are_kept() -> None:
     named = log(id=texts(["a", "b", "c", "d"]), parent=[-1, 0, -1, 1])
     assert [each.id for each in all_of(named)] == ["a", "b", "d", "c"]
@@ -208,6 +222,7 @@ def test_resampled_chains_stay_within_their_block(seed: int, block: float) -> No
 
 
 def test_says_what_it_is() -> None:
+    assert repr(log().limit(1)) == "<RequestLog log: 1 request over 0 s, 3 rows set aside>"
     assert repr(log()) == "<RequestLog log: 4 requests over 30 s, 0 rows set aside>"
     assert log().limit(2).report() == (
         "log: 4 rows: 2 kept, 2 set aside\n  set aside 2: after the first 2 requests (rows 3, 4)"

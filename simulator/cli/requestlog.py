@@ -23,7 +23,7 @@ def _headline(reader: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("format", reader),
         ("requests", f"{facts['requests']:,.0f} over {write(facts['span'], 'time')}{since}"),
-        ("rate", f"{facts['rate']:.4g} requests/s, {facts['tokens']:,.4g} tokens/s of prompts and answers"),
+        ("rate", _rate(facts["rate"], facts["tokens"])),
     ]
     for what in ("tenants", "classes", "adapters", "models"):
         if facts[what]:
@@ -31,8 +31,14 @@ def _headline(reader: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts["sessions"]:
         rows.append(("sessions", f"{facts['sessions']:,}"))
     if facts["limits"]:
-        rows.append(("limits", f"{facts['limits']:,} requests say how many tokens they may generate"))
+        rows.append(("limits", f"requests that say how many tokens they may generate: {facts['limits']:,}"))
     return rows
+
+
+def _rate(requests: float, tokens: float) -> str:
+    if requests != requests:  # NaN: all at one time
+        return "all at one time: too short to tell"
+    return f"{requests:.4g} requests/s, {tokens:,.4g} tokens/s of prompts and answers"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -68,6 +74,6 @@ def _shared(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         part = f"{reuse['reused']:,} of {reuse['blocks']:,} blocks of {reuse['block']:,} tokens"
         rows.append(("prefix reuse", f"{100 * reuse['share']:.2f} %: {part}, if nothing were ever thrown away"))
     if chains is not None:
-        told = f"{chains['waiting']:,} requests wait for another, in {chains['roots']:,} chains; the longest has"
+        told = f"requests that wait for another: {chains['waiting']:,}, in chains: {chains['roots']:,}; the longest has"
         rows.append(("chains", f"{told} {chains['longest']:,}, at most {chains['widest']:,} wait for the same one"))
     return rows

@@ -100,11 +100,12 @@ def resampled_note(block: float) -> str:
 def account(name: str, kept: int, set_aside: Iterable[SetAside], notes: Iterable[str]) -> str:
     """Say how many rows were read, kept, and set aside for which reason, one line each."""
     aside = sum(part.count for part in set_aside)
-    lines = [f"{name}: {kept + aside:,} rows: {kept:,} kept, {aside:,} set aside"]
+    rows = kept + aside
+    lines = [f"{name}: {rows:,} row{'s' * (rows != 1)}: {kept:,} kept, {aside:,} set aside"]
     for part in set_aside:
         more = ", ..." if part.count > len(part.rows) else ""
-        rows = f" (row{'s' * (part.count > 1)} {', '.join(map(str, part.rows))}{more})" if part.rows else ""
-        lines.append(f"  set aside {part.count:,}: {part.reason}{rows}")
+        which = f" (row{'s' * (part.count > 1)} {', '.join(map(str, part.rows))}{more})" if part.rows else ""
+        lines.append(f"  set aside {part.count:,}: {part.reason}{which}")
     return "\n".join(lines + [f"  note: {note}" for note in notes])
 
 

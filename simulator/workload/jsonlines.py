@@ -23,22 +23,35 @@ _HEAVY = 1_000_000
 class JsonLines:
     """A file with one JSON object a line, plain or gzip-compressed.
 
-    ``required`` keys must stand in every line, ``known`` are those that may (None: those of the first line). Values
-    become cells: numbers and texts as they are written, ``null`` and a key that is not there an empty one, and lists
-    stay lists (``Rows.lists``). Raises ``InputError`` for a file that is missing, empty or of another kind.
+    ``required`` keys must stand in every line, ``known`` are those that may (None: those of the first line, or with
+    ``every`` those of any line, for which the file is read twice); ``first`` has the line of each that was found so.
+    Values become cells: numbers and texts as they are written, ``null`` and a key that is not there an empty one, and
+    lists stay lists (``Rows.lists``). Raises ``InputError`` for a file that is missing, empty or of another kind.
     """
 
     def __init__(
-        self, path: str | Path, what: str, required: Collection[str] = (), known: Collection[str] | None = None
+        self,
+        path: str | Path,
+        what: str,
+        required: Collection[str] = (),
+        known: Collection[str] | None = None,
+        every: bool = False,
     ) -> None:
         self.path = Path(path)
         self.book = Book(str(path))
         self._what = what
         check_file(self.path, json=True)
-        first = next(iter(json_objects(self.path, what)), None)
-        if first is None:
+        self.first: dict[str, int] = {}
+        some = False
+        for line, record in json_objects(self.path, what):
+            some = True
+            for name in record:
+                self.first.setdefault(name, line)
+            if not every:
+                break
+        if not some:
             raise InputError(Problem(f"the file is empty; it should hold one of the {what} a line", file=str(path)))
-        keys = list(first[1]) if known is None else [*known]
+        keys = list(self.first) if known is None else [*known]
         self.header = self.book.header = list(dict.fromkeys([*required, *keys]))
         self._required = tuple(required)
 

@@ -18,6 +18,9 @@ Length = float | Mapping[str, Any]
 """A number of tokens, or a law of it."""
 _MEANS = {"mean", "cv"}
 _KNOWN = ("fixed", "uniform", *FAMILIES, "p", "v")
+_TOP = 1 - 1e-9
+_LOGARITHMS = ("mu",)
+"""Parameters of families that may be below 0."""
 _LIMITS = ("at_least", "at_most")
 LONGEST = 10_000_000
 """Most tokens of one prompt or answer that is drawn."""
@@ -35,7 +38,8 @@ def length_law(what: str, given: Length) -> Law:
     [1, 2, 4]
     """
     if isinstance(given, int | float) and not isinstance(given, bool):
-        return length_law(what, {"fixed": given})
+        value = _length(what, given)
+        return lambda uniform: np.full(len(uniform), max(round(value), 1), dtype=np.int64)
     if not isinstance(given, Mapping) or not given:
         raise InputError(f"{what}: {given!r} is neither a number of tokens nor a law such as {{lognormal: ...}}")
     for name in given:
@@ -43,6 +47,8 @@ def length_law(what: str, given: Length) -> Law:
             raise InputError(f"{what}: unknown law {name!r}. {did_you_mean(str(name), _KNOWN)}")
     low, high = _limits(what, given)
     drawn = _tried(what, _law(what, {name: value for name, value in given.items() if name not in _LIMITS}), given)
+    if drawn(np.array([_TOP]))[0] == 0:
+        raise InputError(f"{what}: {dict(given)!r} gives no tokens at all")
 
     def whole(uniform: np.ndarray) -> np.ndarray:
         values: np.ndarray = np.clip(np.round(drawn(uniform)), low, high).astype(np.int64)
@@ -55,7 +61,7 @@ def _tried(what: str, drawn: Law, given: Mapping[str, Any]) -> Law:
     """Return a law that gives numbers of 0 or more; ``InputError`` for parameters with which it does not."""
     try:
         with np.errstate(all="ignore"):
-            samples = drawn(np.array([0.0, 0.5, 1 - 1e-9]))
+            samples = drawn(np.array([0.0, 0.5, _TOP]))
     except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"{what}: {dict(given)!r} is no law: {error}") from None
     if not np.all(samples >= 0):
@@ -75,7 +81,7 @@ def _limits(what: str, given: Mapping[str, Any]) -> tuple[float, float]:
 
 def _law(what: str, given: Mapping[str, Any]) -> Law:
     if set(given) == {"fixed"}:
-        value = _above_zero(f"{what}, fixed", given["fixed"])
+        value = _length(f"{what}, fixed", given["fixed"])
         return lambda uniform: np.full(len(uniform), value)
     if set(given) == {"uniform"}:
         return _uniform(what, given["uniform"])
@@ -88,10 +94,22 @@ def _law(what: str, given: Mapping[str, Any]) -> Law:
     for name, parameters in given.items():
         if name in FAMILIES and not isinstance(parameters, Mapping):
             raise InputError(f"{what}: {name} takes parameters by name, not {parameters!r}")
+        if name in FAMILIES:
+            _check_signs(f"{what}, {name}", parameters)
     try:
         return law(given)
     except InputError as error:
         raise InputError(f"{what}: {error}") from None
+
+
+def _check_signs(what: str, parameters: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for a parameter of a family that is no number, or below 0; only logarithms may be that."""
+    for name, given in parameters.items():
+        for value in given if isinstance(given, list | tuple) else (given,):
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise InputError(f"{what}, {name}: {value!r} is not a number")
+            if name not in _LOGARITHMS and not value >= 0:
+                raise InputError(f"{what}, {name}: {value:g} is not a number of 0 or more")
 
 
 def _uniform(what: str, ends: Any) -> Law:
@@ -111,9 +129,18 @@ def _table(what: str, p: Any, v: Any) -> Law:
     return law({"p": p, "v": v})
 
 
+def _length(what: str, given: Any) -> float:
+    value = _above_zero(what, given)
+    if value > LONGEST:
+        raise InputError(f"{what}: {value:g} is more than {LONGEST:,} tokens")
+    return value
+
+
 def _above_zero(what: str, value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise InputError(f"{what}: {value!r} is not a number above 0")
+    if not 0 < value < math.inf:
+        raise InputError(f"{what}: {value:g} is not a number above 0")
     return float(value)
 
 

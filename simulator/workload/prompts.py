@@ -13,6 +13,8 @@ BLOCK = 64
 """Tokens of a hash block of generated prompts: four blocks of 16, which is what most engines count in."""
 LONGEST = 32_768
 """Most tokens of prompt and answer of generated conversations."""
+_MOST_BLOCKS = 1_000_000_000
+"""Blocks whose names are drawn at most: 8 GB."""
 _CHUNK = 8192
 """Prompts whose blocks are named at a time, so that the memory is that of the names."""
 
@@ -37,6 +39,9 @@ def named_blocks(block: int, lengths: np.ndarray, *heads: Head) -> Hashes:
         raise InputError(f"block: {block!r} is not a whole number of tokens, 1 or more")
     counts = blocks_of(lengths, block)
     offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
+    if offsets[-1] > _MOST_BLOCKS:
+        told = f"prompts have {offsets[-1]:,} blocks of {block:,} tokens, and no more than {_MOST_BLOCKS:,} are named"
+        raise InputError(f"block: {told}: take fewer requests, or longer blocks")
     begins, first = [], 0
     for head in heads:
         sizes = np.zeros(int(head.text.max(initial=0)) + 1, dtype=np.int64)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
-from simulator.core.units import UnitError, parse
+from simulator.core.units import UnitError, format_quantity, parse
 from simulator.workload.presets import MONDAY
 from simulator.workload.sampling import Draws, Rhythm, Swing, modulated_times, poisson_times
 
@@ -31,9 +31,11 @@ def checked_rate(rate: float | None) -> float:
     return float(rate)
 
 
-def rate_note(rate: float) -> str:
-    """Say at which rate requests were generated."""
-    return f"generated: {rate:.6g} requests/s on average"
+def rate_note(arrival: np.ndarray) -> str:
+    """Say how many requests were generated, and how often they come in the log itself; ``arrival`` in s."""
+    count, span = len(arrival), float(np.ptp(arrival)) if len(arrival) else 0.0
+    told = f"generated: {count:,} request{'s' * (count != 1)}"
+    return f"{told} in {format_quantity(span, 'time')}, {count / span:.4g} requests/s" if span > 0 else told
 
 
 def arrival_times(draws: Draws, count: int, rate: float, arrivals: Arrivals | None = None) -> np.ndarray:

@@ -116,16 +116,34 @@ class RequestLog:
         """Return the requests as an engine takes them (``workload.requests.Requests``), fresh ones at each pass.
 
         ``over`` replaces a column by one value, for example ``category="batch"`` or ``limit=0``. Where the log has no
-        ids a request is called ``<service>-<n>``, n being its place in the log, from 1.
+        ids a request is called ``<service>-<n>``, n being its place in the log, from 1. No request generates more than
+        its limit (see ``within_limits``), unless ``over`` says so.
         """
         known = (*NEEDED, *OPTIONAL)
         for name in over:
             if name not in known:
                 raise InputError(f"a request of a log has no {name!r}. {did_you_mean(name, known)}")
-        return RequestStream(self, service, over)
+        limited = self.with_values(limit=over["limit"]) if "limit" in over else self.within_limits()
+        return RequestStream(limited, service, over)
+
+    def within_limits(self) -> RequestLog:
+        """Return the log with no request that generates more than its client allows (``limit`` above 0).
+
+        Such a request ends at the limit, as engines end it; a note counts them. What later prompts hold stays.
+        """
+        limit, output = self.columns.get("limit"), self.columns["output"]
+        over = None if limit is None else (limit > 0) & (output > limit)
+        if limit is None or over is None or not over.any():
+            return self
+        note = f"requests that generate no more than their limit, not all of their output: {int(over.sum()):,}"
+        columns = self.columns | {"output": np.where(over, limit, output)}
+        return replace(self, columns=columns, notes=(*self.notes, note))
 
     def with_values(self, **values: str | float) -> RequestLog:
-        """Give all requests one value of a column, for example ``category="interactive"`` or ``priority=2``."""
+        """Give all requests one value of a column, for example ``category="interactive"`` or ``priority=2``.
+
+        With ``limit`` requests that would generate more are cut, as ``within_limits`` says.
+        """
         columns = dict(self.columns)
         for name, value in values.items():
             if name not in OPTIONAL:
@@ -134,7 +152,7 @@ class RequestLog:
                 raise InputError(f"{name}: {value!r} is not a {'text' if name in TEXTS else 'number'}")
             kind = object if name in TEXTS else np.int64 if name == "limit" else np.float64
             columns[name] = np.full(len(self), value, dtype=kind)
-        return replace(self, columns=columns)
+        return replace(self, columns=columns).within_limits()
 
     def where(self, **values: str | Iterable[str]) -> RequestLog:
         """Keep the requests whose column has this value, or one of these: ``where(model="GPT-4")``.
@@ -224,8 +242,9 @@ class RequestLog:
 
     def __repr__(self) -> str:
         span = format_quantity(self.span, "time")
-        aside = self.rows_read - len(self)
-        return f"<RequestLog {self.name}: {len(self):,} requests over {span}, {aside:,} rows set aside>"
+        count, aside = len(self), self.rows_read - len(self)
+        kept = f"{count:,} request{'s' * (count != 1)} over {span}"
+        return f"<RequestLog {self.name}: {kept}, {aside:,} row{'s' * (aside != 1)} set aside>"
 
     def _keep(self, keep: np.ndarray, reason: str) -> RequestLog:
         if keep.all():

@@ -86,7 +86,8 @@ def as_log(path: Path, book: Book, columns: Columns, block: int = 0, no_output: 
     if early:
         notes.append(f"rows that come earlier than one above them, sorted by arrival: {early:,}")
     origin = book.base and book.base + timedelta(seconds=first)
-    return RequestLog.sorted(path.name, columns, hashes, set_aside=aside, origin=origin, notes=tuple(notes))
+    log = RequestLog.sorted(path.name, columns, hashes, set_aside=aside, origin=origin, notes=tuple(notes))
+    return log.within_limits()
 
 
 def _name_apart(columns: Columns, book: Book) -> None:

@@ -5,12 +5,14 @@ A module that can write its format too has a function ``write(log, path)`` besid
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from simulator.core.errors import InputError, did_you_mean
+from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.registry import Registry
 from simulator.workload.files import glance
 from simulator.workload.options import checked_options, option_names
@@ -24,15 +26,58 @@ FIXED = ("path",)
 """Parameters of a reader that the caller fills in; all others are options."""
 
 
-def reader(name: str, begins: Callable[[str], bool]) -> Callable[[R], R]:
-    """Mark a function as the reader of a format; ``begins`` tells its files by the first few thousand characters."""
+def reader(name: str, begins: Callable[[str], bool], any_names: bool = False) -> Callable[[R], R]:
+    """Mark a function as the reader of a format; ``begins`` tells its files by the first few thousand characters.
+
+    A file that begins otherwise, as one of another format does, is refused by that format's name, unless the user may
+    say what its columns are called (``any_names``); what else is wrong with it is followed by what the format expects.
+    """
 
     def mark(function: R) -> R:
-        function.begins = begins  # type: ignore[attr-defined]
-        request_formats.register(name)(function)
-        return function
+        @functools.wraps(function)
+        def read(path: str | Path, *rest: Any, **options: Any) -> RequestLog:
+            text = _beginning(path)
+            alien = text is not None and not begins(text)
+            if alien and not any_names:
+                _suspect_other_format(name, Path(path), str(text))
+            try:
+                return function(path, *rest, **options)
+            except InputError as error:
+                if not alien or any_names:
+                    raise
+                told = Problem(f"it does not begin as format {name!r} does", file=str(path), hint=_expected(name))
+                raise InputError(*error.problems, told) from None
+
+        read.begins = begins  # type: ignore[attr-defined]
+        request_formats.register(name)(read)
+        return cast(R, read)
 
     return mark
+
+
+def _beginning(path: str | Path) -> str | None:
+    """Return how a file begins; None where it is none, or cannot be read, which its reader will tell."""
+    try:
+        return glance(Path(path))
+    except InputError:
+        return None
+
+
+def _expected(name: str) -> str:
+    """Say what a format reads, in the words of its reader."""
+    return f"{name} reads: {inspect.getdoc(request_formats.get(name)) or name}".partition("\n")[0]
+
+
+def _suspect_other_format(name: str, path: Path, text: str) -> None:
+    other = next((each for each in request_formats.names() if each != name and _begins(each, text)), None)
+    if other is not None:
+        told = f"this looks like a log of format {other!r}, not {name!r}"
+        raise InputError(Problem(told, file=str(path), hint=f"Use {other!r}. {_expected(name)}"))
+
+
+def _begins(name: str, text: str) -> bool:
+    begins = getattr(request_formats.get(name), "begins", None)
+    return begins is not None and bool(begins(text))
 
 
 def headed(*columns: str) -> Callable[[str], bool]:
@@ -77,8 +122,7 @@ def guess_request_format(path: Path) -> str | None:
     Raises ``InputError`` for a file that is not there or cannot be read.
     """
     text = glance(path)
-    known = {name: getattr(request_formats.get(name), "begins", None) for name in request_formats.names()}
-    return next((name for name, begins in known.items() if begins and begins(text)), None)
+    return next((name for name in request_formats.names() if _begins(name, text)), None)
 
 
 def request_writers() -> list[str]:

@@ -40,6 +40,9 @@ ALSO = {
 """Names that columns have elsewhere."""
 _OURS = {name: target for target, names in ALSO.items() for name in names} | {name: name for name in TARGETS}
 _ENDS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+_SHOWN = 12
+_FAR = 2.0**53
+_UNREAD = "columns of the file that are not read ({names}): {{n}}"
 _NO_ROW = "requests that wait for one that is not in the file, and so for nobody: {n}"
 
 
@@ -55,7 +58,7 @@ def _begins(text: str) -> bool:
     return {*NEEDED} <= {_OURS.get(cell, "") for cell in cells}
 
 
-@reader("requests", begins=_begins)
+@reader("requests", begins=_begins, any_names=True)
 def read(
     path: str | Path,
     columns: Mapping[str, str] | None = None,
@@ -65,10 +68,13 @@ def read(
 ) -> RequestLog:
     """Any CSV or JSON lines; options: columns (ours -> yours), time (s, ms, us, iso), block (tokens), delimiter.
 
-    ``columns={"arrival": "sent at", "input": "prompt", "output": "answer"}``; only mapped columns are looked at.
+    ``columns={"arrival": "sent at", "input": "prompt", "output": "answer"}``; only mapped columns are looked at, and
+    a note names the others.
     Without a mapping all columns must have the names of ``TARGETS`` or ``ALSO``. ``parent`` is the number of the row
     that a request waits for (from 1), ``after`` its id; ``delay`` is the time from its end. ``hashes`` are joined by
-    ``|`` in a table, a list in JSON; their blocks have ``block`` tokens, or what the column ``hash_block`` says.
+    ``|`` in a table, a list in JSON; their blocks have ``block`` tokens, or what the column ``hash_block`` says. Lines
+    of JSON may have different keys. A request with more output than its ``limit`` generates that much; a note counts
+    them.
     """
     for name in columns or {}:
         if name not in TARGETS:
@@ -76,10 +82,10 @@ def read(
     path = Path(path)
     table: Table | JsonLines
     if glance(path).lstrip()[:1] == "{":
-        table = JsonLines(path, "requests")
+        table = JsonLines(path, "requests", every=True)
     else:
         table = Table(path, "requests", delimiter=delimiter)
-    mapping = _mapping(path, table.header, columns)
+    mapping = _mapping(table, columns)
     scale = _scale(time)
     block = None if block is None else checked_block(block)
     sizes: list[int] = [] if block is None else [block]
@@ -87,23 +93,36 @@ def read(
     if "parent" in mapping or "after" in mapping:
         found["parent"] = _parents(found, table)
     found.pop("after", None)
+    unread = [repr(name) for name in table.header if name not in mapping.values()]
+    if unread:
+        table.book.count(
+            _UNREAD.format(names=", ".join(unread[:_SHOWN]) + ", ..." * (len(unread) > _SHOWN)), len(unread)
+        )
     return as_log(path, table.book, found, sizes[0] if sizes else 0)
 
 
-def _mapping(path: Path, header: list[str], columns: Mapping[str, str] | None) -> dict[str, str]:
+def _note_unread(table: Table | JsonLines, mapping: Mapping[str, str]) -> None:
+    unread = [repr(name) for name in table.header if name not in mapping.values()]
+    shown = ", ".join(unread[:_SHOWN]) + ", ..." * (len(unread) > _SHOWN)
+    table.book.count(_UNREAD.format(names=shown), len(unread))
+
+
+def _mapping(table: Table | JsonLines, columns: Mapping[str, str] | None) -> dict[str, str]:
     """Return which column of the file each of ours is; raise all problems of the header."""
     found: dict[str, str] = {}
     problems = []
+    header = table.header
+    lines = table.first if isinstance(table, JsonLines) else {}
 
-    def wrong(text: str, hint: str | None = None) -> None:
-        problems.append(Problem(text, file=str(path), line=1, hint=hint))
+    def wrong(text: str, hint: str | None = None, source: str = "") -> None:
+        problems.append(Problem(text, file=str(table.path), line=lines.get(source, 1), hint=hint))
 
     for source in header if columns is None else ():
         target = _OURS.get(source)
         if target is None:
-            wrong(f"unknown column {source!r}", did_you_mean(source, _OURS))
+            wrong(f"unknown column {source!r}", did_you_mean(source, _OURS), source)
         elif target in found:
-            wrong(f"columns {found[target]!r} and {source!r} both say {target!r}", "Say which: columns.")
+            wrong(f"columns {found[target]!r} and {source!r} both say {target!r}", "Say which: columns.", source)
         else:
             found[target] = source
     for target, source in (columns or {}).items():
@@ -143,9 +162,10 @@ def _parse(rows: Rows, mapping: Mapping[str, str], scale: float | None, sizes: l
     for name in TEXTS:
         if name in mapping:
             found[name] = rows.objects(mapping[name])
-    for name in ("limit", "parent"):
-        if name in mapping:
-            found[name] = tokens(rows, mapping[name], empty=0.0)
+    if "limit" in mapping:
+        found["limit"] = tokens(rows, mapping["limit"], empty=0.0)
+    if "parent" in mapping:
+        found["parent"] = _numbers_of_rows(rows, mapping["parent"])
     if "priority" in mapping:
         found["priority"] = rows.numbers(mapping["priority"], empty=0.0, low=-np.inf)
     if "delay" in mapping:
@@ -153,10 +173,22 @@ def _parse(rows: Rows, mapping: Mapping[str, str], scale: float | None, sizes: l
     if "hash_block" in mapping and "hashes" in mapping:
         _learn(rows, mapping["hash_block"], sizes)
     if "hashes" in mapping:
-        if not sizes:
-            rows.problem(0, mapping["hashes"], "of how many tokens are the blocks? Say it: block")
+        named = next((at for at, names in enumerate(rows.lists(mapping["hashes"])) if names), None)
+        if named is not None and not sizes:
+            rows.problem(named, mapping["hashes"], "of how many tokens are the blocks? Say it: block")
         found |= hash_columns(rows, mapping["hashes"], input, sizes[0] if sizes else 1)
     return found
+
+
+def _numbers_of_rows(rows: Rows, column: str) -> np.ndarray:
+    """Return numbers of rows, from 1 on; -1 where the cell is empty. Others are problems."""
+    values = rows.numbers(column, empty=-1.0)
+    for index in np.flatnonzero(values == 0):
+        rows.problem(index, column, "there is no row 0: rows count from 1", "Leave the cell empty where there is none.")
+    for index in np.flatnonzero(values != np.floor(values)):
+        rows.problem(index, column, f"{values[index]:g} is not the number of a row")
+    numbers: np.ndarray = np.where(np.isfinite(values), np.clip(values, -1.0, _FAR), -1.0).astype(np.int64)
+    return numbers
 
 
 def _times(rows: Rows, column: str, scale: float | None) -> np.ndarray:
@@ -187,7 +219,7 @@ def _parents(found: Columns, table: Table | JsonLines) -> np.ndarray:
         return parents
     gone = found["parent"] > count
     table.book.count(_NO_ROW, gone.sum())
-    waits: np.ndarray = np.where(gone, -1, found["parent"] - 1)
+    waits: np.ndarray = np.where(gone | (found["parent"] < 0), -1, found["parent"] - 1)
     return waits
 
 

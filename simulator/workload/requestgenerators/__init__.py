@@ -23,6 +23,8 @@ from simulator.workload.sampling import Draws
 RequestGenerator = Callable[..., RequestLog]
 
 request_generators: Registry[RequestGenerator] = Registry("request generator", "simulator.workload.requestgenerators")
+MOST = 100_000_000
+"""Requests of a log that is drawn, at most: 24 bytes each, and more for names and prompts."""
 FIXED = ("draws",)
 """Parameters of a generator that the caller fills in; all others are options."""
 
@@ -43,6 +45,8 @@ def generate_requests(
     """
     if not isinstance(requests, int | np.integer) or isinstance(requests, bool) or requests < 1:
         raise InputError(f"requests: {requests!r} is not a whole number of requests, 1 or more")
+    if requests > MOST:
+        raise InputError(f"requests: {requests:,} are more than {MOST:,}, the most that are drawn")
     make = request_generators.get(name)
     given = checked_options(f"request generator {name!r}", make, options, (*FIXED, "requests"))
     return make(Draws(seed, replication, prefix), requests=int(requests), **given)

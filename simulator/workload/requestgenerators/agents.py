@@ -7,14 +7,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulator.core.units import PerSecond
+from simulator.core.errors import InputError
+from simulator.core.units import PerSecond, Seconds
 from simulator.workload.lengths import Length, length_law, seconds_law
 from simulator.workload.prompts import BLOCK, LONGEST, Head, groups_of, grown, named_blocks, since_start
-from simulator.workload.requestarrivals import arrival_times, checked_rate, rate_note
-from simulator.workload.requestgenerators import generator
+from simulator.workload.requestarrivals import checked_rate
+from simulator.workload.requestgenerators import MOST, generator
 from simulator.workload.requestlabels import counted, zipf
 from simulator.workload.requestlog import RequestLog, texts
 from simulator.workload.sampling import Draws, choose
+from simulator.workload.underway import (
+    TOKEN,
+    notes,
+    numbered,
+    seen,
+    session_starts,
+    token_time,
+)
 
 
 @generator("agents")
@@ -31,25 +40,28 @@ def agents(
     result: Length = {"lognormal": {"mean": 800, "cv": 1.5}, "at_most": 8192},  # noqa: B006
     output: Length = {"lognormal": {"mean": 150, "cv": 1.0}, "at_most": 2048},  # noqa: B006
     tool: Any = {"exponential": {"mean": "2 s"}},  # noqa: B006
+    answer: Seconds = TOKEN,
     longest: int = LONGEST,
     block: int = BLOCK,
     skew: float = 1.0,
 ) -> RequestLog:
     """Agents: chains of requests with calls of tools in between, perhaps with helpers side by side.
 
-    ``rate`` in requests/s, all of a task together; ``arrivals`` (as for ``profile``) is when tasks begin. A task has
-    ``steps`` requests. The first holds the system prompt (``system`` tokens; one of ``prompts``, by Zipf's law) and the
-    ``task``; each later one all that came before, the last answer and a tool's ``result``, and comes ``tool`` (seconds,
-    a text such as ``2 s``, or a law of such) after the answer. With ``fan_out`` every step but the last one calls so
-    many helpers at once instead: each has the prompt of the step and a task of its own, and the next step holds their
-    answers and waits for the longest one. ``longest``, ``block`` and laws as for ``sessions``. The defaults are round
-    numbers and not measured.
+    ``rate`` in requests/s, all of a task together, from the first second to the last: some tasks have begun before
+    time 0, and their later requests hold what came until then. ``arrivals`` (as for ``profile``) is when tasks begin. A
+    task has ``steps`` requests. The first holds the system prompt (``system`` tokens; one of ``prompts``, by Zipf's
+    law) and the ``task``; each later one all that came before, the last answer and a tool's ``result``, and comes
+    ``tool`` (seconds, a text such as ``2 s``, or a law of such) after the answer. With ``fan_out`` every step but the
+    last one calls so many helpers at once instead: each has the prompt of the step and a task of its own, and the next
+    step holds their answers and waits for the longest one. ``answer``, ``longest``, ``block`` and laws as for
+    ``sessions``. The defaults are round numbers and not measured.
     """
     rate = checked_rate(rate)
     draw = _Draw(draws, requests)
     sizes = length_law("steps", steps)(draws.stream("steps").random(requests))
     groups = groups_of(sizes, requests)
-    helpers = np.asarray(draw.lengths("output", output, counted("fan_out", fan_out, least=0)))
+    _check_size(requests, counted("fan_out", fan_out, least=0))
+    helpers = np.asarray(draw.lengths("output", output, fan_out))
     answers = draw.lengths("output", output)
     brought = helpers.sum(axis=1) if fan_out else draw.lengths("result", result)
     begins = np.append(True, groups[1:] != groups[:-1])
@@ -61,21 +73,34 @@ def agents(
     delays = np.where(begins, 0.0, seconds_law("tool", tool)(draws.stream("tool").random(requests)))
     tree = _tree(begins, helpers, requests)
     count = int(groups[tree.step[-1]]) + 1
-    starts = arrival_times(draws, count, rate * count / requests, arrivals)
+    starts = session_starts(draws, count, requests, rate, arrivals)
     kinds = choose(draws.stream("prompts").random(count), zipf(counted("prompts", prompts), skew))
     step, main = tree.step, tree.helper < 0
     task_of = groups[step]
+    token = token_time(answer)
+    steps_take = delays + token * np.append(0, (answers + helpers.max(axis=1, initial=0))[:-1])
+    times = starts.times[task_of] + since_start(groups, steps_take)[step] + np.where(main, 0.0, token * answers[step])
+    shown = seen(times, task_of, starts.window)
+    waits = (tree.parent >= 0) & (shown.piece[tree.parent] == shown.piece)
     columns = {
-        "arrival": starts[task_of] + since_start(groups, delays)[step],
+        "arrival": shown.arrival,
         "input": growth.prompts[step] + np.where(main, 0, asked[step, tree.helper] if fan_out else 0),
         "output": np.where(main, answers[step], helpers[step, tree.helper] if fan_out else 0),
-        "session": texts(f"task-{number + 1}" for number in task_of.tolist()),
-        "parent": tree.parent,
-        "delay": np.where(main, delays[step], 0.0),
+        "session": texts(f"task-{piece + 1}" for piece in shown.piece.tolist()),
+        "parent": np.where(waits, tree.parent, -1),
+        "delay": np.where(main & waits, delays[step], 0.0),
     }
-    text = Head(growth.texts[step], growth.prompts[step])
+    text = Head(numbered(growth.texts[step], shown.piece), growth.prompts[step])
     hashes = named_blocks(block, columns["input"], Head(kinds[task_of], head[step]), text)
-    return RequestLog.sorted(f"agents-{draws.seed}", columns, hashes, notes=(rate_note(rate),))
+    return RequestLog.sorted(f"agents-{draws.seed}", columns, hashes, notes=notes(shown, answer))
+
+
+def _check_size(requests: int, helpers: int) -> None:
+    """Raise ``InputError`` where more helpers would be drawn than any log may have requests."""
+    if requests * helpers > MOST:
+        raise InputError(
+            f"fan_out: {helpers:,} helpers for each of {requests:,} steps are more than {MOST:,}: take fewer"
+        )
 
 
 class _Draw:

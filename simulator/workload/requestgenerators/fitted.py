@@ -51,7 +51,7 @@ def preset(path: Path, summary: str) -> Callable[..., RequestLog]:
         columns = {"arrival": arrival_times(draws, requests, chosen, process)} | _lengths(
             draws, requests, fit, input, output
         )
-        return RequestLog(f"{path.stem}-{draws.seed}", columns, notes=(rate_note(chosen),))
+        return RequestLog(f"{path.stem}-{draws.seed}", columns, notes=(rate_note(columns["arrival"]),))
 
     make.__doc__ = f"""{summary}.
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from simulator.core.errors import InputError
 from simulator.core.units import PerSecond
 from simulator.workload.classes import counts
@@ -47,7 +49,8 @@ def mixed(
         for name, count in counts(shares, requests).items()
         if count
     }
-    return merged(f"mixed-{draws.seed}", logs, notes=(rate_note(rate),))
+    together = np.concatenate([log.columns["arrival"] for log in logs.values()])
+    return merged(f"mixed-{draws.seed}", logs, notes=(rate_note(together),))
 
 
 def _drawn(draws: Draws, name: str, part: Mapping[str, Any], count: int, rate: float) -> RequestLog:
@@ -58,5 +61,8 @@ def _drawn(draws: Draws, name: str, part: Mapping[str, Any], count: int, rate: f
     make = request_generators.get(str(part["generate"]))
     given = {key: value for key, value in part.items() if key not in _OWN}
     options = checked_options(what, make, given, (*FIXED, *_GIVEN))
-    log: RequestLog = make(replace(draws, prefix=f"{draws.prefix}{name}/"), requests=count, rate=rate, **options)
+    try:
+        log: RequestLog = make(replace(draws, prefix=f"{draws.prefix}{name}/"), requests=count, rate=rate, **options)
+    except InputError as error:
+        raise InputError(*(replace(each, text=f"{what}, {each.text}") for each in error.problems)) from None
     return log

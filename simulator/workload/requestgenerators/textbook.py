@@ -30,7 +30,7 @@ def poisson(
     """
     rate = checked_rate(rate)
     columns = {"arrival": arrival_times(draws, requests, rate)} | drawn_lengths(draws, requests, input, output)
-    return RequestLog(f"poisson-{draws.seed}", columns, notes=(rate_note(rate),))
+    return RequestLog(f"poisson-{draws.seed}", columns, notes=(rate_note(columns["arrival"]),))
 
 
 @generator("profile")
@@ -56,4 +56,4 @@ def profile(
         draws, requests, input, output
     )
     origin = MONDAY if {*arrivals} & {"hours", "weekdays"} else None
-    return RequestLog(f"profile-{draws.seed}", columns, origin=origin, notes=(rate_note(rate),))
+    return RequestLog(f"profile-{draws.seed}", columns, origin=origin, notes=(rate_note(columns["arrival"]),))
