@@ -434,6 +434,104 @@ def test_more_replicas_than_there_is_room_for_are_told() -> None:
     assert planned(text(replicas="6", replica="{tp: 2}", prefill="{replicas: 2}")).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"replicas": "1000000"},
+            "1,000,000 replicas of one accelerator are wanted, and the cluster has room for 16 while nothing else "
+            "runs: no more are asked for",
+        ),
+        (
+            {"replicas": "{kind: hpa, max: 1000}"},
+            "up to 1,000 replicas of one accelerator are allowed, and the cluster has room for 16 while nothing else "
+            "runs: no more are asked for",
+        ),
+        (
+            {"replicas": "{kind: hpa, initial: 20}", "replica": "{tp: 4}"},
+            "20 replicas of 4 accelerators are wanted, and the cluster has room for 4 while nothing else runs: "
+            "no more are asked for",
+        ),
+        (
+            {"engine": "{blocks: 1000000000000}"},
+            "1,000,000,000,000 KV blocks of 16 tokens are taken as said, and 25,672 fit on nvidia/h100-sxm",
+        ),
+        (
+            {"slo": "{gold: {ttft: 1 s}}"},
+            "slo has bounds for 'gold', and no request is of that class: they have no classes",
+        ),
+        (
+            {
+                "slo": "{gold: {ttft: 1 s}, tin: {ttft: 1 s}, chat: {ttft: 1 s}}",
+                "requests": "[{input: 9, output: 9, class: chat}, {input: 9, output: 9, class: chat}]",
+            },
+            "slo has bounds for 'gold', 'tin', and no request is of those classes: their classes are 'chat'",
+        ),
+        (
+            {
+                "slo": "{chat: {ttft: 1 s}}",
+                "requests": "[{input: 9, output: 9, class: chat}, {input: 9, output: 9, class: code}]",
+            },
+            "1 of 2 requests have no bounds in slo: they are of 'code'; 'default' is for all that are not named",
+        ),
+        (
+            {
+                "engine": "{order: {kind: vtc, shares: {a: 2, red: 3}}}",
+                "requests": "[{input: 9, output: 9, tenant: a}]",
+            },
+            "order has shares for 'red', and no request is of that tenant: their tenants are 'a'",
+        ),
+        ({"adapters": "{slots: 2}"}, "adapters has no effect: no request needs one"),
+    ],
+)
+def test_what_has_no_effect_or_is_more_than_there_is_is_told(keys: dict[str, str], said: str) -> None:
+    assert f"Service chat: {said}." in made(**keys).notes
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"replicas": "{kind: hpa, max: 16}"},
+        {"engine": "{blocks: 25672}"},
+        {"slo": "{default: {ttft: 1 s}}"},
+        {"slo": "{chat: {ttft: 1 s}, default: {e2e: 1 s}}", "requests": "[{input: 9, output: 9, class: chat}]"},
+        {"slo": "{chat: {ttft: 1 s}}", "requests": "[{input: 9, output: 9, class: chat}]"},
+        {"adapters": "{slots: 2}", "requests": "[{input: 9, output: 9, adapter: a}]"},
+        {"engine": "{order: {kind: vtc, shares: {a: 2}}}", "requests": "[{input: 9, output: 9, tenant: a}]"},
+        {"replicas": "8", "prefill": "{replicas: 8}"},
+    ],
+)
+def test_what_has_an_effect_is_not_told(keys: dict[str, str]) -> None:
+    assert made(**keys).notes == []
+
+
+def test_prompts_that_leave_nothing_to_decoding_are_told() -> None:
+    said = "accelerators go to prefill; none is left for a replica that decodes, which takes 4: no request can finish"
+    (service,) = planned(text(replica="{tp: 4}", prefill="{replicas: 4}")).services
+    assert service.notes == [f"Service chat: 16 of 16 {said}."]
+    source = text(replica="{tp: 4}", prefill="{replicas: 2}", partition="fast") + "partitions: {fast: {count: 1}}\n"
+    assert planned(source).services[0].notes == [f"Service chat: 8 of 8 {said}."]
+    assert set(sim.run(source).requests["state"]) != {"FINISHED"}
+    (service,) = planned(text(replica="{tp: 4}", prefill="{replicas: 5, replica: {tp: 2, pp: 3}}")).services
+    assert "12 of 16 accelerators go to prefill" not in str(service.notes)
+    (service,) = planned(text(replica="{tp: 8}", prefill="{replicas: 3, replica: {tp: 4}}")).services
+    left = "12 of 16 accelerators go to prefill; 4 are left for a replica that decodes, which takes 8"
+    assert service.notes == [f"Service chat: {left}: no request can finish."]
+
+
+def test_keys_and_values_that_move_in_no_time_are_told() -> None:
+    said = "keys and values move between replicas in one server in no time: nobody says how fast it is inside"
+    pool = "{build: pool, accelerators: 8, accelerator: h100-sxm}"
+    assert planned(text(prefill="{replicas: 1}").replace(TOPOLOGY, pool)).notes == (f"Service chat: {said}.",)
+    assert planned(text(prefill="{replicas: 1}")).notes == ()
+
+
+def test_a_million_replicas_cost_what_fits() -> None:
+    results = run(text(replicas="1000000"))
+    assert len(results.jobs) == 16
+    assert set(results.requests["state"]) == {"FINISHED"}
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[dict[str, str], str]] = {
@@ -666,6 +764,65 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
         {"slo": "{a: {ttft: 1 s}, default: {tpots: 1 s}}"},
         "<text>:7:37 workload.chat.slo.default.tpots: unknown key 'tpots'\n",
     ),
+    "more retries than ever": (
+        {"retries": "1000000"},
+        "<text>:7:14 workload.chat.retries: 1000000 is not allowed: it must be at most 100\n",
+    ),
+    "not a number of replicas": (
+        {"replicas": ".nan"},
+        "<text>:7:15 workload.chat.replicas: nan replicas cannot serve: a whole number, 1 or more\n",
+    ),
+    "infinitely many": (
+        {"replicas": ".inf"},
+        "<text>:7:15 workload.chat.replicas: inf replicas cannot serve: a whole number, 1 or more\n",
+    ),
+    "autoscaler that never rests": (
+        {"replicas": "{kind: hpa, interval: 1 ms}"},
+        "<text>:7:37 workload.chat.replicas.interval: an interval of 0.001 s is too short: 10 ms or more\n",
+    ),
+    "autoscaler of prefill that never rests": (
+        {"prefill": "{replicas: {kind: target-tracking, interval: 9 ms}}"},
+        "workload.chat.prefill.replicas.interval: an interval of 0.009 s is too short: 10 ms or more\n",
+    ),
+    "rate of weights below 0": (
+        {"cold_start": "{weights: -5 GB/s}"},
+        "<text>:7:27 workload.chat.cold_start.weights: '-5 GB/s' is negative; a bandwidth must be 0 or more\n",
+    ),
+    "too large a batch": (
+        {"engine": "{max_batch: 10000000}"},
+        "<text>:7:25 workload.chat.engine.max_batch: max_batch 10,000,000: meta/llama-3.1-8b in bf16 with tp 1, pp 1 "
+        "does not fit into nvidia/h100-sxm: 10,206 GB an accelerator are missing (16.1 GB of weights, 10,262 GB of "
+        "activations and reserve and 0.0021 GB for one block of 16 tokens, against 72 GB); no shape of this "
+        "accelerator does\n        engine: {max_batch: 10000000}\n                            ^\n"
+        "    with 256, the default, it fits",
+    ),
+    "too large a block": (
+        {"engine": "{block: 1000000000}"},
+        "<text>:7:21 workload.chat.engine.block: block 1,000,000,000: meta/llama-3.1-8b in bf16 with tp 1, pp 1 does "
+        "not fit into nvidia/h100-sxm: 131,018 GB an accelerator are missing (16.1 GB of weights, 2.1 GB of "
+        "activations and reserve and 131,072 GB for one block of 1,000,000,000 tokens, against 72 GB); ",
+    ),
+    "too large a draft": (
+        {"engine": "{speculative: {tokens: 3, acceptance: 0.7, draft: llama-3.1-405b}}"},
+        "<text>:7:63 workload.chat.engine.speculative.draft: draft meta/llama-3.1-405b: meta/llama-3.1-8b in bf16 with",
+    ),
+    "too small a share of memory": (
+        {"engine": "{memory: 20 %}"},
+        "<text>:7:22 workload.chat.engine.memory: memory 0.2: meta/llama-3.1-8b in bf16 with tp 1, pp 1 does not fit",
+    ),
+    "too many tokens of an iteration": (
+        {
+            "service": "{layers: 32, hidden: 4096, heads: 32, kv_heads: 8, ffn: 14336, gated: true, vocab: 128256}",
+            "engine": "{batching: {kind: vllm, max_tokens: 1000000}}",
+        },
+        "workload.chat.engine.batching: batching vllm: described in bf16 with tp 1, pp 1 does not fit into nvidia/h100",
+    ),
+    "no room for decoding": (
+        {"replica": "{tp: 8}", "prefill": "{replica: {tp: 8, pp: 2}}"},
+        "<text>:8:5 workload.chat.prefill: one replica for prompts and one that decodes take 24 accelerators; the "
+        "cluster has 16 for them: no request could finish\n        prefill: {replica: {tp: 8, pp: 2}}\n        ^\n"
+        "    take smaller degrees, or a larger cluster",
+    ),
     "retries": ({"retries": "-1"}, "workload.chat.retries: -1 is not allowed: it must be at least 0\n"),
     "unknown key": ({"routers": "x"}, "workload.chat.routers: unknown key 'routers'\n"),
 }
@@ -691,6 +848,44 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     said = refused(replicas="0", router="nope", retries="-1", engine="{block: 0}", slo="{ttft: 3}")
     for key in ("replicas", "router", "retries", "engine.block", "slo.ttft"):
         assert f"workload.chat.{key}: " in said
+
+
+def test_all_names_of_vllm_are_told_at_once_and_beside_other_mistakes() -> None:
+    said = refused(engine="{max_num_seqs: 64, block_size: 16, blocks: 0, blok: 3}", replica="{tensor_parallel_size: 2}")
+    for key, here in (("engine.max_num_seqs", "max_batch of engine"), ("engine.block_size", "block of engine")):
+        assert f"workload.chat.{key}: unknown key {key.partition('.')[2]!r}\n" in said
+        assert f"    here it is {here}\n" in said
+    assert "workload.chat.replica.tensor_parallel_size: unknown key" in said
+    assert "workload.chat.engine.blocks: 0 is not allowed" in said
+    assert "workload.chat.engine.blok: unknown key 'blok'" in said
+
+
+def test_what_is_wrong_with_a_later_alternative_is_told_before_the_first_runs() -> None:
+    ran: list[str] = []
+
+    def route(request: Request, view: RoutingView) -> ReplicaView:
+        ran.append(request.id)
+        return view.replicas[0]
+
+    chat = Scenario.load(GOOD).with_({"workload.chat.router": route})
+    bad = {"good": {}, "wide": {"workload.chat.replica.tp": 16}, "odd": {"workload.chat.replica.tp": 3}}
+    with pytest.raises(InputError) as caught:
+        sim.compare(chat, bad)
+    assert "tp 16 is more than the 8 accelerators of the largest server with nvidia/h100-sxm (alternative wide)" in str(
+        caught.value
+    )
+    assert "it may be 1, 2, 4, 8, 16, 32 (alternative odd)" in str(caught.value)
+    assert ran == []
+    sim.compare(chat, {"good": {}, "two": {"workload.chat.replica.tp": 2}})
+    assert len(ran) == 2
+
+
+def test_a_queue_from_python_is_copied_for_every_replica() -> None:
+    given = Fcfs()
+    (service,) = plan(Scenario.load(GOOD).with_({"workload.chat.engine.order": given})).services
+    one, other = service.spec.lineup(), service.spec.lineup()
+    assert one is not other
+    assert given not in (one, other)
 
 
 def test_a_cluster_that_does_not_say_what_it_has_needs_times_and_blocks(tmp_path: Path) -> None:

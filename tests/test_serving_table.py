@@ -51,6 +51,12 @@ def test_columns_may_stand_in_any_order(table):
     assert time.seconds([Batch((), 7, 2000.0)]) == 2.5  # one point of an axis holds everywhere
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_column(table, tmp_path):
+    (tmp_path / "excel.csv").write_text("\ufeff" + HEAD + grid(), encoding="utf-8")
+    batch = [Batch((Chunk(512, 488),), 8, 512.0)]
+    assert read_table(tmp_path / "excel.csv").seconds(batch) == table(HEAD + grid()).seconds(batch)
+
+
 def test_below_the_smallest_point_it_holds(table):
     time = table(HEAD + "0,4,1000,0.5\n0,8,1000,0.7\n0,4,2000,0.6\n0,8,2000,0.9\n")
     assert time.seconds([Batch((), 1, 10.0)]) == 0.5

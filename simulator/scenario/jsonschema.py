@@ -27,6 +27,8 @@ def json_schema() -> Schema:
     properties["workload"] = {"type": "object", "additionalProperties": {"anyOf": [*_works(), service]}}
     schema["$defs"] |= parts
     _money(schema)
+    names = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    schema["$defs"]["ServerKeys"] = {"anyOf": [*names, schema["$defs"]["ServerKeys"]]}
     properties["compare"] = {"type": "object", "additionalProperties": {"type": ["object", "array"]}}
     schema["required"] = ["name"]
     return {"$schema": DIALECT, "title": "scenario", **{key: schema[key] for key in schema if key != "title"}}

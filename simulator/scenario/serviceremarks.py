@@ -98,7 +98,7 @@ def _shares(keys: ServiceKeys, log: RequestLog) -> Iterator[str]:
     counts = _counts(log, "tenant")
     absent = [name for name in shares if name not in counts] if isinstance(shares, Mapping) else []
     if absent:
-        has = f"they are {_names(counts)}'s" if any(counts) else "they have no tenants"
+        has = f"their tenants are {_names(counts)}" if any(counts) else "they have no tenants"
         yield f"order has shares for {_names(absent)}, and no request is of {_such(absent, 'tenant')}: {has}"
 
 
