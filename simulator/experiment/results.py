@@ -12,6 +12,7 @@ import numpy as np
 from simulator.core.errors import InputError, did_you_mean
 from simulator.experiment.estimates import Difference, Estimate, difference, estimate
 from simulator.experiment.figures import Plots, report
+from simulator.experiment.silence import OF_POWER, REPEATED, same, unpowered
 from simulator.metrics import expectation
 from simulator.metrics.caveats import caveats
 from simulator.metrics.expectation import Outcome
@@ -54,6 +55,7 @@ class Results:
         self._frames: dict[str, pd.DataFrame] = {}
         self._estimates: dict[tuple[str, str], Estimate] = {}
         self._differences: dict[tuple[str, str, str], Difference] = {}
+        self._repeated: dict[str, bool] = {}
 
     def __getitem__(self, alternative: str) -> Results:
         """The results of one alternative alone."""
@@ -145,19 +147,30 @@ class Results:
         self._known(alternative)
         return {number: window for (name, number), window in self._windows.items() if name == alternative}
 
+    def repeated(self, alternative: str) -> bool:
+        """Whether there are several replications of an alternative and all are the same run, as nothing is random."""
+        if alternative not in self._repeated:
+            self._repeated[alternative] = same(list(self.windows(alternative).values()))
+        return self._repeated[alternative]
+
+    def _telling(self, alternative: str) -> dict[int, Window]:
+        """The runs that tell how sure a number is: of replications that are the same, the first alone."""
+        runs = self.windows(alternative)
+        return dict(list(runs.items())[:1]) if self.repeated(alternative) else runs
+
     def estimate(self, alternative: str, measure: str) -> Estimate:
         """Mean, half width and basis of one measure of one alternative, in the unit that the measure declares."""
         key = (alternative, measure)
         if key not in self._estimates:
-            self._estimates[key] = estimate(find_measure(measure), self.windows(alternative))
+            self._estimates[key] = estimate(find_measure(measure), self._telling(alternative))
         return self._estimates[key]
 
     def summary(self, measures: Names = None, intervals: bool = False) -> pd.DataFrame:
         """Means, one row an alternative and one column a measure, in SI units (``$``, ``kWh``, ``$/h`` for costs).
 
         With ``intervals`` the columns are pairs: ``frame["jct.mean"]`` has the columns ``mean`` and ``half_width``.
-        The half width is that of the 95 % interval: over replications when there are several; from batches of jobs
-        when there is one run and a measure of jobs; NaN otherwise.
+        The half width is that of the 95 % interval: over replications when there are several that differ; from batches
+        of jobs or requests when there is one run and a measure of these; NaN otherwise.
         """
         import pandas as pd
 
@@ -192,6 +205,8 @@ class Results:
         key = (alternative, baseline, measure)
         if key not in self._differences:
             runs, base = self.windows(alternative), self.windows(baseline)
+            if self.repeated(alternative) and self.repeated(baseline):
+                runs, base = self._telling(alternative), self._telling(baseline)
             self._differences[key] = difference(alternative, find_measure(measure), runs, base)
         return self._differences[key]
 
@@ -239,10 +254,18 @@ class Results:
         said: dict[str, list[str]] = {}
         for alternative in self.alternatives:
             windows = self.windows(alternative)
-            for note in dict.fromkeys([*_said(windows), *caveats(list(windows.values()))]):
+            notes = [*_said(windows), *caveats(list(windows.values())), *self._missing(alternative)]
+            for note in dict.fromkeys(notes):
                 said.setdefault(note, []).append(alternative)
         everywhere = len(self.alternatives)
         return [note if len(names) == everywhere else f"{', '.join(names)}: {note}" for note, names in said.items()]
+
+    def _missing(self, alternative: str) -> list[str]:
+        """Why there is no interval over replications, and why measures of energy that are shown have no value."""
+        said = [REPEATED] if self.repeated(alternative) else []
+        shown = [name for name in self.chosen() if find_measure(name).name in OF_POWER]
+        empty = [name for name in shown if np.isnan(self.estimate(alternative, name).interval.mean)]
+        return said + (unpowered(empty, list(self.windows(alternative).values())) if empty else [])
 
     def to_dict(self, measures: Names = None) -> dict[str, Any]:
         """Summary, differences, expectations and notes as plain data for JSON; a missing number is None."""

@@ -14,6 +14,7 @@ from typing import Any, SupportsIndex
 
 from simulator.core.errors import InputError
 from simulator.experiment.results import Results
+from simulator.experiment.silence import UNKNOWN_POWER, without_power
 from simulator.metrics.invariants import check
 from simulator.metrics.recorder import Record
 from simulator.scenario.build import build
@@ -176,6 +177,8 @@ def _run_cell(cell: _Cell, traces: TraceCache, progress: Callable[[float, int], 
     simulation = build(cell.scenario, seed=cell.seed, replication=cell.replication, traces=traces, progress=progress)
     record = simulation.run()
     record.facts["invariants"] = check(record)
+    if unknown := without_power(simulation.topology):
+        record.facts[UNKNOWN_POWER] = unknown
     return record
 
 

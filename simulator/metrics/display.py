@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MISSING = "–"
+_ROUNDING = 1e-12
+"""Relative: a half width that is smaller comes of the rounding of sums."""
 
 _UNITS: dict[str, tuple[tuple[float, str, str], ...]] = {
     "time": (
@@ -84,18 +86,28 @@ class Scale:
     def interval(self, mean: float, half_width: float, signed: bool = False) -> str:
         """Mean, half width (two digits) and unit; the mean alone when there is no half width.
 
+        Both have the same places, so that one sees whether the interval covers 0: one more than two digits need where
+        they would look equal, or the mean like 0. A half width that is smaller than what is shown is said to be so.
+
         >>> scale([5400.0], "time").interval(5400.0, 650.0)
         '1.50 ± 0.18 h'
+        >>> scale([14.0], "time").interval(13.9, 14.2), scale([6.8], "money").interval(6.8095, 1e-6)
+        ('13.9 ± 14.2 s', '$6.81 ± <0.01')
         """
         if math.isnan(half_width) or math.isnan(mean):
             return self.text(mean, signed)
-        scaled, half = mean / self.factor, half_width / self.factor
+        scaled, half = abs(mean) / self.factor, half_width / self.factor
+        half = 0.0 if half <= _ROUNDING * scaled else half
         places = min(decimals(half, 2), decimals(scaled) + 2) if half > 0 else self._places(mean)
+        if half > 0 and (scaled < 10.0**-places or plain(scaled, places) == plain(half, places)):
+            places = max(places, min(decimals(scaled, 3), decimals(half, 3)))
         places = 2 if places == 1 and self.dimension in ("money", "price") else places
-        sign = "-" if scaled < 0 else ("+" if signed and scaled > 0 else "")
-        return (
-            f"{sign}{self.prefix}{plain(abs(scaled), places)} ± {plain(half, places if half > 0 else 0)}{self.suffix}"
-        )
+        told = plain(half, places if half > 0 else 0)
+        if half > 0 and not told.strip("0.,"):
+            places = self._places(mean)
+            told = f"<{plain(10.0**-places, places)}"
+        sign = "-" if mean < 0 else ("+" if signed and mean > 0 else "")
+        return f"{sign}{self.prefix}{plain(scaled, places)} ± {told}{self.suffix}"
 
     @property
     def unit(self) -> str:
@@ -111,6 +123,11 @@ class Scale:
         places = decimals(scaled, digits)
         text = f"{scaled:.{places}f}" if places and math.isfinite(scaled) else ""
         return len(text.rstrip("0").partition(".")[2]) if text else places
+
+
+def wide(mean: float, half_width: float) -> float:
+    """The number that says in which unit an interval reads best: the half width where that is larger than the mean."""
+    return half_width if half_width > abs(mean) else mean
 
 
 def scale(values: Iterable[float], dimension: str) -> Scale:

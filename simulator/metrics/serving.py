@@ -60,17 +60,35 @@ def _occupancy(window: Window) -> float:
     return ratio(float(occupied(window) @ seconds(window)), float(np.nansum(there)))
 
 
-def replica_seconds(window: Window) -> np.ndarray:
-    """Seconds that each of ``window.replicas`` held accelerators after the warm-up."""
+def replica_seconds(window: Window, since: float | None = None, until: float | None = None) -> np.ndarray:
+    """Seconds that each of ``window.replicas`` held accelerators from ``since`` (the warm-up) to ``until`` (the end).
+
+    What it held is taken to be even from its start to its end.
+    """
     replicas = window.replicas
     start = replicas["start"]
+    low, high = window.warmup if since is None else since, window.end if until is None else until
     last = np.where(np.isnan(replicas["end"]), window.end, replicas["end"])
-    span, after = last - start, last - np.maximum(start, window.warmup)
-    share = np.divide(np.maximum(after, 0.0), span, out=np.zeros(len(span)), where=span > 0)
+    span, inside = last - start, np.minimum(last, high) - np.maximum(start, low)
+    share = np.divide(np.maximum(inside, 0.0), span, out=np.zeros(len(span)), where=span > 0)
     held = np.divide(
         replicas["service"], replicas["accelerators"], out=np.zeros(len(span)), where=replicas["accelerators"] > 0
     )
     return np.asarray(np.nan_to_num(held * share))
+
+
+def mean_replicas(window: Window, service: str | None = None) -> float:
+    """Replicas that held accelerators, mean over the time in which requests were served; NaN without requests.
+
+    Of one ``service`` alone, over the time in which that one had requests.
+    """
+    span = window.served_from_to(service)
+    if span is None:
+        return math.nan
+    seconds = replica_seconds(window, *span)
+    if service is not None:
+        seconds = seconds[np.asarray(window.replicas["workload"] == service, dtype=bool)]
+    return ratio(float(seconds.sum()), span[1] - span[0])
 
 
 def _peak(window: Window) -> float:
@@ -92,12 +110,6 @@ def _sum(window: Window, fact: str) -> float:
 def busy(window: Window) -> float:
     """Share of the time that replicas held accelerators in which they computed; whole run."""
     return ratio(_sum(window, "busy_accelerator_seconds"), _sum(window, "accelerator_seconds"))
-
-
-def _replicas(window: Window) -> float:
-    if not window.services:
-        return math.nan
-    return ratio(float(replica_seconds(window).sum()), window.end - window.warmup)
 
 
 def dollars(window: Window) -> float:
@@ -160,8 +172,8 @@ SERVING: list[Measure] = [
         "highest share of a replica's KV blocks held by requests when its batch changed", of_run=_peak,
     ),
     Measure(
-        "replicas.mean", "mean replicas", "count", "", "replicas that held accelerators, mean over time",
-        of_run=_replicas,
+        "replicas.mean", "mean replicas", "count", "",
+        "replicas that held accelerators, mean over the time in which requests were served", of_run=mean_replicas,
     ),
     Measure(
         "replicas.busy", "busy replicas", "ratio", "",

@@ -149,11 +149,18 @@ class Window:
 
         To the end of the run when requests are unfinished; NaN without requests.
         """
+        span = self.served_from_to()
+        return math.nan if span is None else span[1] - span[0]
+
+    def served_from_to(self, service: str | None = None) -> tuple[float, float] | None:
+        """From when to when (s) requests were served, of all services or of one: as ``serving``; None without any."""
         asked = self.asked
+        if service is not None:
+            asked = asked.where(np.asarray(asked["workload"] == service, dtype=bool))
         if not len(asked):
-            return math.nan
+            return None
         last = self.end if asked["unfinished"].any() else float(np.nanmax(asked["end"]))
-        return last - max(self.warmup, float(asked["arrival"][0]))
+        return max(self.warmup, float(asked["arrival"][0])), last
 
     @cached_property
     def gaps(self) -> Gaps:

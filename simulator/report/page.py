@@ -6,13 +6,11 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from simulator.experiment.breakdown import OF_REQUESTS
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
-from simulator.metrics.measure import ratio
-from simulator.metrics.window import Window, number
 from simulator.report import text, verdict
+from simulator.report.servicetables import classes, services
 from simulator.report.text import Grid
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 WIDEST = 5
 """Alternatives that fit side by side; with more of them they become the rows of the summary."""
-MOST_CLASSES = 20
-"""Classes of service that the page has a table for."""
 COLUMNS = 6
 """Measures that fit side by side; of more the summary is several tables, one below the other."""
 
@@ -108,81 +104,30 @@ def _by_alternative(results: Results) -> list[tuple[str, Grid]]:
 
 
 def _runs(results: Results) -> Grid:
-    """What each alternative ran on."""
+    """What each alternative ran on, and how many jobs and requests were measured, whichever there were."""
+    runs = {name: list(results.windows(name).values()) for name in results}
+    every = [window for windows in runs.values() for window in windows]
+    served = any(window.services for window in every)
+    counted = {
+        "jobs measured": [sum(len(window.jobs) for window in windows) for windows in runs.values()],
+        "requests measured": [sum(len(window.requests) for window in windows) for windows in runs.values()],
+    }
+    kept = [name for name in counted if any(counted[name]) or (name == "requests measured") == served]
     rows = []
-    for alternative in results:
-        windows = list(results.windows(alternative).values())
-        facts = windows[0].record.facts
-        end = [window.end for window in windows]
+    for index, (alternative, windows) in enumerate(runs.items()):
+        facts, end = windows[0].record.facts, [window.end for window in windows]
         rows.append(
             (
                 alternative,
                 str(facts.get("topology") or "–"),
                 str(facts.get("scheduler") or "–"),
                 scale([], "count").text(windows[0].fact("accelerators")),
-                f"{sum(len(window.jobs) for window in windows):,}",
+                *(f"{counted[name][index]:,}" for name in kept),
                 scale(end, "time").text(sum(end) / len(end)),
             )
         )
-    heads = ("alternative", "cluster", "scheduler", "accelerators", "jobs measured, all runs", "simulated span, mean")
-    return Grid(heads, tuple(tuple(text.Cell(cell) for cell in row) for row in rows))
-
-
-def services(results: Results) -> Grid | None:
-    """What each service ran on, and how full that was; None without services."""
-    rows = []
-    for alternative in results:
-        windows = list(results.windows(alternative).values())
-        for name in dict.fromkeys(name for window in windows for name in window.services):
-            rows.append(tuple(text.Cell(cell) for cell in (alternative, name, *_service(windows, name))))
-    heads = (
-        "alternative", "service", "accelerators a replica", "KV blocks a replica", "replicas, mean", "computing",
-        "requests", "not finished",
-    )  # fmt: skip
-    return Grid(heads, tuple(rows)) if rows else None
-
-
-def _service(windows: list[Window], name: str) -> list[str]:
-    facts = [window.services[name] for window in windows if name in window.services]
-    sizes = sorted({int(size) for fact in facts for size in fact.get("blocks") or () if size})
-    blocks = " or ".join(f"{size:,}" for size in sizes[:2]) + (" ..." if len(sizes) > 2 else "")
-    held, busy = (
-        sum(number(fact.get(key), 0.0) for fact in facts) for key in ("accelerator_seconds", "busy_accelerator_seconds")
-    )
-    each = number(facts[0].get("accelerators"))
-    replicas = ratio(held, each * sum(window.end for window in windows))
-    requests = [window.requests.where(window.requests["workload"] == name) for window in windows]
-    words = {"rejected": "rejected", "timeout": "given up", "unfinished": "unfinished"}
-    counts = {word: sum(int(part[state].sum()) for part in requests) for state, word in words.items()}
-    lost = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-    return [
-        f"{each:g}", f"{blocks} of {number(facts[0].get('block')):g} tokens" if blocks else "–",
-        scale([replicas], "count").text(replicas), scale([0.0], "ratio").text(ratio(busy, held)),
-        f"{sum(map(len, requests)):,}", lost or "0",
-    ]  # fmt: skip
-
-
-def classes(results: Results) -> Grid | None:
-    """How each class of service fared, by alternative; None when there are not several."""
-    kinds = {
-        str(kind) for name in results for window in results.windows(name).values() for kind in window.requests["class"]
-    }
-    if not 1 < len(kinds) <= MOST_CLASSES:
-        return None
-    frame = results.by("class", OF_REQUESTS)
-    shown = [name for name in OF_REQUESTS if frame[name].notna().any()]
-    scales = {name: measures.get(name).scale(frame[name]) for name in shown}
-    rows = [
-        tuple(
-            text.Cell(cell)
-            for cell in (
-                str(row["alternative"]), str(row["class"]), f"{row['requests']:,.0f}",
-                *(scales[name].text(row[name] * measures.get(name).si) for name in shown),
-            )
-        )
-        for _, row in frame.iterrows()
-    ]  # fmt: skip
-    return Grid(("alternative", "class", "requests", *shown), tuple(rows))
+    heads = ("alternative", "cluster", "scheduler", "accelerators", *(f"{name}, all runs" for name in kept))
+    return Grid((*heads, "simulated span, mean"), tuple(tuple(text.Cell(cell) for cell in row) for row in rows))
 
 
 def _invariants(results: Results) -> list[str]:

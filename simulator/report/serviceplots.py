@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from simulator.experiment.results import Results
+from simulator.metrics import queueing
 from simulator.metrics.display import scale
 from simulator.metrics.requests import bounded, kept, latency
 from simulator.metrics.serving import blocks_of
@@ -21,6 +22,8 @@ PHASES = {
     "queue": "queue", "prefill": "prefill", "transfer": "KV transfer", "stalled": "preempted", "decode": "decode",
 }  # fmt: skip
 """Columns that the latency of a finished request is the sum of, and what a figure calls them."""
+LARGE = 0.5
+"""Share of the KV cache from which on its axis goes up to all of it."""
 _OUTCOMES = ("within bounds", "finished", "late", "rejected", "given up", "unfinished")
 
 
@@ -50,8 +53,14 @@ def kv_cache(results: Results) -> Figure:
         figure, axes = timeline(results, "KV cache over time", _cache)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.set_ylabel("KV blocks held")
-        axes.set_ylim(0.0, 1.04)
+        highest = max((np.nanmax(line.get_ydata(), initial=0.0) for line in axes.lines), default=0.0)
+        axes.set_ylim(0.0, 1.04 if highest >= LARGE or not highest else 1.15 * highest)
         return style.settle(figure)
+
+
+def replicas_ready(results: Results) -> Figure:
+    """Replicas that take requests, over time; where prompts are computed apart, those that compute prompts."""
+    return _counted(results, "Replicas over time", "Replicas ready", _ready)
 
 
 def request_outcomes(results: Results) -> Figure:
@@ -108,6 +117,24 @@ def _waiting(window: Window) -> Steps:
 def _running(window: Window) -> Steps:
     started = window.asked.where(~np.isnan(window.asked["start"]))
     return Steps(*_stays(started["start"], np.fmin(_or(started["end"], window.end), window.end), 1.0))
+
+
+def _ready(window: Window) -> Steps:
+    found = [each for each in (queueing.replicas(window, name) for name in window.services) if each is not None]
+    if not found:
+        return Steps(np.empty(0), np.empty(0))
+    times = np.unique(np.concatenate([each.times for each in found]))
+    levels: np.ndarray = np.sum([_at(times, each.times, each.ready) for each in found], axis=0)
+    return Steps(times, levels)
+
+
+def _changes(window: Window) -> bool:
+    """Whether the number of replicas that are ready changes while requests are served."""
+    ready, span = _ready(window), window.served_from_to()
+    if span is None or not len(ready.times):
+        return False
+    inside = (ready.times > span[0]) & (ready.times < span[1])
+    return len({*_at(np.array([span[0]]), ready.times, ready.top).tolist(), *ready.top[inside].tolist()}) > 1
 
 
 def _last(window: Window) -> np.ndarray:
@@ -193,6 +220,10 @@ FIGURES: dict[str, Plot] = {
     "kv_cache": Plot(
         kv_cache, lambda r: has(r, lambda w: w.column("iterations", "time").size > 0), "KV cache over time",
         "KV blocks held by requests as a share of those of the replicas that are there, as of changes of the batches.",
+    ),
+    "replicas_ready": Plot(
+        replicas_ready, lambda r: has(r, _changes), "Replicas over time",
+        "Replicas that are ready for requests; those that wait for accelerators, start or drain are not.",
     ),
     "request_outcomes": Plot(
         request_outcomes, _asked, "What became of requests",

@@ -10,6 +10,7 @@ from typing import IO
 
 from simulator.experiment.results import Names, Results
 from simulator.metrics import measures
+from simulator.metrics.display import wide
 from simulator.report import verdict
 
 STAR = "*"
@@ -50,7 +51,7 @@ def difference_grid(results: Results, baseline: str | None = None, names: Names 
         measured = measures.get(found.measure)
         si = measured.si
         scale = measured.scale([found.baseline, found.value])
-        change = measured.difference_scale([found.interval.mean])
+        change = measured.difference_scale([wide(*found.interval[:2])])
         mood = {"better": "good", "worse": "bad"}.get(found.verdict, "faint")
         rows.append(
             (
@@ -138,7 +139,7 @@ def share(relative: float) -> str:
 def _summary_column(results: Results, name: str) -> list[Cell]:
     measured = measures.get(name)
     found = [results.estimate(alternative, name).interval for alternative in results]
-    scale = measured.scale([interval.mean for interval in found])
+    scale = measured.scale([wide(interval.mean, interval.half_width) for interval in found])
     leaders = verdict.best(results, name)
     marked = leaders if len(leaders) < len(results) else ()
     return [

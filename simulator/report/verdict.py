@@ -9,7 +9,7 @@ import numpy as np
 from simulator.experiment.estimates import NO_DIFFERENCE, NO_INTERVAL, NO_VALUE, Difference
 from simulator.experiment.results import Results
 from simulator.metrics import measures
-from simulator.metrics.display import scale
+from simulator.metrics.display import scale, wide
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.requests import LATENCIES
 from simulator.metrics.window import Window
@@ -140,11 +140,28 @@ def _ranking(results: Results, lead: Measure) -> list[str]:
     means = {name: results.estimate(name, lead.name).interval.mean for name in results}
     worst = math.inf if lead.better == "lower" else -math.inf
     signed = {name: worst if math.isnan(mean) else mean for name, mean in means.items()}
-    return sorted(signed, key=lambda name: signed[name], reverse=lead.better == "higher")
+    ranking = sorted(signed, key=lambda name: signed[name], reverse=lead.better == "higher")
+    price = _price(results, lead)
+    if price is None:
+        return ranking
+    level = [name for name in ranking if _level(signed[name], signed[ranking[0]])]
+    cost = {name: results.estimate(name, price.name).interval.mean for name in level}
+    level.sort(key=lambda name: math.inf if math.isnan(cost[name]) else cost[name])
+    return [*level, *(name for name in ranking if name not in level)]
+
+
+def _price(results: Results, lead: Measure) -> Measure | None:
+    """The cost by which designs are ranked that are practically equal in the share of requests within their bounds."""
+    costs = [name for name in results.chosen() if name.startswith("cost.")]
+    return measures.get(costs[0]) if costs and lead.dimension == "ratio" and lead.better == "higher" else None
+
+
+def _level(value: float, best: float) -> bool:
+    return abs(value - best) < EQUAL * abs(best)
 
 
 def _interval(measured: Measure, mean: float, half_width: float) -> str:
-    return measured.scale([mean]).interval(mean * measured.si, half_width * measured.si)
+    return measured.scale([wide(mean, half_width)]).interval(mean * measured.si, half_width * measured.si)
 
 
 def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
@@ -152,7 +169,10 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
     value = lead.text(results.estimate(winner, lead.name).interval.mean)
     found = results.difference(winner, second, lead.name)
     most = "lowest" if lead.better == "lower" else "highest"
-    if found.verdict == "better":
+    price = _price(results, lead)
+    if price is not None and _level(found.value, found.baseline) and not math.isnan(found.value):
+        said = [_cheaper(results, lead, price, ranking)]
+    elif found.verdict == "better":
         next_best = ", the next best" if len(ranking) > 2 else ""
         said = [
             f"{winner} wins on {lead.label}: {value}, {_how_much(found)} than {second}{next_best} ({_sure(found)})."
@@ -162,9 +182,10 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
     elif _same(found) and abs(found.relative) < EQUAL:
         said = [f"{winner} and {second} are practically equal on {lead.label}: {value}."]
     elif found.verdict == NO_INTERVAL:
+        advice = "nothing in it is random" if results.repeated(winner) else "ask for replications"
         said = [
             f"{winner} has the {most} {lead.label}: {value}, {_how_much(found)} than {second}. How sure that is cannot "
-            f"be said from {found.basis}; ask for replications."
+            f"be said from {found.basis}; {advice}."
         ]
     else:
         said = [
@@ -176,6 +197,22 @@ def _headline(results: Results, lead: Measure, ranking: list[str]) -> list[str]:
         if against.verdict == "better":
             said.append(f"Against the baseline {baseline} it is {_how_much(against)} ({_sure(against)}).")
     return said
+
+
+def _cheaper(results: Results, lead: Measure, price: Measure, ranking: list[str]) -> str:
+    """The headline where the best are practically equal: the one that costs least of them comes first."""
+    top = results.estimate(ranking[0], lead.name).interval.mean
+    level = [name for name in ranking if _level(results.estimate(name, lead.name).interval.mean, top)]
+    cost = [results.estimate(name, price.name).interval.mean for name in level[:2]]
+    text = [price.text(each) for each in cost]
+    head = f"{', '.join(level[:-1])} and {level[-1]} are practically equal on {lead.label}: {lead.text(top)}."
+    if math.isnan(cost[0]):
+        return head
+    if math.isnan(cost[1]):
+        return f"{head} What {level[0]} costs is known ({price.label} {text[0]}), what {level[1]} costs is not."
+    if _level(*cost):
+        return f"{head} They cost the same: {price.label} {text[0]}."
+    return f"{head} {level[0]} costs less: {price.label} {text[0]} against {text[1]} of {level[1]}."
 
 
 def _flattered(results: Results, winner: str, lead: Measure) -> list[str]:
