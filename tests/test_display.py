@@ -45,10 +45,22 @@ def test_values_read_as_people_write_them(name, value, text):
         ("money", 183.4, 9.79, "$183.40 ± 9.79"),
         ("ratio", 0.715, 0.021, "71.5 ± 2.1 %"),
         ("time", math.nan, math.nan, "–"),
+        ("time", 13.94, 14.21, "13.9 ± 14.2 s"),
+        ("time", 13.94, 14.9, "14 ± 15 s"),
+        ("money", 6.8095, 1e-5, "$6.81 ± <0.01"),
+        ("money", 6.8095, 1e-15, "$6.81 ± 0"),
+        ("ratio", 0.99, 1e-7, "99 ± <1 %"),
     ],
 )
 def test_half_widths_are_rounded_to_two_digits_and_share_the_unit(dimension, mean, half_width, text):
     assert display.scale([mean], dimension).interval(mean, half_width) == text
+
+
+def test_the_unit_is_that_of_the_half_width_where_that_is_larger():
+    scale = display.scale([display.wide(0.036, 2.79)], "time")
+    assert scale.interval(0.036, 2.79) == "0.04 ± 2.79 s"
+    assert display.wide(-3.0, 2.0) == -3.0
+    assert display.wide(3.0, math.nan) == 3.0
 
 
 def test_differences_carry_their_sign_and_shares_differ_by_points():

@@ -87,6 +87,34 @@ def test_the_kv_cache_is_that_of_the_replicas_that_are_there():
     assert np.isnan(found[8.0])
 
 
+def test_the_axis_of_the_kv_cache_shows_what_little_is_used(shown):
+    assert serviceplots.kv_cache(shown).axes[0].get_ylim()[1] < 0.1
+    run = service_record()
+    run.tables["iterations"]["held"][:] = 600
+    high = Results({("a", 0): run}, manifest())
+    assert serviceplots.kv_cache(high).axes[0].get_ylim() == (0.0, 1.04)
+
+
+def test_replicas_have_a_figure_where_their_number_changes(shown):
+    assert not serviceplots.FIGURES["replicas_ready"].has_data(shown)
+    run = three().records["a", 0]
+    first = [(0.0, "submit", "chat/0", 2.0), (0.0, "start", "chat/0", 2.0), (1.0, "replica-ready", "chat/0", 1.0)]
+    run.tables["events"] = table("events", [*first, (8.0, "end", "chat/0", 2.0)])
+    found = Results({("a", 0): run}, manifest())
+    assert serviceplots.FIGURES["replicas_ready"].has_data(found)
+    x, y = curve(serviceplots.replicas_ready(found))
+    assert dict(zip(x.tolist(), y.tolist(), strict=True)) == {0.0: 0, 1.0: 1, 8.0: 0, 10.0: 0}
+    run.tables["events"]["time"][:3] = 0.0
+    assert not serviceplots.FIGURES["replicas_ready"].has_data(Results({("a", 0): run}, manifest()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warm_up_longer_than_the_run_is_drawn_without_a_word():
+    run = service_record(warmup=1e6)
+    html = Results({("a", 0): run}, manifest()).to_html()
+    assert "400 requests arrived during the warm-up" in html
+
+
 def test_outcomes_are_shares_of_all_requests():
     bars = serviceplots.request_outcomes(three()).axes[0].containers
     assert {bar.get_label(): round(bar[0].get_width(), 6) for bar in bars} == {
@@ -130,6 +158,66 @@ def test_the_page_tells_of_services_and_classes(shown):
     kinds = page.classes(shown)
     assert [row[1].text for row in kinds.rows] == ["batch", "interactive"] * 2
     assert kinds.rows[0][3].text == "–"
+
+
+def test_a_bound_on_the_whole_latency_has_its_columns():
+    assert "e2e.mean" not in page.classes(service_results(a={})).heads
+    run = service_record()
+    run.tables["requests"]["slo_e2e"][::2] = 5.0
+    heads = page.classes(Results({("a", 0): run}, manifest())).heads
+    assert heads[-2:] == ("e2e.mean", "e2e.p99")
+
+
+def test_what_was_run_counts_jobs_requests_or_both(shown):
+    def counted(found):
+        return [head for head in page._runs(found).heads if "measured" in head]
+
+    assert counted(shown) == ["requests measured, all runs"]
+    assert page._runs(shown).rows[0][4].text == "400"
+    assert counted(results(jobs=20)) == ["jobs measured, all runs"]
+    run = service_record()
+    run.tables["jobs"] = {
+        name: np.concatenate([column, results(jobs=20).records["fifo", 0].tables["jobs"][name]])
+        for name, column in run.tables["jobs"].items()
+    }
+    both = Results({("a", 0): run}, manifest())
+    assert counted(both) == ["jobs measured, all runs", "requests measured, all runs"]
+
+
+def test_replicas_of_two_sizes_are_both_counted_and_told():
+    run = service_record()
+    end = run.facts["end"]
+    prompts = ("chat/prefill/1", *replica_job(1, 0.0, NEVER, end, accelerators=4.0)[1:])
+    run.tables["jobs"] = table("jobs", [replica_job(0, 0.0, NEVER, end), prompts])
+    run.facts["services"]["chat"]["accelerator_seconds"] = 6.0 * end
+    row = page.services(Results({("a", 0): run}, manifest())).rows[0]
+    assert [cell.text for cell in row][2:5] == ["2 or 4", "1,000 of 16 tokens", "2"]
+
+
+def priced(**prices: float) -> Results:
+    """The same service at several prices: cost of the run in dollars, by design."""
+    records = {(name, 0): service_record(load=0.1, cost={"cloud": price}) for name, price in prices.items()}
+    return Results(records, manifest(measures=["slo.attainment", "cost.total"]))
+
+
+def test_of_designs_that_are_level_the_cheaper_one_comes_first():
+    said = verdict.sentences(priced(dear=30.0, cheap=10.0, middling=20.0))
+    assert said[0].startswith("cheap, middling and dear are practically equal on SLO attainment: ")
+    assert said[0].endswith(". cheap costs less: total cost $10.00 against $20.00 of middling.")
+    assert verdict.limits(priced(dear=30.0, cheap=10.0))[0].startswith("Where the mean end-to-end latency of cheap ")
+    assert verdict.sentences(priced(one=10.0, two=10.0))[0].endswith(" They cost the same: total cost $10.00.")
+    free = {name: service_record(load=0.1, cost={}) for name in ("one", "two")}
+    found = Results({(name, 0): run for name, run in free.items()}, manifest(measures=["slo.attainment", "cost.total"]))
+    assert verdict.sentences(found)[0].endswith("are practically equal on SLO attainment: 90 %.")
+
+
+def test_a_design_that_attains_more_still_wins_whatever_it_costs():
+    records = {
+        ("slow", 0): service_record(load=0.8, cost={"cloud": 1.0}),
+        ("fast", 0): service_record(load=0.8, speed=2.0, cost={"cloud": 9.0}),
+    }
+    found = Results(records, manifest(measures=["slo.attainment", "cost.total"]))
+    assert verdict.sentences(found)[0].startswith("fast wins on SLO attainment: ")
 
 
 def test_what_strangers_write_into_requests_is_text():

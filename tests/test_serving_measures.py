@@ -17,7 +17,7 @@ from simulator.metrics.recorder import Record
 from simulator.metrics.requestchecks import REQUEST_INVARIANTS
 from simulator.metrics.requests import REQUESTS
 from simulator.metrics.saturation import load
-from simulator.metrics.serving import SERVING
+from simulator.metrics.serving import SERVING, mean_replicas
 from simulator.metrics.window import Window
 from tests.synthetic import manifest, table
 from tests.synthetic_serving import NEVER, replica_job, request, service_record, service_results
@@ -141,6 +141,19 @@ def test_every_measure_is_tested_by_hand():
 )
 def test_the_warm_up_is_cut_by_arrival_but_not_from_money(name, expected):
     assert measure(by_hand(warmup=2.0), name) == pytest.approx(expected)
+
+
+def test_replicas_are_counted_over_the_time_of_service_only():
+    run = by_hand(end=200.0)
+    gone = run.tables["requests"]["state"] == "UNFINISHED"
+    run.tables["requests"]["state"][gone] = "TIMEOUT"
+    run.tables["requests"]["end"][gone] = 16.0
+    run.tables["jobs"] = table("jobs", [replica_job(0, 0.0, 16.0, 200.0), replica_job(1, 2.0, 12.0, 200.0)])
+    assert measure(run, "replicas.mean") == pytest.approx((16.0 + 10.0) / 16.0)
+    assert mean_replicas(Window(run), "chat") == pytest.approx((16.0 + 10.0) / 16.0)
+    run.tables["jobs"] = table("jobs", [replica_job(0, 0.0, NEVER, 200.0)])
+    assert measure(run, "replicas.mean") == pytest.approx(1.0)
+    assert math.isnan(mean_replicas(Window(run), "another"))
 
 
 def test_an_unfinished_request_misses_a_bound_only_when_it_must():

@@ -66,6 +66,10 @@ class Plots:
         """Share of the KV blocks of replicas that requests hold, over time."""
         return self._of_services("kv_cache")
 
+    def replicas_ready(self) -> Figure:
+        """Replicas that are ready for requests, over time."""
+        return self._of_services("replicas_ready")
+
     def request_outcomes(self) -> Figure:
         """What became of requests: within bounds, late, rejected, given up, unfinished."""
         return self._of_services("request_outcomes")

@@ -157,7 +157,7 @@ def timeline(results: Results, title: str, steps: Callable[[Window], Steps]) -> 
     for index, (name, group) in enumerate(windows.items()):
         x, y, how = _curve([window.end for window in group], list(map(steps, group)))
         axes.plot(x / unit, y, drawstyle=how, label=style.label(name), **_line(index, False))
-    warmup = max(window.warmup for group in windows.values() for window in group)
+    warmup = min(end, max(window.warmup for group in windows.values() for window in group))
     if warmup > 0:
         axes.axvspan(0.0, warmup / unit, color="#8a949e", alpha=0.15, linewidth=0)
         place = axes.get_xaxis_transform()

@@ -157,7 +157,7 @@ def _price(results: Results, lead: Measure) -> Measure | None:
 
 
 def _level(value: float, best: float) -> bool:
-    return abs(value - best) < EQUAL * abs(best)
+    return abs(value - best) <= EQUAL * abs(best)
 
 
 def _interval(measured: Measure, mean: float, half_width: float) -> str:
