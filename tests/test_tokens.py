@@ -7,11 +7,10 @@ import pytest
 
 import simulator as sim
 from simulator.core.errors import InputError
-from simulator.metrics.tokens import token_times
 
 
-def record(**service):
-    """The record of a small service, with little room for keys and values."""
+def results(**service):
+    """Results of a small service, with little room for keys and values."""
     scenario = {
         "name": "tokens", "seed": 3,
         "topology": {"build": "single-switch", "nodes": 2, "node": "dgx-h100", "link": "infiniband-ndr"},
@@ -24,7 +23,7 @@ def record(**service):
             | service
         },
     }  # fmt: skip
-    return next(iter(sim.run(scenario).records.values()))
+    return sim.run(scenario)
 
 
 @pytest.mark.parametrize(
@@ -39,21 +38,24 @@ def record(**service):
     ids=["crowded", "prefill-apart", "speculative", "prompts-first", "swapped"],
 )
 def test_every_token_has_its_time(service):
-    run = record(**service)
-    requests = run.tables["requests"]
-    assert (requests["state"] == "FINISHED").any()
-    for row in np.flatnonzero(requests["state"] == "FINISHED"):
-        times = token_times(run, "chat", requests["id"][row])
-        assert len(times) == requests["generated"][row]
-        assert times[0] == requests["first_token"][row]
-        assert times[-1] == pytest.approx(requests["end"][row], rel=1e-12)
+    run = results(**service)
+    requests = run.requests
+    finished = requests[requests["state"] == "FINISHED"]
+    assert len(finished) > 100
+    for row in finished.itertuples():
+        times = run.token_times("chat", row.id)
+        assert len(times) == row.generated
+        assert times[0] == row.first_token
+        assert times[-1] == pytest.approx(row.end, rel=1e-12)
         assert (np.diff(times) >= 0).all()
 
 
 def test_a_crowded_cache_preempts_here():
-    assert record().tables["requests"]["preemptions"].sum() > 0
+    assert results().requests["preemptions"].sum() > 0
 
 
 def test_a_request_that_is_not_there():
     with pytest.raises(InputError, match=r"^there is no request 'nobody' of 'chat' in this run$"):
-        token_times(record(), "chat", "nobody")
+        results().token_times("chat", "nobody")
+    with pytest.raises(InputError, match=r"^there is no replication 7 of tokens$"):
+        results().token_times("chat", "chat-1", replication=7)

@@ -117,6 +117,18 @@ class Results:
         """
         return self._frame("iterations")
 
+    def token_times(self, workload: str, id: str, alternative: str | None = None, replication: int = 0) -> np.ndarray:
+        """Seconds at which each token of one request was there; see ``simulator.metrics.tokens.token_times``.
+
+        ``alternative`` is the first one unless given. Raises ``InputError`` for a request that is not there.
+        """
+        from simulator.metrics.tokens import token_times
+
+        chosen = self._known(self.alternatives[0] if alternative is None else alternative)
+        if (chosen, replication) not in self.records:
+            raise InputError(f"there is no replication {replication} of {chosen}")
+        return token_times(self.records[chosen, replication], workload, id)
+
     def link_utilization(self, by: str = "tier") -> pd.DataFrame:
         """How full the links were, from the warm-up to the end, mean over replications.
 
