@@ -13,7 +13,7 @@ from simulator.experiment.validate import areas, row, rows
 from simulator.experiment.validation.theory import erlang_c
 
 PAGE = Path(__file__).parents[1] / "docs" / "validation.md"
-TOO_LONG = ("network-rows", "training-rows")
+TOO_LONG = ("network-rows", "training-rows", "serving-rows")
 """Areas that the page does not show row by row."""
 
 
