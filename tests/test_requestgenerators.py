@@ -268,20 +268,20 @@ def test_agents_wait_for_their_tools() -> None:
     assert source.followers(third) == ()
 
 
-def test_helpers_of_agents_run_side_by_side() -> None:
+def test_branches_of_agents_run_side_by_side() -> None:
     log = made("agents", 90, rate=0.01, steps=2, fan_out=3, system=128, task=64, output={"uniform": [32, 96]}, block=32)
     source = log.requests("agent")
     for first in source:
-        helpers = list(source.followers(first))
-        assert len(helpers) == 3
-        assert {each.input for each in helpers} == {192 + 64}
-        assert {tuple(each.hashes[:6]) for each in helpers} == {tuple(first.hashes)}
-        assert len({each.hashes[6] for each in helpers}) == 3
-        assert [each.arrival for each in helpers] == pytest.approx([first.arrival + 0.02 * first.output] * 3)
-        slowest = max(helpers, key=lambda each: each.output)
-        (last,) = [each for helper in helpers for each in source.followers(helper)]
+        branches = list(source.followers(first))
+        assert len(branches) == 3
+        assert {each.input for each in branches} == {192 + 64}
+        assert {tuple(each.hashes[:6]) for each in branches} == {tuple(first.hashes)}
+        assert len({each.hashes[6] for each in branches}) == 3
+        assert [each.arrival for each in branches] == pytest.approx([first.arrival + 0.02 * first.output] * 3)
+        slowest = max(branches, key=lambda each: each.output)
+        (last,) = [each for branch in branches for each in source.followers(branch)]
         assert last.id in [each.id for each in source.followers(slowest)]
-        assert last.input == 192 + first.output + sum(each.output for each in helpers)
+        assert last.input == 192 + first.output + sum(each.output for each in branches)
         assert last.arrival >= slowest.arrival + 0.02 * slowest.output
 
 
@@ -392,7 +392,7 @@ def test_numbers_of_requests_that_make_no_sense_are_told() -> None:
     for many in (10**9, 10**12):
         with pytest.raises(InputError, match=f"^requests: {many:,} are more than 100,000,000, the most"):
             made("sessions", many, rate=1.0)
-    with pytest.raises(InputError, match="fan_out: 1,000,000 helpers for each of 20,000 steps are more than"):
+    with pytest.raises(InputError, match="fan_out: 1,000,000 branches for each of 20,000 steps are more than"):
         made("agents", 20_000, rate=1.0, fan_out=1_000_000)
     with pytest.raises(InputError, match=r"block: prompts have .* and no more than 1,000,000,000 are named"):
         made("shared-prompt", 20_000, rate=1.0, prompt=100_000, block=1)
