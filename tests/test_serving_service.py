@@ -113,6 +113,16 @@ def test_a_queue_of_none_takes_who_can_start_at_the_next_boundary() -> None:
     assert states(record) == {"a": "FINISHED", "b": "FINISHED", "c": f"REJECTED {FULL}"}
 
 
+def test_a_router_that_changes_a_request_is_told_so() -> None:
+    class Cheat:
+        def route(self, request: Any, view: Any) -> Any:
+            request.output = 1
+            return view.replicas[0]
+
+    with pytest.raises(PolicyError, match=r"^router Cheat at 0 s: it changed request 'a'; a policy only looks$"):
+        serve(service([ask("a", output=9)], router=Cheat()))
+
+
 # -- full queues and lost replicas ----------------------------------------------------------------------------------
 
 

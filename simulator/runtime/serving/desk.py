@@ -31,7 +31,10 @@ class Desk:
     def choose(self, request: Request) -> Replica:
         """Ask the router; at least one replica takes requests."""
         self.outlook.changed()
+        before = (request.input, request.output, request.arrival, request.priority)
         chosen = self._call(self.router.route, request, self.outlook)
+        if (request.input, request.output, request.arrival, request.priority) != before:
+            raise PolicyError(f"{self._name}: it changed request {request.id!r}; a policy only looks")
         replica = self.outlook.member(chosen)
         if replica is None:
             raise PolicyError(
