@@ -149,15 +149,18 @@ def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) ->
     from loky import ProcessPoolExecutor
 
     # loky sends functions of a notebook cell to its workers, which the standard executors cannot
-    with ProcessPoolExecutor(max_workers=workers) as executor:
-        with _deaf_children():
+    executor = None
+    try:
+        with _deaf_children():  # at the end of which a Ctrl-C that came meanwhile is heard
+            executor = ProcessPoolExecutor(max_workers=workers)
             futures = [executor.submit(_run_cell, cell, TraceCache()) for cell in cells]
-        try:
-            for future in futures:
-                yield future.result()
-        except BaseException:
+        for future in futures:
+            yield future.result()
+    except BaseException:
+        if executor is not None:
             executor.shutdown(kill_workers=True)
-            raise
+        raise
+    executor.shutdown()
 
 
 @contextmanager
