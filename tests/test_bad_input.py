@@ -352,8 +352,8 @@ def test_ctrl_c_with_workers_leaves_nothing_behind(tmp_path):
     time.sleep(2.5)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    # the interpreter may add a word before when it is hit in the middle of an import, and loky's tracker of semaphores one
-    # after when workers are killed that are still starting
+    # the interpreter may add a word before, when it is hit in the middle of an import, and loky's tracker of semaphores
+    # one after, when workers are killed that are still starting
     assert (process.returncode, out) == (130, "")
     assert "Interrupted." in err.splitlines()
     assert "KeyboardInterrupt" not in err
