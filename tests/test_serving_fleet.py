@@ -12,7 +12,7 @@ from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import Record
 from simulator.policies.api import schedulers
 from simulator.runtime.accounting import Costs
-from simulator.runtime.serving.fleet import NOWHERE
+from simulator.runtime.serving.refusals import NOWHERE
 from simulator.runtime.serving.service import LOST
 from simulator.runtime.windows import Maintenance
 from simulator.workload.jobs import BatchJob, TrainingJob

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from simulator.core.errors import InputError, PolicyError
-from simulator.runtime.serving.service import FULL, LOST, PARENT
+from simulator.runtime.serving.refusals import FULL, LOST, PARENT
 from simulator.runtime.serving.spec import Slo
 from simulator.runtime.windows import Maintenance
 from tests.serving_world import Linear, ask, replicas, rows, serve, service, states

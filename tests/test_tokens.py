@@ -54,6 +54,18 @@ def test_a_crowded_cache_preempts_here():
     assert results().requests["preemptions"].sum() > 0
 
 
+def test_progress_is_told_while_requests_end():
+    told: list[str] = []
+    requests = {"generate": "poisson", "requests": 5000, "rate": "40 /s", "output": 3}
+    scenario = {
+        "name": "many",
+        "topology": {"build": "pool", "accelerators": 1, "accelerator": "nvidia/h100-sxm"},
+        "workload": {"chat": {"service": "meta/llama-3.1-8b", "requests": requests}},
+    }
+    sim.run(scenario, progress=lambda done, total, text: told.append(text))
+    assert [text.partition(" done")[0] for text in told[:2]] == ["many: 2,048", "many: 4,096"]
+
+
 def test_a_request_that_is_not_there():
     with pytest.raises(InputError, match=r"^there is no request 'nobody' of 'chat' in this run$"):
         results().token_times("chat", "nobody")

@@ -80,14 +80,18 @@ class Plots:
 
     def link_heatmap(self, rows: int = 60) -> Figure:
         """Load over capacity of each link, over time; at most ``rows`` links, the busiest of each tier."""
-        return report("linkplots").link_heatmap(self._results, rows)  # type: ignore[no-any-return]
+        return self._drawn("linkplots", "link_heatmap", rows)
 
     def link_map(self) -> Figure:
         """The network drawn, each link in the colour of its mean load; for small topologies."""
-        return report("linkmap").link_map(self._results)  # type: ignore[no-any-return]
+        return self._drawn("linkmap", "link_map")
 
     def _of_services(self, figure: str) -> Figure:
-        return getattr(report("serviceplots"), figure)(self._results)  # type: ignore[no-any-return]
+        return self._drawn("serviceplots", figure)
 
     def _draw(self, figure: str) -> Figure:
-        return getattr(report("plots"), figure)(self._results)  # type: ignore[no-any-return]
+        return self._drawn("plots", figure)
+
+    def _drawn(self, module: str, figure: str, *arguments: Any) -> Figure:
+        drawn: Figure = getattr(report(module), figure)(self._results, *arguments)
+        return drawn

@@ -188,7 +188,7 @@ def _run_cell(cell: _Cell, traces: TraceCache, progress: Callable[[float, int], 
 def _within(progress: Progress | None, done: int, total: int, name: str) -> Callable[[float, int], None] | None:
     if progress is None:
         return None
-    return lambda now, jobs: progress(done, total, f"{name}: {jobs:,} jobs done, day {now / 86400:.1f}")
+    return lambda now, jobs: progress(done, total, f"{name}: {jobs:,} done, day {now / 86400:.1f}")
 
 
 def _manifest(scenario: Scenario, seed: int, replications: int) -> dict[str, Any]:

@@ -152,13 +152,14 @@ def _one_at_a_time(window: Window) -> None:
         late = (np.diff(replica[order]) != 0) | (
             time[order][1:] >= until - RELATIVE * lasts[order][:-1] - CLOCK * np.abs(until)
         )
-        require(
-            late,
-            lambda row, name=name, order=order, until=until: (  # type: ignore[misc]
+
+        def tell(row: int, name: str = name, order: np.ndarray = order, until: np.ndarray = until) -> str:
+            return (
                 f"{name}, replica {replica[order[row]]}: an iteration begins at {time[order[row + 1]]} s, "
                 f"the one before it ends at {until[row]} s"
-            ),
-        )
+            )
+
+        require(late, tell)
 
 
 REQUEST_INVARIANTS: tuple[tuple[str, Check], ...] = (

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from simulator.experiment.results import Names, Results
 from simulator.metrics import measures
@@ -188,7 +188,7 @@ def _marked(grid: Grid) -> list[list[str]]:
     return [list(grid.heads), *rows]
 
 
-def _pick(row: tuple, columns: list[int]) -> tuple:  # type: ignore[type-arg]
+def _pick(row: tuple[Any, ...], columns: list[int]) -> tuple[Any, ...]:
     return tuple(row[column] for column in columns)
 
 

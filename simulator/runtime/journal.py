@@ -12,7 +12,7 @@ from simulator.metrics.recorder import Recorder
 from simulator.workload.jobs import Job, State
 
 Progress = Callable[[float, int], None]
-"""Called now and then with the simulated time (s) and the jobs that have ended."""
+"""Called now and then with the simulated time (s) and the jobs, or the requests, that have ended."""
 Arrays = dict[str, np.ndarray]
 
 _PACK_EVERY = 2048
@@ -35,7 +35,7 @@ class Journal:
     """
 
     def __init__(self, clock: Clock, progress: Progress | None) -> None:
-        self._clock, self._progress = clock, progress
+        self._clock, self.progress = clock, progress
         self.recorder = Recorder()
         self.event = self.recorder.events.add
         self._levels: list[tuple[float, float, float]] = []
@@ -86,8 +86,8 @@ class Journal:
         self.ended += 1
         if self.ended % _PACK_EVERY == 0:
             self.recorder.pack()
-            if self._progress is not None:
-                self._progress(self._clock.now, self.ended)
+            if self.progress is not None:
+                self.progress(self._clock.now, self.ended)
 
     def outcomes(self) -> Iterator[tuple[tuple[str, str], State]]:
         """How every job whose row is written ended, by workload and id."""

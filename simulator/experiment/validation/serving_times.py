@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simulator.cluster import catalog
 from simulator.cluster.records import Engine
@@ -123,8 +123,9 @@ def facts() -> tuple[Fact, ...]:
 
 
 def _fact(line: dict[str, str]) -> Fact:
-    numbers = {key: int(line[key] or 0) for key in ("tp", "sequences", "prompt", "context", "output")}
-    return Fact(**{**line, **numbers, "value": float(line["value"])})  # type: ignore[arg-type]
+    values: dict[str, Any] = {**line, "value": float(line["value"])}
+    values |= {key: int(line[key] or 0) for key in ("tp", "sequences", "prompt", "context", "output")}
+    return Fact(**values)
 
 
 def times() -> Iterator[Row]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from simulator.core.units import Seconds
+from simulator.policies.cooldowns import Cooldowns
 from simulator.policies.replicas import Metric, check, enough
 from simulator.policies.serving import ServiceObservation, replica_scalers
 
@@ -32,25 +31,15 @@ class TargetTracking:
         scale_in_cooldown: Seconds = 300.0,
     ) -> None:
         check(metric, target, interval)
-        for name, cooldown in (("scale_out_cooldown", scale_out_cooldown), ("scale_in_cooldown", scale_in_cooldown)):
-            if not cooldown >= 0:
-                raise ValueError(f"{name} is {cooldown:g} s; it must be 0 or more")
         self.target, self.metric, self.interval = target, metric, interval
-        self._out, self._in = scale_out_cooldown, scale_in_cooldown
-        self.reset()
+        self._cooldowns = Cooldowns(scale_out_cooldown, scale_in_cooldown)
 
     def reset(self) -> None:
         """Forget earlier changes: a new run begins."""
-        self._last_out = self._last_change = -math.inf
+        self._cooldowns.reset()
 
     def step(self, now: float, observation: ServiceObservation) -> int:
         """Return the number of replicas wanted."""
         have = observation.ready + observation.coming
         wanted = enough(observation, self.metric, self.target)
-        if wanted > have and now - self._last_out >= self._out:
-            self._last_out = self._last_change = now
-            return wanted
-        if wanted < have and now - self._last_change >= self._in:
-            self._last_change = now
-            return wanted
-        return have
+        return self._cooldowns.settle(now, have, wanted)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from simulator.core.units import Ratio, Seconds
 from simulator.policies.api import PoolObservation, autoscalers
+from simulator.policies.cooldowns import Cooldowns
 
 
 @autoscalers.register("target-tracking")
@@ -34,26 +35,16 @@ class TargetTracking:
             raise ValueError(f"metric is {metric!r}; it must be 'demand' or 'utilization'")
         if not interval > 0:
             raise ValueError(f"interval is {interval:g} s; it must be above 0")
-        for name, cooldown in (("scale_out_cooldown", scale_out_cooldown), ("scale_in_cooldown", scale_in_cooldown)):
-            if not cooldown >= 0:
-                raise ValueError(f"{name} is {cooldown:g} s; it must be 0 or more")
         self.target, self.metric, self.interval = target, metric, interval
-        self._out, self._in = scale_out_cooldown, scale_in_cooldown
-        self.reset()
+        self._cooldowns = Cooldowns(scale_out_cooldown, scale_in_cooldown)
 
     def reset(self) -> None:
         """Forget earlier changes: a new run begins."""
-        self._last_out = self._last_change = -math.inf
+        self._cooldowns.reset()
 
     def step(self, now: float, observation: PoolObservation) -> int:
         """Return the number of nodes wanted."""
         have = observation.up + observation.booting
         demand = observation.allocated + (observation.queued if self.metric == "demand" else 0.0)
         wanted = math.ceil(demand / (observation.accelerators_per_node * self.target) - 1e-9)
-        if wanted > have and now - self._last_out >= self._out:
-            self._last_out = self._last_change = now
-            return wanted
-        if wanted < have and now - self._last_change >= self._in:
-            self._last_change = now
-            return wanted
-        return have
+        return self._cooldowns.settle(now, have, wanted)

@@ -7,7 +7,7 @@ from simulator.runtime.serving.replica import Replica
 from simulator.workload.requests import Request
 
 
-class Shelf:
+class Memory:
     """The adapters of one replica. ``users`` counts the requests in its queue and batch by adapter in memory."""
 
     def __init__(self) -> None:
@@ -26,63 +26,63 @@ class Adapters:
 
     def __init__(self, clock: Clock, most: int, seconds: float) -> None:
         self._clock, self._most, self._seconds = clock, most, seconds
-        self._shelves: dict[Replica, Shelf] = {}
+        self._memories: dict[Replica, Memory] = {}
         self._at: dict[Request, Replica] = {}
 
     def add(self, request: Request, replica: Replica) -> None:
         """Put a request into the queue of a replica as soon as its adapter is in memory there."""
-        shelf = self._shelves.setdefault(replica, Shelf())
+        memory = self._memories.setdefault(replica, Memory())
         self._at[request] = replica
-        if request.adapter in shelf.users:
-            self._admit(request, replica, shelf)
+        if request.adapter in memory.users:
+            self._admit(request, replica, memory)
         else:
-            shelf.waiting[request] = None
-            self._load(replica, shelf)
+            memory.waiting[request] = None
+            self._load(replica, memory)
 
     def forget(self, request: Request) -> bool:
         """A request has left its replica; return whether it was waiting for its adapter."""
         replica = self._at.pop(request, None)
         if replica is None:
             return False
-        shelf = self._shelves[replica]
-        waited = request in shelf.waiting
+        memory = self._memories[replica]
+        waited = request in memory.waiting
         if waited:
-            del shelf.waiting[request]
+            del memory.waiting[request]
         else:
-            shelf.users[request.adapter] -= 1
+            memory.users[request.adapter] -= 1
         if replica.down:
-            if not any(shelf.users.values()) and not shelf.waiting:
-                del self._shelves[replica]
+            if not any(memory.users.values()) and not memory.waiting:
+                del self._memories[replica]
         else:
-            self._load(replica, shelf)
+            self._load(replica, memory)
         return waited
 
-    def _admit(self, request: Request, replica: Replica, shelf: Shelf) -> None:
-        shelf.users[request.adapter] = shelf.users.pop(request.adapter) + 1
+    def _admit(self, request: Request, replica: Replica, memory: Memory) -> None:
+        memory.users[request.adapter] = memory.users.pop(request.adapter) + 1
         replica.add(request)
 
-    def _load(self, replica: Replica, shelf: Shelf) -> None:
+    def _load(self, replica: Replica, memory: Memory) -> None:
         """Begin to load the adapter of who has waited longest, if there is room for one."""
-        if shelf.loading or not shelf.waiting:
+        if memory.loading or not memory.waiting:
             return
-        if len(shelf.users) >= self._most:
-            idle = next((adapter for adapter, users in shelf.users.items() if not users), None)
+        if len(memory.users) >= self._most:
+            idle = next((adapter for adapter, users in memory.users.items() if not users), None)
             if idle is None:
                 return
-            del shelf.users[idle], replica.fresh[idle]
-        shelf.loading = next(iter(shelf.waiting)).adapter
+            del memory.users[idle], replica.adapters[idle]
+        memory.loading = next(iter(memory.waiting)).adapter
         if self._seconds:
-            self._clock.after(self._seconds, self._loaded, replica, shelf, phase=Phase.ARRIVALS)
+            self._clock.after(self._seconds, self._loaded, replica, memory, phase=Phase.ARRIVALS)
         else:
-            self._loaded(replica, shelf)
+            self._loaded(replica, memory)
 
-    def _loaded(self, replica: Replica, shelf: Shelf) -> None:
+    def _loaded(self, replica: Replica, memory: Memory) -> None:
         if replica.down:
             return
-        adapter, shelf.loading = shelf.loading, ""
-        shelf.users[adapter] = 0
-        replica.fresh[adapter] = self._clock.now
-        for request in [each for each in shelf.waiting if each.adapter == adapter]:
-            del shelf.waiting[request]
-            self._admit(request, replica, shelf)
-        self._load(replica, shelf)
+        adapter, memory.loading = memory.loading, ""
+        memory.users[adapter] = 0
+        replica.adapters[adapter] = self._clock.now
+        for request in [each for each in memory.waiting if each.adapter == adapter]:
+            del memory.waiting[request]
+            self._admit(request, replica, memory)
+        self._load(replica, memory)

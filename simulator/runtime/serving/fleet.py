@@ -17,7 +17,6 @@ from simulator.runtime.slots import Member
 from simulator.workload.jobs import ReplicaJob
 from simulator.workload.requests import Request
 
-NOWHERE = "no replica of the service can be placed"
 _PATIENCE = 10_000
 """Steps in a row in which nothing moves, after which an autoscaler rests until a request comes."""
 

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Protocol
 
 from simulator.core.clock import Clock
-from simulator.runtime.serving.fleet import NOWHERE, Fleet
+from simulator.runtime.serving.fleet import Fleet
 from simulator.runtime.serving.rank import Parked
+from simulator.runtime.serving.refusals import NOWHERE
 from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ServiceSpec
 from simulator.runtime.serving.wires import Wires

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,9 +18,13 @@ _NAN = math.nan
 
 
 class ServingLog:
-    """Rows of requests that have ended, and of iterations that are over."""
+    """Rows of requests that have ended, and of iterations that are over.
 
-    def __init__(self) -> None:
+    ``told`` is called now and then with the time (s) and the number of requests that have ended.
+    """
+
+    def __init__(self, told: Callable[[float, int], None] | None = None) -> None:
+        self._told = told
         self._requests, self._iterations = Table(REQUESTS), Table(ITERATIONS)
         self.ended = 0
         self._stretches = 0
@@ -48,6 +53,8 @@ class ServingLog:
         self.ended += 1
         if self.ended % _PACK_EVERY == 0:
             self._requests.pack()
+            if self._told is not None:
+                self._told(now, self.ended)
 
     def iterations(self, service: str, replica: int, stretch: Stretch) -> None:
         """Write the row of iterations in a row."""

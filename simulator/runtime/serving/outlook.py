@@ -14,13 +14,13 @@ from simulator.workload.requests import Request
 class Published:
     """A replica as it was at ``time`` (s)."""
 
-    __slots__ = ("fresh", "kv", "number", "outstanding", "pending", "queued", "replica", "running", "time")
+    __slots__ = ("adapters", "kv", "number", "outstanding", "pending", "queued", "replica", "running", "time")
 
     def __init__(self, replica: Replica, time: float) -> None:
         self.replica, self.time, self.number = replica, time, replica.number
         self.outstanding, self.queued, self.running = replica.outstanding, replica.queued, replica.running
         self.kv, self.pending = replica.kv, replica.pending
-        self.fresh = dict(replica.fresh)
+        self.adapters = dict(replica.adapters)
 
     def prefix(self, request: Request) -> int:
         """Leading units of a request's prompt that were in the prefix cache."""
@@ -28,7 +28,7 @@ class Published:
 
     def adapted(self, adapter: str) -> bool:
         """Whether an adapter was in memory."""
-        return not adapter or self.fresh.get(adapter, math.inf) <= self.time
+        return not adapter or self.adapters.get(adapter, math.inf) <= self.time
 
 
 class Outlook:

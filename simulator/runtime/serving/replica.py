@@ -58,8 +58,8 @@ class Replica:
         self.taking = False
         """Whether requests are sent here."""
         self.down = False
-        self.fresh: dict[str, float] = {}
-        """LoRA adapters in memory, the least recently used first, and when each is there (s)."""
+        self.adapters: dict[str, float] = {}
+        """LoRA adapters in memory, and since when each is there (s)."""
 
     # -- what routers see -----------------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Replica:
 
     def adapted(self, adapter: str) -> bool:
         """Whether an adapter is in memory."""
-        return not adapter or self.fresh.get(adapter, math.inf) <= self._clock.now
+        return not adapter or self.adapters.get(adapter, math.inf) <= self._clock.now
 
     # -- coming and going -----------------------------------------------------------------------------------------
 

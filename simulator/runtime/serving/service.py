@@ -13,14 +13,15 @@ import numpy as np
 from simulator.core.clock import Phase, Soon
 from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
-from simulator.policies.serving import ServiceObservation
 from simulator.runtime.serving.adapters import Adapters
 from simulator.runtime.serving.desk import Desk
-from simulator.runtime.serving.fleet import NOWHERE, Cluster, Fleet
+from simulator.runtime.serving.fleet import Cluster, Fleet
 from simulator.runtime.serving.handoff import Handoffs
 from simulator.runtime.serving.log import ServingLog
 from simulator.runtime.serving.outlook import Outlook
 from simulator.runtime.serving.rank import Parked
+from simulator.runtime.serving.readings import Readings
+from simulator.runtime.serving.refusals import FULL, LOST, NOWHERE, PARENT, nonsense, unfit
 from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
 from simulator.runtime.serving.stretch import Stretch
@@ -32,9 +33,6 @@ _NO_BOUNDS = Slo()
 _ARRIVALS = int(Phase.ARRIVALS)
 _MOST_DOUBLINGS = 60
 """Of the seconds until a request is sent again: longer than the age of the world, and still a number."""
-PARENT = "the request that it waited for was not finished"
-LOST = "its replica was lost"
-FULL = "the queue of its replica was full"
 
 
 class Service:
@@ -57,6 +55,7 @@ class Service:
         self._clock = cluster.clock
         self._rng = rng
         self._numbers = count()
+        self._readings = Readings(self._clock, self._counts)
         main = self._fleet(spec.name, spec.replicas)
         self._decode = Desk(main, spec.router, Outlook(self._clock, spec.staleness, lambda: main.ready))
         self._entry = self._decode
@@ -84,11 +83,10 @@ class Service:
         self._deadlines: Deadlines[Request] | None = None
         if min(spec.timeout, spec.first_token_timeout) < math.inf:
             self._deadlines = Deadlines(self._clock, self._out_of_time)
-        self._observed: dict[Fleet, tuple[float, float, float, int]] = {}
 
     def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
         fleet = Fleet(
-            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._observe, self._numbers,
+            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._readings, self._numbers,
             elsewhere,
         )  # fmt: skip
         fleet.progress = lambda: (self.came, self.ended)
@@ -132,14 +130,13 @@ class Service:
         spec = self.spec
         for desk in self._desks:
             desk.fleet.watch()
-        if request.input < 1 or request.output < 1:
-            self._reject(request, "it has no prompt" if request.input < 1 else "it asks for no tokens")
-        elif request.input + request.output > spec.context:
-            self._reject(request, f"longer than the context of {spec.context:,} tokens")
-        else:
-            if self._deadlines is not None:
-                self._deadlines.set(request, request.arrival + min(spec.timeout, spec.first_token_timeout))
-            self._send(request)
+        why = nonsense(request, spec)
+        if why:
+            self._reject(request, why)
+            return
+        if self._deadlines is not None:
+            self._deadlines.set(request, request.arrival + min(spec.timeout, spec.first_token_timeout))
+        self._send(request)
 
     def _send(self, request: Request) -> None:
         """Send a request to a replica, or let it wait until there is one."""
@@ -152,7 +149,7 @@ class Service:
             self._waiting[request] = None
             return
         replica = desk.choose(request)
-        why = self._unfit(request, replica)
+        why = unfit(request, replica, self.spec.block, prompt_only=self._handoffs is not None)
         if why:
             self._reject(request, why)
             return
@@ -168,21 +165,6 @@ class Service:
             self._adapters.add(request, replica)
         else:
             replica.add(request)
-
-    def _unfit(self, request: Request, replica: Replica) -> str:
-        """Why a request can never run on a replica like this one; empty when it can."""
-        batching = replica.ranks[0].batching
-        need = replica.ranks[0].most(request)
-        if self._handoffs is not None and batching.reserve != "all":
-            need = -(-request.input // self.spec.block)
-        if need > replica.engine.blocks:
-            return f"more than the {replica.engine.blocks:,} KV blocks of a replica"
-        most = batching.budget(0)
-        if not batching.chunked and request.input > most:
-            return f"a prompt longer than the {most:,} tokens of an iteration"
-        if not batching.chunked and batching.reserve != "all" and request.input + request.output - 1 > most:
-            return f"longer than the {most:,} tokens of an iteration when all is computed again after a preemption"
-        return ""
 
     # -- what replicas tell ---------------------------------------------------------------------------------------
 
@@ -348,6 +330,10 @@ class Service:
         for desk in self._desks:
             desk.fleet.close()
 
+    def _counts(self) -> tuple[int, int, int]:
+        """Requests that came and have not ended, those of them without a replica, and all that came."""
+        return len(self._home) + len(self._waiting) + len(self._away), len(self._waiting), self.came
+
     @property
     def _hopeless(self) -> bool:
         return any(desk.fleet.hopeless for desk in self._desks)
@@ -377,24 +363,3 @@ class Service:
             "accelerator_seconds": held, "busy_accelerator_seconds": busy, "requests": self._total,
             "advance": self.spec.advance, "came": self.came, "ended": self.ended,
         }  # fmt: skip
-
-    # -- autoscaling ----------------------------------------------------------------------------------------------
-
-    def _observe(self, fleet: Fleet) -> ServiceObservation:
-        now = self._clock.now
-        before, held, busy, came = self._observed.get(fleet, (0.0, 0.0, 0.0, 0))
-        seconds = fleet.seconds()
-        self._observed[fleet] = (now, *seconds, self.came)
-        ready = fleet.ready
-        span = now - before
-        return ServiceObservation(
-            ready=len(ready),
-            coming=fleet.coming,
-            draining=fleet.draining,
-            outstanding=len(self._home) + len(self._waiting) + len(self._away),
-            queued=sum([replica.queued for replica in ready]) + len(self._waiting),
-            running=sum([replica.running for replica in ready]),
-            kv=sum([replica.kv for replica in ready]) / len(ready) if ready else 0.0,
-            busy=min(1.0, (seconds[1] - busy) / (seconds[0] - held)) if seconds[0] > held else 0.0,
-            arrivals=(self.came - came) / span if span > 0 else 0.0,
-        )

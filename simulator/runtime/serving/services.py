@@ -22,7 +22,7 @@ class Services:
     """The services of one run; with none of them, nothing at all."""
 
     def __init__(self, specs: Sequence[ServiceSpec], simulation: Simulation, contention: bool = True) -> None:
-        self._log = ServingLog()
+        self._log = ServingLog(simulation.journal.progress)
         self._wires: Wires | None = None
         self._services: list[Service] = []
         self._until = math.inf
@@ -86,4 +86,4 @@ def _stuck(service: Service) -> list[str]:
             return [f"{left}: the replicas of {fleet.name} wait for accelerators that are never free."]
         if not seats:
             return [f"{left}: {fleet.name} has no replicas, and its autoscaler asks for none."]
-    return [f"{left}: its batching lets nobody in any more."]
+    return [f"{left}: its batching lets nobody in any more, or links that keys and values need carry nothing."]
