@@ -119,11 +119,12 @@ def _execute(
     wanted = scenario.run.replications if replications is None else replications
     count = _whole("replications", wanted, 1, MAX_REPLICATIONS)
     workers = _whole("workers", (scenario.run.workers or 1) if workers is None else workers, 1, MAX_WORKERS)
-    precheck(alternatives)
+    traces = TraceCache()
+    precheck(alternatives, traces)
     cells = [_Cell(name, r, root, made) for name, made in alternatives.items() for r in range(count)]
     workers = min(workers, len(cells))
     records: dict[tuple[str, int], Record] = {}
-    for cell, record in zip(cells, _records(cells, workers, progress), strict=True):
+    for cell, record in zip(cells, _records(cells, workers, progress, traces), strict=True):
         records[cell.alternative, cell.replication] = record
         if progress is not None:
             progress(len(records), len(cells), cell.alternative)
@@ -139,10 +140,9 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
-def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None) -> Iterator[Record]:
-    """Yield the record of each cell, in order."""
+def _records(cells: Sequence[_Cell], workers: int, progress: Progress | None, traces: TraceCache) -> Iterator[Record]:
+    """Yield the record of each cell, in order; ``traces`` is what runs of this process share."""
     if workers <= 1:
-        traces = TraceCache()
         for done, cell in enumerate(cells):
             yield _run_cell(cell, traces, _within(progress, done, len(cells), cell.alternative))
         return

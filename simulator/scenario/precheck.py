@@ -14,10 +14,12 @@ from simulator.scenario.traces import TraceCache
 T = TypeVar("T")
 
 
-def precheck(alternatives: Mapping[str, Scenario]) -> None:
-    """Raise ``InputError`` for services that do not fit the cluster in any alternative; cheap, as nothing is read."""
+def precheck(alternatives: Mapping[str, Scenario], traces: TraceCache) -> None:
+    """Raise ``InputError`` for services that do not fit the cluster in any alternative; cheap, as nothing is read.
+
+    ``traces`` keeps the topologies that are built for it.
+    """
     if len(alternatives) > 1:
-        traces = TraceCache()
         for_each(alternatives, lambda scenario: check_services(scenario, traces))
 
 

@@ -34,11 +34,6 @@ class Replica:
     context: int
     """Most tokens of prompt and output together; 0 where the model's row does not say."""
 
-    @property
-    def weights(self) -> float:
-        """Bytes of weights on the fullest accelerator, which a cold start brings in."""
-        return self.fit.weights
-
 
 def replica(
     model: Model,
