@@ -15,8 +15,8 @@ from simulator.cluster.builders.pool import pool
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import Record
-from simulator.policies.api import PoolObservation
 from simulator.policies.scaling.target_tracking import TargetTracking
+from simulator.policies.supply import SupplyObservation
 from simulator.runtime import elasticity
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
@@ -39,9 +39,9 @@ class Script:
 
     def __init__(self, wanted: Sequence[Any]) -> None:
         self.wanted = list(wanted)
-        self.told: list[tuple[float, PoolObservation]] = []
+        self.told: list[tuple[float, SupplyObservation]] = []
 
-    def step(self, now: float, observation: PoolObservation) -> Any:
+    def step(self, now: float, observation: SupplyObservation) -> Any:
         self.told.append((now, observation))
         return self.wanted[min(len(self.told), len(self.wanted)) - 1]
 
@@ -87,7 +87,9 @@ def test_observations_count_what_is_there() -> None:
     run([job("a", 0.0, 60.0), job("b", 0.0, 60.0, 2.0), job("c", 0.0, 60.0, 8.0)], script, minimum=1)
     told = dict(script.told)
     # b goes first, being smaller, and leaves no room for the others on the one node
-    assert told[10.0] == PoolObservation(up=1, booting=0, busy=1, allocated=2.0, queued=12.0, accelerators_per_node=4.0)
+    assert told[10.0] == SupplyObservation(
+        up=1, booting=0, busy=1, allocated=2.0, queued=12.0, accelerators_per_node=4.0
+    )
     assert (told[20.0].up, told[20.0].booting) == (1, 2)
     assert (told[40.0].up, told[40.0].booting) == (3, 0)
 
@@ -231,7 +233,7 @@ def test_an_answer_that_is_no_number_of_nodes(wanted: Any) -> None:
 
 def test_an_autoscaler_that_fails() -> None:
     class Failing(Script):
-        def step(self, now: float, observation: PoolObservation) -> Any:
+        def step(self, now: float, observation: SupplyObservation) -> Any:
             raise ValueError("no idea")
 
     with pytest.raises(PolicyError, match=r"^autoscaler Failing at 10 s: ValueError: no idea$"):

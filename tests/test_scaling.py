@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.policies.api import PoolObservation, autoscalers
 from simulator.policies.scaling.target_tracking import TargetTracking
+from simulator.policies.supply import SupplyObservation, autoscalers
 
 
-def seen(up: int, allocated: float = 0.0, queued: float = 0.0, booting: int = 0, each: float = 8.0) -> PoolObservation:
-    return PoolObservation(up, booting, math.ceil(allocated / each), allocated, queued, each)
+def seen(
+    up: int, allocated: float = 0.0, queued: float = 0.0, booting: int = 0, each: float = 8.0
+) -> SupplyObservation:
+    return SupplyObservation(up, booting, math.ceil(allocated / each), allocated, queued, each)
 
 
 def test_registry_knows_it() -> None:
@@ -36,7 +38,7 @@ def test_registry_knows_it() -> None:
     ],
     ids=str,
 )
-def test_wanted_nodes_hold_the_demand_at_the_target(observation: PoolObservation, wanted: int) -> None:
+def test_wanted_nodes_hold_the_demand_at_the_target(observation: SupplyObservation, wanted: int) -> None:
     assert TargetTracking(target=0.8).step(1000.0, observation) == wanted
 
 

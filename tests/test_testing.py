@@ -19,12 +19,10 @@ from simulator.core.errors import InputError
 from simulator.policies.api import (
     Action,
     ClusterView,
-    PoolObservation,
     Preempt,
     Reject,
     Resize,
     Start,
-    autoscalers,
     interferences,
     placers,
     schedulers,
@@ -33,6 +31,7 @@ from simulator.policies.backfill import backfills
 from simulator.policies.order import Keyed, Order, by
 from simulator.policies.orders import orders
 from simulator.policies.placement.pack import Pack
+from simulator.policies.supply import SupplyObservation, autoscalers
 from simulator.testing import (
     AutoscalerContract,
     BackfillContract,
@@ -575,7 +574,7 @@ class Fixed:
     def __init__(self, wanted: Any, interval: Any = 60.0) -> None:
         self.wanted, self.interval = wanted, interval
 
-    def step(self, now: float, observation: PoolObservation) -> Any:
+    def step(self, now: float, observation: SupplyObservation) -> Any:
         return self.wanted
 
 
@@ -587,7 +586,7 @@ class Rising(Fixed):
     def __deepcopy__(self, memo: Any) -> Rising:
         return self
 
-    def step(self, now: float, observation: PoolObservation) -> Any:
+    def step(self, now: float, observation: SupplyObservation) -> Any:
         return next(self.counter)
 
 
@@ -595,7 +594,7 @@ class Rising(Fixed):
     ("autoscaler", "test", "told"),
     [
         (Fixed(1, interval=0), "has_an_interval", "interval is 0; it must be a finite number of seconds above 0"),
-        (Fixed(1.0), "answers_with", "step returned 1.0 for PoolObservation"),
+        (Fixed(1.0), "answers_with", "step returned 1.0 for SupplyObservation"),
         (Fixed(True), "answers_with", "it must be a whole number of nodes"),
         (Fixed(-1), "answers_with", "there are no negative nodes"),
         (Rising(0), "gives_the_same", "without a method reset() that clears it"),

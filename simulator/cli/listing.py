@@ -28,7 +28,7 @@ POLICIES = {
     "order": "orders:orders",
     "backfill": "backfill:backfills",
     "placement": "api:placers",
-    "autoscaler": "api:autoscalers",
+    "autoscaler": "supply:autoscalers",
     "interference": "api:interferences",
     "objective": "heterogeneity.objectives:objectives",
     "score": "kube:scores",

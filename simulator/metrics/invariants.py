@@ -12,6 +12,7 @@ from simulator.metrics.window import Window
 
 STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED", "TIMEOUT")
 
+_PARTS = ("wait", "compute", "network", "overhead", "rework", "checkpointing", "hung")
 WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wait_held")
 
 
@@ -81,7 +82,7 @@ def _attributed(window: Window) -> None:
     names, end, jct = (window.column("jobs", name) for name in ("id", "end", "jct"))
     done = np.asarray(window.column("jobs", "state") == "COMPLETED", dtype=bool)
     slack = RELATIVE * np.abs(jct) + CLOCK * np.abs(end)
-    parts = {name: window.column("jobs", name) for name in ("wait", "compute", "network", "overhead", "rework")}
+    parts = {name: window.column("jobs", name) for name in _PARTS}
     total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
     sojourn = end - window.column("jobs", "submit")
 

@@ -40,6 +40,8 @@ JOBS = (
     Column("network", "float64", "s", "seconds of running on exposed communication"),
     Column("overhead", "float64", "s", "seconds of running lost to restarts"),
     Column("rework", "float64", "s", "seconds of running whose work was lost at a stop, back to the last checkpoint"),
+    Column("checkpointing", "float64", "s", "seconds of running in which it stood still to write checkpoints"),
+    Column("hung", "float64", "s", "seconds of running between a failure and its detection"),
     Column("service", "float64", "s", "accelerator-seconds that it held"),
     Column("moves", "int64", "", "times it was moved or resized while it ran"),
     Column("wait_capacity", "float64", "s", "of wait: too few accelerators were free"),
@@ -51,6 +53,7 @@ JOBS = (
     Column("wait_held", "float64", "s", "of wait: until its begin, its dependencies, or a place in its array"),
     Column("user", "str", "", "user of the tenant, where the trace says"),
     Column("deadline", "float64", "s", "when it should have ended; infinite without a deadline"),
+    Column("failures", "int64", "", "times that a failure of the hardware stopped it, counted in preemptions too"),
 )
 FLOWS = (
     Column("id", "str", "", "name of the transfer"),
@@ -128,6 +131,18 @@ REQUESTS = (
     Column("state", "str", "", "FINISHED, REJECTED, TIMEOUT (given up by its client), or UNFINISHED at the horizon"),
     Column("reason", "str", "", "why it was rejected; empty otherwise"),
 )
+DECISIONS = (
+    Column("time", "float64", "s", "when it was decided"),
+    Column("controller", "str", "", "who decided: the kind of an autoscaler, scheduler, placement, or disruption"),
+    Column("subject", "str", "", "what about: a service, a group of nodes, a node, or a job"),
+    Column("action", "str", "", "scale, grow, remove, replace, evict, place, or refuse"),
+    Column("before", "float64", "", "how many there were: replicas, nodes; empty where nothing is counted"),
+    Column("wanted", "float64", "", "how many the controller wanted"),
+    Column("applied", "float64", "", "how many it was allowed by bounds, quotas and stock"),
+    Column("rule", "str", "", "the rule that fired, in the product's own terms"),
+    Column("runner_up", "str", "", "what would have been done had it not; empty when there was no other choice"),
+    Column("inputs", "str", "", "the numbers behind it, as JSON"),
+)
 ITERATIONS = (
     Column("time", "float64", "s", "start of the first of a run of like iterations"),
     Column("workload", "str", "", "service"),
@@ -145,8 +160,10 @@ ITERATIONS = (
 )
 TABLES: dict[str, tuple[Column, ...]] = {"jobs": JOBS, "flows": FLOWS, "series": SERIES, "events": EVENTS}
 """Tables of every record."""
-ON_REQUEST: dict[str, tuple[Column, ...]] = {"links": LINKS, "requests": REQUESTS, "iterations": ITERATIONS}
-"""Tables of records whose run was asked for them, or had services."""
+ON_REQUEST: dict[str, tuple[Column, ...]] = {
+    "links": LINKS, "requests": REQUESTS, "iterations": ITERATIONS, "decisions": DECISIONS,
+}  # fmt: skip
+"""Tables of records whose run was asked for them, or had services or controllers."""
 DECLARED = TABLES | ON_REQUEST
 
 

@@ -238,34 +238,6 @@ class Placer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PoolObservation:
-    """What a node-pool autoscaler is told at each step. All counts are nodes unless said otherwise."""
-
-    up: int
-    booting: int
-    busy: int
-    """Nodes with at least one job on them."""
-    allocated: float
-    """Accelerators held by jobs."""
-    queued: float
-    """Accelerators asked for by waiting jobs."""
-    accelerators_per_node: float
-
-
-class Autoscaler(Protocol):
-    """A clock-free state machine that sizes a node pool.
-
-    One that keeps something has a method ``reset()`` too, which is called before each run.
-    """
-
-    interval: float
-
-    def step(self, now: float, observation: PoolObservation) -> int:
-        """Return the number of nodes wanted (up and booting together)."""
-        ...
-
-
 class Interference(Protocol):
     """How jobs that share an accelerator slow each other."""
 
@@ -277,4 +249,3 @@ class Interference(Protocol):
 interferences: Registry[Callable[..., Interference]] = Registry("interference", "simulator.policies.sharing")
 schedulers: Registry[Callable[..., Scheduler]] = Registry("scheduler", "simulator.policies.scheduling")
 placers: Registry[Callable[..., Placer]] = Registry("placement", "simulator.policies.placement")
-autoscalers: Registry[Callable[..., Autoscaler]] = Registry("autoscaler", "simulator.policies.scaling")

@@ -12,9 +12,10 @@ changes a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from simulator.core.registry import Registry
 from simulator.workload.requests import Request
@@ -146,38 +147,77 @@ class Counting(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PodReading:
+    """One replica as a metrics pipeline and the control plane see it. Times in seconds on the clock of the run."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Latest sample of each metric by name; one that is not there is missing."""
+    ready: bool = True
+    started: float = -math.inf
+    """When it was started."""
+    ready_since: float = -math.inf
+    """When it last became ready, or stopped being so."""
+    sampled: float = math.inf
+    """When its samples were taken."""
+    window: float = 0.0
+    """Time over which they are means."""
+    request: float = 1.0
+    """What it requests of a resource, which a utilization is a share of."""
+    phase: Literal["running", "pending", "failed"] = "running"
+    deleted: bool = False
+    """Whether it is being taken away."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceObservation:
-    """What an autoscaler of replicas is told at each step. Sums are over the replicas that take requests."""
+    """What an autoscaler of replicas is told at each step. Sums are over the replicas that take requests.
+
+    Numbers of requests and the like come through the service's metric pipeline, if it has one, so they may be means and
+    may be late; numbers of replicas are those of the control plane, and are of now.
+    """
 
     ready: int
     """Replicas that take requests."""
     coming: int
     """Replicas that wait for accelerators or are starting."""
     draining: int
-    outstanding: int
-    """Requests that came and have not ended, wherever they are."""
-    queued: int
+    outstanding: float
+    """Requests that came and have not ended, wherever they are; tasks that are not done of a data job."""
+    queued: float
     """Of them: in the queue of a replica, or waiting for one to be there."""
-    running: int
+    running: float
     kv: float
     """Mean share of KV blocks that requests hold."""
     busy: float
-    """Share of the time since the last step that replicas computed, mean over those that were ready."""
+    """Share of the time since the last step (or of the pipeline's window) that replicas worked, mean over them."""
     arrivals: float
-    """Requests per second since the last step."""
+    """Requests per second since the last step (or over the pipeline's window)."""
+    pods: Sequence[PodReading] = ()
+    """Each replica by itself. Empty: those that are ready all report, and ``coming`` ones are not ready."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that cannot be had now, and why."""
+    window: Mapping[float, float] = field(default_factory=dict)
+    """``outstanding``, mean over the last so many seconds, for each span that the scaler lists in ``windows``."""
+
+    @property
+    def replicas(self) -> int:
+        """Replicas that there are or will be, short of those that are draining."""
+        return self.ready + self.coming
 
 
 class ReplicaScaler(Protocol):
     """A clock-free state machine that sizes a service.
 
-    One that keeps something has a method ``reset()`` too, which is called before each run.
+    One that keeps something has a method ``reset()`` too, which is called before each run. Built-in ones say in
+    ``imitates`` which product and version they follow. With an attribute ``windows`` (seconds, shortest first) it is
+    told means over these spans; with ``per_pod = True`` it is told of each replica by itself at every step.
     """
 
     interval: float
     """Seconds between two steps; 0: only the first one, at the start."""
 
     def step(self, now: float, observation: ServiceObservation) -> int:
-        """Return the number of replicas wanted (ready and coming together)."""
+        """Return the number of replicas wanted (ready and coming together), best as a ``Decision`` that says why."""
         ...
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from simulator.core.clock import Phase
 from simulator.core.errors import InputError, PolicyError
-from simulator.policies.api import Autoscaler, PoolObservation
+from simulator.policies.supply import Autoscaler, SupplyObservation
 
 if TYPE_CHECKING:
     from simulator.runtime.simulation import Simulation
@@ -106,15 +106,15 @@ class NodePool:
         except (Exception, SystemExit) as error:
             raise PolicyError(f"autoscaler {name} at {now:g} s: {type(error).__name__}: {error}") from error
         try:
-            return index(wanted)
+            return index(wanted)  # type: ignore[arg-type]
         except TypeError:
             raise PolicyError(
                 f"autoscaler {name} at {now:g} s: step returned {wanted!r}, not a number of nodes"
             ) from None
 
-    def _observe(self) -> PoolObservation:
+    def _observe(self) -> SupplyObservation:
         nodes, view = self._nodes, self._simulation.view
-        return PoolObservation(
+        return SupplyObservation(
             up=int(nodes.up.sum()),
             booting=len(self._booting),
             busy=sum(1 for jobs in nodes.jobs if jobs),

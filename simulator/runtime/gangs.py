@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock
@@ -15,6 +15,9 @@ from simulator.runtime.pattern import Pattern
 from simulator.runtime.progress import fraction_of, lose_since_checkpoint, repace
 from simulator.runtime.slots import Slots
 from simulator.workload.jobs import BatchJob, Job, Placement, State
+
+Account = Literal["checkpointing", "hung"]
+"""Counter of a job that takes the time for which it stands still."""
 
 
 class Motion(Protocol):
@@ -73,6 +76,10 @@ class Gangs:
         self.device: Callable[[Job, int, Allocator], int] | None = None
         """The placement policy's choice of the accelerator that a share goes to."""
         self.ended: Callable[[Job], None] = _nobody
+        self._standing: dict[Job, str] = {}
+        """Jobs that stand still where they are, and the account that this goes on."""
+        self._astray: dict[Job, None] = {}
+        """Those of them whose ways through the network have changed meanwhile."""
 
     def start(self, job: Job, placement: Placement) -> None:
         """Start or resume a waiting job; raises ``ValueError`` naming the server when it does not fit there."""
@@ -119,7 +126,44 @@ class Gangs:
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a running job up to now."""
-        self._motion.settle(job)
+        if job in self._standing:
+            self._stand(job)
+        else:
+            self._motion.settle(job)
+
+    def pause(self, job: Job, account: Account) -> None:
+        """Let a running job stand still on its accelerators until ``resume``, and count the time on ``account``.
+
+        One that stands still already goes on doing so, on the new account.
+        """
+        if job in self._standing:
+            self._stand(job)
+        else:
+            self._motion.end(job)
+            job.speed = 0.0
+        self._standing[job] = account
+
+    def resume(self, job: Job) -> None:
+        """Let a job that stood still go on; one that does not stand still is left alone."""
+        if job in self._standing:
+            self._stand(job)
+            del self._standing[job]
+            self._motion.begin(job, self._patterns.get(job))
+            if job in self._astray:
+                del self._astray[job]
+                self._motion.reroute(job, partial(self._pattern, job))
+
+    def stands(self, job: Job) -> bool:
+        """Whether a running job stands still."""
+        return job in self._standing
+
+    def _stand(self, job: Job) -> None:
+        """Count the time for which a job has stood still."""
+        now, account = self._clock.now, self._standing[job]
+        elapsed = now - job.since
+        job.since = now
+        job.ran += elapsed
+        setattr(job, account, getattr(job, account) + elapsed)
 
     def share(self, job: Job, seconds: float, held: float) -> None:
         """Let a job run as a fluid on ``held`` accelerators, ``seconds`` for all of it; infinite: let it wait."""
@@ -142,7 +186,7 @@ class Gangs:
 
     def finish(self, job: Job) -> None:
         """End a running job that runs until it is told to stop."""
-        self._motion.settle(job)
+        self.settle(job)
         job.work = job.done
         self._arrived(job)
 
@@ -160,7 +204,7 @@ class Gangs:
 
     def _out_of_time(self, job: Job) -> None:
         """Kill a job at its limit, unless it is through at this very instant."""
-        self._motion.settle(job)
+        self.settle(job)
         if job.done >= job.work * (1 - _ROUNDING):
             return
         self._halt(job)
@@ -177,7 +221,10 @@ class Gangs:
     def reroute(self) -> None:
         """The ways through the network have changed: let every running job that communicates take the new ones."""
         for job in [job for job in self._patterns if job.state is State.RUNNING]:
-            self._motion.reroute(job, partial(self._pattern, job))
+            if job in self._standing:
+                self._astray[job] = None
+            else:
+                self._motion.reroute(job, partial(self._pattern, job))
 
     def _go(self, job: Job) -> None:
         """Let a job that has its accelerators move."""
@@ -208,7 +255,12 @@ class Gangs:
         """Let a running job stand still, with its counters up to now."""
         if job.life is not None:
             job.life.halted()
-        self._motion.end(job)
+        if job in self._standing:
+            self._stand(job)
+            del self._standing[job]
+            self._astray.pop(job, None)
+        else:
+            self._motion.end(job)
         if job.limit < _NEVER:
             self._limits.clear(job)
         if self._neighbours is not None:

@@ -53,7 +53,7 @@ class Journal:
         """
         completed = job.state is _COMPLETED
         jct = job.end - job.submit if completed else math.nan
-        busy = job.ran - job.overhead - job.lost
+        busy = job.ran - job.overhead - job.lost - job.checkpointing - job.hung
         compute = busy if share is None else min(busy, job.done * (1.0 - share))
         self.recorder.jobs.add(
             (
@@ -76,11 +76,14 @@ class Journal:
                 busy - compute,
                 job.overhead,
                 job.lost,
+                job.checkpointing,
+                job.hung,
                 job.accelerators * job.ran if job.service_since < 0 else _service(job),
                 job.moves,
                 *job.waits,
                 job.user,
                 job.deadline,
+                job.failures,
             )
         )
         self.ended += 1

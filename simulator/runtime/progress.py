@@ -75,6 +75,6 @@ def lose_since_checkpoint(job: Job) -> None:
     """
     kept = math.floor(job.done / job.checkpoint * (1 + 1e-12)) * job.checkpoint if job.checkpoint < math.inf else 0.0
     if job.speed > 0:
-        busy = job.ran - job.overhead - job.lost
+        busy = job.ran - job.overhead - job.lost - job.checkpointing - job.hung
         job.lost += min(busy, (job.done - kept) / job.speed)
     job.done = kept

@@ -17,6 +17,7 @@ from simulator.policies.api import Interference, Placer, Scheduler
 from simulator.runtime.accounting import Costs, Meter
 from simulator.runtime.actions import Actions
 from simulator.runtime.admission import Admission
+from simulator.runtime.availability import Availability
 from simulator.runtime.collector import fewer_collections
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.elasticity import NodePool
@@ -136,7 +137,10 @@ class Simulation:
             self._arrived, self.pass_soon,
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
-        self._windows = Windows(self.clock, self.nodes, self.view.running, self._actions.stop, self._note_server)
+        self.availability = Availability(self.nodes)
+        self._windows = Windows(
+            self.clock, len(self.nodes), self.availability, self.view.running, self._actions.stop, self._note_server
+        )
         self._admission.kept = kept
         self._planned, self._placer = (maintenance, bookings), placer
         self.meter = Meter(topology.accelerators, costs)

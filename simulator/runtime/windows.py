@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock, Phase
 from simulator.core.errors import InputError
+from simulator.runtime.availability import Availability
 from simulator.workload.jobs import Job
 
 
@@ -52,17 +52,14 @@ class Windows:
     def __init__(
         self,
         clock: Clock,
-        nodes: Allocator,
+        servers: int,
+        availability: Availability,
         running: Iterable[Job],
         stop: Callable[[Job], None],
         changed: Callable[[str, int], None],
     ) -> None:
-        self._clock, self._nodes, self._running = clock, nodes, running
+        self._clock, self._servers, self._availability, self._running = clock, servers, availability, running
         self._stop, self._changed = stop, changed
-        self._down_times: dict[int, int] = {}
-        """Servers that are down by plan, each with the windows that want it so."""
-        self._keepers: dict[int, list[tuple[object, str]]] = {}
-        """Who wants each server for itself: the window and its tenant; the latest has it."""
 
     def plan(self, maintenance: Sequence[Maintenance], bookings: Sequence[Booking]) -> None:
         """Put all windows on the clock; raise ``InputError`` for one that makes no sense."""
@@ -85,25 +82,14 @@ class Windows:
                 "begin at 0 or later, and end after that"
             )
         for server in window.servers:
-            if not 0 <= server < len(self._nodes):
-                raise InputError(f"a window names server {server}; servers are 0 to {len(self._nodes) - 1}")
+            if not 0 <= server < self._servers:
+                raise InputError(f"a window names server {server}; servers are 0 to {self._servers - 1}")
 
     def _at(self, time: float, function: Callable[..., None], *arguments: object) -> None:
         self._clock.at(max(0.0, time), function, *arguments, phase=Phase.FAILURES)
 
     def _keep(self, window: Maintenance | Booking, tenant: str) -> None:
-        self._nodes.reserve(window.servers, tenant)
-        for server in dict.fromkeys(window.servers):
-            self._keepers.setdefault(server, []).append((window, tenant))
-
-    def _release(self, window: Maintenance | Booking) -> None:
-        """End what one window keeps; another that wants the same server has it then."""
-        for server in dict.fromkeys(window.servers):
-            others = self._keepers[server] = [each for each in self._keepers[server] if each[0] is not window]
-            if others:
-                self._nodes.reserve((server,), others[-1][1])
-            else:
-                self._nodes.release_reserve((server,))
+        self._availability.keep(window.servers, tenant, id(window))
 
     def _down(self, work: Maintenance) -> None:
         chosen = dict.fromkeys(work.servers)
@@ -111,20 +97,16 @@ class Windows:
             if any(server in chosen for server, _ in job.placement):
                 self._stop(job)
         for server in chosen:
-            self._down_times[server] = self._down_times.get(server, 0) + 1
-            if self._down_times[server] == 1:
-                self._nodes.set_up(server, False)
+            if self._availability.down(server, id(work)):
                 self._changed("node-down", server)
 
     def _up(self, work: Maintenance) -> None:
         if work.drain > 0:
-            self._release(work)
+            self._availability.release(work.servers, id(work))
         for server in dict.fromkeys(work.servers):
-            self._down_times[server] -= 1
-            if not self._down_times[server]:
-                self._nodes.set_up(server, True)
+            if self._availability.up(server, id(work)):
                 self._changed("node-up", server)
 
     def _over(self, booking: Booking) -> None:
-        self._release(booking)
+        self._availability.release(booking.servers, id(booking))
         self._changed("booking-over", booking.servers[0])

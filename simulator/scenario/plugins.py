@@ -60,8 +60,9 @@ class Section:
     def registry(self) -> Registry[Any]:
         """Return the registry of what may be named here."""
         from simulator.cluster.builders import builders
-        from simulator.policies.api import autoscalers, interferences, placers, schedulers
+        from simulator.policies.api import interferences, placers, schedulers
         from simulator.policies.serving import batchings, lineups, replica_scalers, routers
+        from simulator.policies.supply import autoscalers
 
         policies: dict[str, Registry[Any]] = {
             "scheduler": schedulers, "placement": placers, "autoscaler": autoscalers, "interference": interferences,

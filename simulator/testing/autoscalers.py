@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from simulator.policies.api import Autoscaler, PoolObservation, autoscalers
+from simulator.policies.supply import Autoscaler, SupplyObservation, autoscalers
 from simulator.runtime.elasticity import NodePool
 from simulator.testing.running import made, run, run_all, told
 from simulator.testing.situations import job, observations, servers
@@ -71,7 +71,7 @@ class AutoscalerContract:
         return autoscaler
 
 
-def _answers(autoscaler: Autoscaler) -> list[tuple[int, PoolObservation]]:
+def _answers(autoscaler: Autoscaler) -> list[tuple[Any, SupplyObservation]]:
     """What it wants after each of many observations in a row, one interval apart."""
     reset = getattr(autoscaler, "reset", None)
     if reset is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.cluster.allocation import Allocator
 from simulator.cluster.topology import Topology
 from simulator.core.rng import stream
-from simulator.policies.api import PoolObservation
+from simulator.policies.supply import SupplyObservation
 from simulator.workload.jobs import BatchJob
 from simulator.workload.speedup import ByCount, ByType
 
@@ -175,10 +175,10 @@ def _choosy(each: BatchJob, nodes: Allocator, rng: np.random.Generator) -> None:
         each.selector = ((), (), (("zone", "x"),))[int(rng.integers(3))]
 
 
-def observations(count: int) -> Iterator[PoolObservation]:
+def observations(count: int) -> Iterator[SupplyObservation]:
     """What an autoscaler may be told, in no order: empty and busy pools of servers of 4, with and without a queue."""
     rng = stream(5, "observations")
     for _ in range(count):
         up, booting = int(rng.integers(0, 9)), int(rng.integers(0, 3))
         busy, queued = int(rng.integers(0, up + 1)), float(rng.choice([0.0, 0.0, 3.0, 40.0]))
-        yield PoolObservation(up, booting, busy, 4.0 * busy, queued, 4.0)
+        yield SupplyObservation(up, booting, busy, 4.0 * busy, queued, 4.0)

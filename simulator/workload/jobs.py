@@ -151,6 +151,12 @@ class Job:
     """Times that it was moved or resized while it ran."""
     lost: float = field(default=0.0, init=False)
     """Seconds of running whose work was lost at stops."""
+    checkpointing: float = field(default=0.0, init=False)
+    """Seconds of running in which it stood still to write checkpoints."""
+    hung: float = field(default=0.0, init=False)
+    """Seconds of running in which it stood still after a failure that nobody had noticed yet."""
+    failures: int = field(default=0, init=False)
+    """Times that a failure stopped it; each is counted in ``preemptions`` too."""
     held: float = field(default=0.0, init=False)
     """Accelerators that it holds now; 0 when it does not run."""
     held_last: float = field(default=0.0, init=False)

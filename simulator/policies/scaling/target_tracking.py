@@ -6,8 +6,8 @@ import math
 from typing import Literal
 
 from simulator.core.units import Ratio, Seconds
-from simulator.policies.api import PoolObservation, autoscalers
 from simulator.policies.cooldowns import Cooldowns
+from simulator.policies.supply import SupplyObservation, autoscalers
 
 
 @autoscalers.register("target-tracking")
@@ -42,7 +42,7 @@ class TargetTracking:
         """Forget earlier changes: a new run begins."""
         self._cooldowns.reset()
 
-    def step(self, now: float, observation: PoolObservation) -> int:
+    def step(self, now: float, observation: SupplyObservation) -> int:
         """Return the number of nodes wanted."""
         have = observation.up + observation.booting
         demand = observation.allocated + (observation.queued if self.metric == "demand" else 0.0)
