@@ -62,6 +62,7 @@ def test_two_jobs_in_a_row() -> None:
     assert a == {
         "id": "a", "workload": "w", "tenant": "x", "row": 7, "submit": 1.0, "start": 1.0, "end": 11.0, "wait": 0.0,
         "jct": 10.0, "slowdown": 1.0, "accelerators": 3.0, "servers": 1, "state": "COMPLETED", "preemptions": 0,
+        "checkpointing": 0.0, "hung": 0.0, "failures": 0,
         "work": 10.0, "compute": 10.0, "network": 0.0, "overhead": 0.0, "rework": 0.0, "service": 30.0, "moves": 0,
         "wait_capacity": 0.0, "wait_fragmentation": 0.0, "wait_order": 0.0, "wait_policy": 0.0, "wait_held": 0.0,
         "user": "", "deadline": math.inf,

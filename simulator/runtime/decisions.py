@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from simulator.core.clock import Clock
 from simulator.metrics.recorder import DECISIONS, Table
 from simulator.policies.decision import Decision
@@ -63,9 +65,9 @@ class Decisions:
             runner_up=runner_up, inputs=inputs,
         )  # fmt: skip
 
-    def arrays(self) -> dict[str, object]:
+    def arrays(self) -> dict[str, np.ndarray]:
         """The columns; see ``metrics.recorder.DECISIONS``."""
-        return dict(self._table.arrays())
+        return self._table.arrays()
 
 
 def _json(inputs: Mapping[str, object] | None) -> str:

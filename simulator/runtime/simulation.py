@@ -19,27 +19,26 @@ from simulator.runtime.actions import Actions
 from simulator.runtime.admission import Admission
 from simulator.runtime.availability import Availability
 from simulator.runtime.collector import fewer_collections
-from simulator.runtime.crowd import Crowd
+from simulator.runtime.decisions import Decisions
 from simulator.runtime.elasticity import NodePool
 from simulator.runtime.eligibility import Eligibility
 from simulator.runtime.gangs import Gangs
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal, Progress
-from simulator.runtime.linklog import LinkLog, fabric
-from simulator.runtime.links import CapacityEvent, LinkEvent, Links
+from simulator.runtime.links import CapacityEvent, LinkEvent
 from simulator.runtime.motions import MOTIONS
 from simulator.runtime.neighbours import Neighbours
+from simulator.runtime.network import Network
+from simulator.runtime.parts import Part
 from simulator.runtime.patterns import PlacedPatterns
 from simulator.runtime.progress import progress
 from simulator.runtime.reasons import Reasons
 from simulator.runtime.remarks import left_over
-from simulator.runtime.router import Router
 from simulator.runtime.serving.services import Services
 from simulator.runtime.serving.spec import ServiceSpec
 from simulator.runtime.shares import Shares
 from simulator.runtime.slots import Member, Slots
 from simulator.runtime.ticks import Ticks
-from simulator.runtime.transfers import TransferLife
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
 from simulator.workload.jobs import Job, ReplicaJob, State, Transfer
@@ -73,6 +72,7 @@ class Simulation:
         jobs: Iterable[Job] = (),
         transfers: Sequence[Transfer] = (),
         pool: NodePool | None = None,
+        parts: Sequence[Part] = (),
         capacity_events: Sequence[CapacityEvent] = (),
         link_events: Sequence[LinkEvent] = (),
         reroute: float = 0.0,
@@ -104,28 +104,25 @@ class Simulation:
         self._seed, self._replication, self._notes = seed, replication, list(notes)
         self.journal = Journal(self.clock, progress)
         self._last_event, self._event = 0.0, self.journal.event
-        self.nodes = Allocator(topology.servers)
-        self.linklog = LinkLog(self.clock, topology, record_interval) if record_links else None
-        self.fabric = fabric(self.clock, topology.capacity, self.linklog)
-        self.crowd = Crowd(self.clock, self.fabric)
-        self.router = Router(topology, routing, flows, self.fabric.crowd)
-        self.links = Links(self.clock, self.crowd, self.router, reroute, self._note_link)
-        quiet = not (transfers or capacity_events or link_events or record_links or services)
-        motion = partial(MOTIONS[fidelity if contention else "alone"], self.clock, self.fabric, self.crowd, quiet)
+        self.nodes, self.contention, self.decisions = Allocator(topology.servers), contention, Decisions(self.clock)
+        net = self.network = Network(
+            self.clock, topology, self.journal.recorder.flows, transfers, (capacity_events, link_events),
+            self._event_now,
+            interval=record_interval if record_links else None, routing=routing, flows=flows, reroute=reroute,
+        )  # fmt: skip
+        how = MOTIONS[fidelity if contention else "alone"]
+        motion = partial(how, self.clock, net.fabric, net.crowd, net.quiet and not (services or parts or pool))
         slots = self._slots = Slots(topology)
-        self._patterns = patterns = PlacedPatterns(topology, self.router, slots, collectives)
-        neighbours = None if interference is None else Neighbours(interference)
-        self.gangs = Gangs(self.clock, self.nodes, patterns, motion, restart, slots, neighbours)
-        self.router.watch(Soon(self.clock, self.gangs.reroute, Phase.FAILURES))
+        self._patterns = patterns = PlacedPatterns(topology, net.router, slots, collectives)
+        beside = None if interference is None else Neighbours(interference)
+        self.gangs = Gangs(self.clock, self.nodes, patterns, motion, restart, slots, beside)
+        net.router.watch(Soon(self.clock, self.gangs.reroute, Phase.FAILURES))
         self.gangs.ended = self._ended
         self.pass_soon = Soon(self.clock, self.schedule_pass, Phase.PASS)
         self.view = View(self.clock, topology, self.nodes, placer)
         self._reasons = Reasons(self.clock)
         self.view.failed = self._reasons.failed
         self._shares = Shares(self.nodes)
-        table = self.journal.recorder.flows
-        self._flows = TransferLife(self.clock, self.fabric, self.crowd, self.router, table, transfers)
-        self._changes = (capacity_events, link_events)
         self._policy = Host(scheduler, self.clock)
         self._actions = Actions(
             self.clock, self.view, self.gangs, self.nodes, self.journal, self._reasons, self._shares, self._policy,
@@ -141,28 +138,32 @@ class Simulation:
         self._windows = Windows(
             self.clock, len(self.nodes), self.availability, self.view.running, self._actions.stop, self._note_server
         )
-        self._admission.kept = kept
-        self._planned, self._placer = (maintenance, bookings), placer
+        self._admission.kept, self._planned, self._placer = kept, (maintenance, bookings), placer
         self.meter = Meter(topology.accelerators, costs)
         self._rejected: dict[str, int] = {}
-        self._services = Services(services, self, contention)
-        self._take_pool(pool)
+        self._join(services, pool, parts)
 
-    def _take_pool(self, pool: NodePool | None) -> None:
+    def _join(self, services: Sequence[ServiceSpec], pool: NodePool | None, parts: Sequence[Part]) -> None:
+        """Put what lives beside the jobs into the cluster."""
+        self._parts = tuple(parts)
+        self._services = Services(services, self, self.contention)
         self.pool = pool
         if pool is not None:
             pool.attach(self)
             self._eligible.largest = pool.largest
+        for part in self._parts:
+            part.attach(self)
 
     def run(self) -> Record:
         """Run to the end and return what was recorded."""
         self._policy.reset(self.stream("scheduler"))
         self._introduce_placer()
-        self.links.plan(*self._changes)
         self._windows.plan(*self._planned)
-        self._flows.begin()
+        self.network.begin()
         self._admission.begin()
         self._services.begin()
+        for part in self._parts:
+            part.begin()
         self.note_capacity()
         with fewer_collections():
             self.clock.run(self.until)
@@ -193,6 +194,8 @@ class Simulation:
             self._ticks.after_pass()
         if self.pool is not None:
             self.pool.watch()
+        for part in self._parts:
+            part.passed()
 
     def _asked(self) -> bool:
         """Whether there is anything to ask the scheduler about."""
@@ -229,7 +232,8 @@ class Simulation:
         """Settle what is unfinished and hand over the record."""
         view = self.view
         stopped = self.until < math.inf or len(view.running) > 0
-        now = self.clock.now if stopped else max(self._last_event, self._flows.last_end, self._services.last_end)
+        ends = [self._last_event, self.network.transfers.last_end, self._services.last_end]
+        now = self.clock.now if stopped else max(*ends, *[part.last_end() for part in self._parts])
         self._reasons.close(now)
         served = self._services.close(now)
         queued, running = (sum(job.life is None for job in jobs) for jobs in (view.queue, view.running))
@@ -242,16 +246,16 @@ class Simulation:
             self._leave_unfinished(job)
         for job in self._admission.close(now):
             self._leave_unfinished(job)
-        self._flows.close()
-        stuck = self._flows.notes() if self.until == math.inf else []
-        self._notes += [*stuck, *left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
-        self._notes += self.links.remarks(
-            math.inf if stuck else now, self._patterns.used | self._flows.used | self._services.used
-        )
-        tables = self.journal.tables() | self._services.tables()
-        if self.linklog is not None:
-            tables["links"] = self.linklog.table(now)
-            self._notes += self.linklog.notes
+        for part in self._parts:
+            self._facts |= part.close(now)
+        remarks, links = self.network.close(now, self.until, self._patterns.used | self._services.used)
+        self._notes += [*left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
+        self._notes += [*remarks, *[note for part in self._parts for note in part.notes()]]
+        tables = self.journal.tables() | self._services.tables() | links
+        for part in self._parts:
+            tables |= part.tables()
+        if len(self.decisions):
+            tables["decisions"] = self.decisions.arrays()
         self.meter.follow(*(tables["series"][name] for name in ("time", "allocated", "provisioned")))
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
@@ -288,6 +292,12 @@ class Simulation:
         """The accelerators of a running job, by rank."""
         return self._slots.members(job)
 
+    def stop(self, job: Job) -> None:
+        """Stop a running job, whoever wants that; it waits again at once."""
+        self._actions.stop(job)
+        self._actions.requeue()
+        self.pass_soon()
+
     # -- the rest -----------------------------------------------------------------------------------------------
 
     def stream(self, name: str) -> np.random.Generator:
@@ -312,7 +322,9 @@ class Simulation:
     def work_left(self) -> bool:
         """Whether anything is running, waiting or still to arrive."""
         view = self.view
-        return bool(view.running.members or view.queue.members or self._admission.more or self._admission.held)
+        if view.running.members or view.queue.members or self._admission.more or self._admission.held:
+            return True
+        return any(part.busy() for part in self._parts)
 
     def to_come(self) -> bool:
         """Whether more jobs arrive."""
@@ -336,7 +348,5 @@ class Simulation:
         self._actions.requeue()
         self.pass_soon()
 
-    def _note_link(self, event: str, subject: str, amount: float) -> None:
+    def _event_now(self, event: str, subject: str, amount: float) -> None:
         self._event((self.clock.now, event, subject, amount))  # alone, it does not prolong the run
-        if self.linklog is not None:
-            self.linklog.set_capacity(int(subject), amount)

@@ -29,8 +29,9 @@ class Services:
         self.idle_seconds = 0.0
         """Accelerator-seconds that replicas held without computing, once the run is over."""
         if specs:
+            net = simulation.network
             self._wires = wires = Wires(
-                simulation.clock, simulation.topology, simulation.fabric, simulation.crowd, simulation.router,
+                simulation.clock, simulation.topology, net.fabric, net.crowd, net.router,
                 simulation.journal.recorder.flows, alone=not contention,
             )  # fmt: skip
             until, draw = simulation.until, simulation.stream
