@@ -117,6 +117,14 @@ class Results:
         """
         return self._frame("iterations")
 
+    @property
+    def decisions(self) -> pd.DataFrame:
+        """What controllers decided, and why, one row a decision; columns as ``recorder.DECISIONS`` declares them.
+
+        Empty without controllers.
+        """
+        return self._frame("decisions")
+
     def token_times(self, workload: str, id: str, alternative: str | None = None, replication: int = 0) -> np.ndarray:
         """Seconds at which each token of one request was there; see ``simulator.metrics.tokens.token_times``.
 
