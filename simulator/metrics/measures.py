@@ -17,9 +17,11 @@ from collections.abc import Callable
 import numpy as np
 
 from simulator.core.errors import InputError, did_you_mean
+from simulator.metrics.elasticity import ELASTICITY
 from simulator.metrics.fairness import FAIRNESS
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.recorder import Record
+from simulator.metrics.reliability import RELIABILITY
 from simulator.metrics.requests import REQUESTS
 from simulator.metrics.service import SERVICE
 from simulator.metrics.serving import SERVING
@@ -241,6 +243,8 @@ MEASURES: dict[str, Measure] = {
         *_money_and_energy(),
         *REQUESTS,
         *SERVING,
+        *ELASTICITY,
+        *RELIABILITY,
     ]
 }
 """All measures by name."""

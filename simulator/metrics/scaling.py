@@ -1,0 +1,160 @@
+"""What controllers of numbers did in a run: the changes of each number, from decisions and from events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.metrics.oscillation import UNDO, Swings, swings
+from simulator.metrics.statistics import mean
+from simulator.metrics.window import Window
+
+SIZING = ("scale", "grow", "remove", "replace")
+"""Actions of the table of decisions that change a number of replicas or nodes."""
+_NODES = "autoscaler of nodes"
+"""What the controller of a node group is called in a record that does not name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A number of replicas or nodes that a controller decides on, change by change (arrays of one length)."""
+
+    controller: str
+    subject: str
+    kind: str
+    """``replicas`` or ``nodes``."""
+    time: np.ndarray
+    """When it was changed, in s, in order; decisions that change nothing are left out."""
+    before: np.ndarray
+    after: np.ndarray
+
+
+def paths(window: Window) -> list[Path]:
+    """Every number that a controller decided on, in order of first appearance, over the whole run.
+
+    Node groups are told of by the events ``scale-up`` and ``scale-down``, all else by decisions. A controller that
+    never changed its number has a path without rows.
+    """
+    of_nodes = _of_groups(window)
+    groups = {path.subject for path in of_nodes}
+    controller, subject = window.column("decisions", "controller"), window.column("decisions", "subject")
+    before, after = window.column("decisions", "before"), window.column("decisions", "applied")
+    sized = np.asarray(window.column("decisions", "action") == "scale", dtype=bool) & ~np.isnan(before + after)
+    found = []
+    for key in dict.fromkeys(zip(controller[sized].tolist(), subject[sized].tolist(), strict=True)):
+        if key[1] in groups:
+            continue
+        rows = sized & np.asarray((controller == key[0]) & (subject == key[1]), dtype=bool) & (before != after)
+        kind = "replicas" if key[1] in window.services else "nodes"
+        found.append(Path(*key, kind, window.column("decisions", "time")[rows], before[rows], after[rows]))
+    return found + of_nodes
+
+
+def _of_groups(window: Window) -> list[Path]:
+    event, subject = window.column("events", "event"), window.column("events", "subject")
+    up, down = (np.asarray(event == name, dtype=bool) for name in ("scale-up", "scale-down"))
+    moves = np.where(up, 1.0, -1.0) * window.column("events", "amount")
+    told = groups(window)
+    found = []
+    for group in dict.fromkeys([*told, *subject[up | down].tolist()]):
+        rows = (up | down) & np.asarray(subject == group, dtype=bool)
+        after = np.cumsum(moves[rows])
+        after += max(0.0, -float(after.min(initial=0.0)))
+        time = window.column("events", "time")[rows]
+        found.append(Path(controller_of(window, group), group, "nodes", time, after - moves[rows], after))
+    return found
+
+
+def controller_of(window: Window, group: str) -> str:
+    """Who decided on a node group: the controller of the first decision that resizes it."""
+    subject, action = window.column("decisions", "subject"), window.column("decisions", "action")
+    rows = np.flatnonzero(np.asarray(subject == group, dtype=bool))
+    named = [str(window.column("decisions", "controller")[row]) for row in rows.tolist() if action[row] in SIZING]
+    return named[0] if named else _NODES
+
+
+def groups(window: Window) -> dict[str, dict[str, object]]:
+    """What the record says of each group of nodes, by name; empty when it says nothing."""
+    return dict(window.record.facts.get("groups") or {})
+
+
+def found(window: Window) -> list[Swings]:
+    """How each number moved from the warm-up to the end; a scale-up has the time that starting takes to be undone."""
+    span = (window.warmup, window.end)
+    delays = {"replicas": mean(cold_starts(window)), "nodes": mean(boots(window))}
+    return [
+        swings(path.time, path.before, path.after, span, _within(delays[path.kind]), path.controller, path.subject)
+        for path in paths(window)
+    ]
+
+
+def _within(delay: float) -> float:
+    return UNDO if math.isnan(delay) else max(UNDO, delay)
+
+
+def cold_starts(window: Window, service: str | None = None) -> np.ndarray:
+    """Seconds from when each replica had its accelerators until it took requests, of those that did after the warm-up.
+
+    Of all services, or of one. A replica that was stopped and started again counts each time.
+    """
+    event, subject = window.column("events", "event"), window.column("events", "subject")
+    time = window.column("events", "time")
+    chosen = np.flatnonzero(np.asarray((event == "start") | (event == "replica-ready"), dtype=bool))
+    began: dict[str, float] = {}
+    taken = []
+    for row in chosen.tolist():
+        name = str(subject[row])
+        if event[row] == "start":
+            began[name] = float(time[row])
+        elif name in began:
+            since = began.pop(name)
+            if time[row] >= window.warmup and service in (None, name.rpartition("/")[0]):
+                taken.append(float(time[row]) - since)
+    return np.array(taken)
+
+
+def boots(window: Window) -> np.ndarray:
+    """Seconds that each node needed from being asked for until it took work, by the sums of its ``node-boot`` events.
+
+    Of nodes that came up after the warm-up. Empty where the record has no phases of nodes.
+    """
+    return np.array([life.boot for life in lives(window) if life.boot > 0 and life.up >= window.warmup])
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One stay of a node in the cluster: its name, the seconds it booted, when it came up and when it went (s).
+
+    ``down`` is infinite for a node that was there at the end.
+    """
+
+    server: str
+    boot: float
+    up: float
+    down: float
+
+
+def lives(window: Window) -> list[Life]:
+    """Every stay of a node that came up within the run, in order of coming up."""
+    event, subject = window.column("events", "event"), window.column("events", "subject")
+    time, amount = window.column("events", "time"), window.column("events", "amount")
+    kinds = ("node-boot", "node-up", "node-down")
+    chosen = np.flatnonzero(np.isin(event.astype(str), kinds)) if len(event) else np.empty(0, int)
+    booted: dict[str, float] = {}
+    there: dict[str, tuple[float, float, int]] = {}
+    stays: list[Life] = []
+    for row in chosen.tolist():
+        name = str(subject[row])
+        if event[row] == "node-boot":
+            server = name.rpartition(": ")[0] or name
+            booted[server] = booted.get(server, 0.0) + float(amount[row])
+        elif event[row] == "node-up":
+            boot = booted.pop(name, 0.0)
+            there[name] = (boot, float(time[row]), len(stays))
+            stays.append(Life(name, boot, float(time[row]), math.inf))
+        elif name in there:
+            boot, up, place = there.pop(name)
+            stays[place] = Life(name, boot, up, float(time[row]))
+    return stays
