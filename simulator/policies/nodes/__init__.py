@@ -1,0 +1,1 @@
+"""What controllers of nodes have in common: packing jobs onto nodes, moving what runs, choosing groups, budgets."""
