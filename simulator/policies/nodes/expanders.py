@@ -85,7 +85,7 @@ def _least_waste(options: Sequence[Option], groups: Sequence[GroupView], priorit
 
     def waste(one: Option, side: str) -> float:
         have = one.count * float(getattr(groups[one.group], side))
-        return (have - getattr(one, side)) / have
+        return (have - float(getattr(one, side))) / have
 
     def limited(side: str) -> bool:
         return all(0 < getattr(groups[one.group], side) < math.inf for one in options)

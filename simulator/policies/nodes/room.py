@@ -36,7 +36,7 @@ class Room:
 
     @classmethod
     def of(cls, nodes: Nodes, free: np.ndarray, empty: np.ndarray | None = None) -> Room:
-        """Return the room of the rows ``free`` as they are, and after them that of the rows ``empty`` without their jobs."""
+        """Return the room of the rows ``free`` as they are, then that of the rows ``empty`` without their jobs."""
         rows = [free] if empty is None else [free, empty]
 
         def both(now: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -61,11 +61,11 @@ class Room:
     def allowed(self, groups: Sequence[int]) -> np.ndarray:
         """Return whether each node is of one of ``groups``."""
         key = tuple(groups)
-        known = self._allowed.get(key)
+        known: np.ndarray | None = self._allowed.get(key)
         if known is None:
             table = np.zeros(int(max(self.group.max(initial=-1), max(key, default=-1))) + 1, dtype=bool)
             table[list(key)] = True
-            known = self._allowed[key] = np.asarray(table[self.group], dtype=bool)
+            self._allowed[key] = known = np.asarray(table[self.group], dtype=bool)
         return known
 
     def copies(self, kind: Kind) -> np.ndarray:
@@ -74,7 +74,7 @@ class Room:
         for have, want in self.sides(kind):
             if want > 0:
                 most = np.minimum(most, np.floor(have / want + _SLACK))
-        return np.where(self.open & self.allowed(kind.groups), np.maximum(most, 0.0), 0.0)
+        return np.asarray(np.where(self.open & self.allowed(kind.groups), np.maximum(most, 0.0), 0.0))
 
     def fill(self, kind: Kind, count: int) -> np.ndarray:
         """Put up to ``count`` whole jobs, first fit; return how many went to each node, an int array."""
@@ -82,7 +82,7 @@ class Room:
             return np.zeros(len(self), dtype=np.int64)
         most = np.minimum(self.copies(kind), count)
         before = np.cumsum(most) - most
-        taken = np.clip(count - before, 0, most).astype(np.int64)
+        taken: np.ndarray = np.clip(count - before, 0, most).astype(np.int64)
         for have, want in self.sides(kind):
             if want > 0:
                 have -= taken * want
@@ -98,7 +98,7 @@ class Room:
         if kind.accelerators > 0:
             share = np.floor(share * kind.accelerators + _SLACK) / kind.accelerators
         share = np.where(whole, 1.0, np.maximum(share, 0.0))
-        return np.where(self.open & self.allowed(among), share, 0.0)
+        return np.asarray(np.where(self.open & self.allowed(among), share, 0.0))
 
     def gather(self, kind: Kind, among: Sequence[int], more: float = 0.0) -> tuple[np.ndarray, int] | None:
         """Return nodes for one job that may be split, and how many new ones besides, each with room for ``more`` of it.
