@@ -11,6 +11,7 @@ import click
 
 from simulator.cli.check import check
 from simulator.cli.collective import collective
+from simulator.cli.explain import explain
 from simulator.cli.listing import list_
 from simulator.cli.new import new
 from simulator.cli.pack import pack
@@ -70,5 +71,5 @@ def main() -> None:
     """
 
 
-for _command in (check, run, show, list_, trace, report, collective, train_step, pack, validate, schema, new):
+for _command in (check, run, show, list_, trace, report, explain, collective, train_step, pack, validate, schema, new):
     main.add_command(_command)

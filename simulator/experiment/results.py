@@ -25,6 +25,9 @@ from simulator.metrics.window import Window
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.experiment.findings import Finding
+    from simulator.experiment.story import Story
+
 Names = str | Sequence[str] | None
 """Measures to show: names, ``"all"``, or None for those that the scenario asks for."""
 
@@ -267,6 +270,22 @@ class Results:
         wanted = self.manifest.get("expect") or () if lines is None else lines
         parsed = [expectation.parse(line, self.alternatives) for line in wanted]
         return [line.judge(lambda name, measure: self.estimate(name, measure).interval.mean) for line in parsed]
+
+    def explain(self, **about: Any) -> Story:
+        """What happened around a time, and why; arguments as ``simulator.experiment.explain.explain`` has them.
+
+        ``service=``, ``job=``, ``group=`` or ``node=``, ``at="3 h"``, ``window=``, ``alternative=``, ``replication=``;
+        without a subject and a time: what can be asked about, and when most happened.
+        """
+        from simulator.experiment.explain import explain
+
+        return explain(self, **about)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with how each alternative was scaled, in sentences with numbers: ``experiment.findings``."""
+        from simulator.experiment.findings import findings
+
+        return findings(self)
 
     @property
     def notes(self) -> list[str]:

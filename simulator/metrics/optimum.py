@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from simulator.metrics.measure import ratio
-from simulator.metrics.scaling import groups
+from simulator.metrics.scaling import fleets, groups
 from simulator.metrics.serving import replica_seconds
 from simulator.metrics.window import Window, number
 
@@ -138,9 +138,10 @@ def service_seconds(window: Window, service: str) -> tuple[float, float]:
 def scaled(window: Window) -> list[str]:
     """Services whose number of replicas changed, or that an autoscaler decided on."""
     action, subject = window.column("decisions", "action"), window.column("decisions", "subject")
-    asked = set(subject[np.asarray(action == "scale", dtype=bool)].tolist())
-    event, drained = window.column("events", "event"), window.column("events", "subject")
-    asked |= {
-        str(name).rpartition("/")[0] for name in drained[np.asarray(event == "replica-drain", dtype=bool)].tolist()
-    }
-    return [name for name in window.services if name in asked]
+    asked = dict.fromkeys(subject[np.asarray(action == "scale", dtype=bool)].tolist())
+    event, named = window.column("events", "event"), window.column("events", "subject")
+    drained = named[np.asarray(event == "replica-drain", dtype=bool)].tolist()
+    asked |= dict.fromkeys(str(name).rpartition("/")[0] for name in drained)
+    of = fleets(window)
+    mine = dict.fromkeys(of.get(name, name) for name in asked)
+    return [name for name in window.services if name in mine]

@@ -37,17 +37,17 @@ def paths(window: Window) -> list[Path]:
     Node groups are told of by the events ``scale-up`` and ``scale-down``, all else by decisions. A controller that
     never changed its number has a path without rows.
     """
-    of_nodes = _of_groups(window)
-    groups = {path.subject for path in of_nodes}
+    of_nodes, known = _of_groups(window), {*fleets(window), *window.services}
+    names = {path.subject for path in of_nodes}
     controller, subject = window.column("decisions", "controller"), window.column("decisions", "subject")
     before, after = window.column("decisions", "before"), window.column("decisions", "applied")
     sized = np.asarray(window.column("decisions", "action") == "scale", dtype=bool) & ~np.isnan(before + after)
     found = []
     for key in dict.fromkeys(zip(controller[sized].tolist(), subject[sized].tolist(), strict=True)):
-        if key[1] in groups:
+        if key[1] in names:
             continue
         rows = sized & np.asarray((controller == key[0]) & (subject == key[1]), dtype=bool) & (before != after)
-        kind = "replicas" if key[1] in window.services else "nodes"
+        kind = "replicas" if key[1] in known else "nodes"
         found.append(Path(*key, kind, window.column("decisions", "time")[rows], before[rows], after[rows]))
     return found + of_nodes
 
@@ -80,6 +80,21 @@ def groups(window: Window) -> dict[str, dict[str, object]]:
     return dict(window.record.facts.get("groups") or {})
 
 
+def fleets(window: Window) -> dict[str, str]:
+    """Fleets of replicas by name, and the workload that each is of; a service may have several.
+
+    They are told by the names of replicas, which are ``FLEET/NUMBER``.
+    """
+    workload, names = window.column("jobs", "workload"), window.column("jobs", "id")
+    told = dict(window.record.facts.get("fleets") or {})
+    found: dict[str, str] = {}
+    for of, name in zip(workload.tolist(), names.tolist(), strict=True):
+        fleet = str(name).rpartition("/")[0]
+        if of in window.services or fleet in told:
+            found.setdefault(fleet, str(of))
+    return found
+
+
 def found(window: Window) -> list[Swings]:
     """How each number moved from the warm-up to the end; a scale-up has the time that starting takes to be undone."""
     span = (window.warmup, window.end)
@@ -94,10 +109,10 @@ def _within(delay: float) -> float:
     return UNDO if math.isnan(delay) else max(UNDO, delay)
 
 
-def cold_starts(window: Window, service: str | None = None) -> np.ndarray:
+def cold_starts(window: Window, fleet: str | None = None) -> np.ndarray:
     """Seconds from when each replica had its accelerators until it took requests, of those that did after the warm-up.
 
-    Of all services, or of one. A replica that was stopped and started again counts each time.
+    Of all fleets, or of one. A replica that was stopped and started again counts each time.
     """
     event, subject = window.column("events", "event"), window.column("events", "subject")
     time = window.column("events", "time")
@@ -110,7 +125,7 @@ def cold_starts(window: Window, service: str | None = None) -> np.ndarray:
             began[name] = float(time[row])
         elif name in began:
             since = began.pop(name)
-            if time[row] >= window.warmup and service in (None, name.rpartition("/")[0]):
+            if time[row] >= window.warmup and fleet in (None, name.rpartition("/")[0]):
                 taken.append(float(time[row]) - since)
     return np.array(taken)
 
