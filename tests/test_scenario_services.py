@@ -28,7 +28,7 @@ from simulator.policies.serving import ReplicaView, RoutingView, ServiceObservat
 from simulator.runtime.serving.spec import ServiceSpec, Slo
 from simulator.scenario.build import Plan, plan
 from simulator.scenario.replicarooms import Room
-from simulator.scenario.replicas import Initially, shape_of, weight_bytes
+from simulator.scenario.replicas import shape_of, weight_bytes
 from simulator.scenario.servicebuild import Service
 from simulator.scenario.services import ReplicaKeys
 from simulator.scenario.spec import Scenario
@@ -180,13 +180,9 @@ def test_numbers_of_replicas(replicas: str, bounds: tuple[int, int]) -> None:
 
 
 def test_an_initial_number_of_replicas_goes_before_what_the_autoscaler_says() -> None:
-    scaler = made(replicas="{kind: hpa, min: 1, max: 8, initial: 5, interval: 20 s}").spec.replicas.scaler
-    assert isinstance(scaler, Initially)
-    nothing = ServiceObservation(5, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0)
-    assert (scaler.interval, scaler.step(0.0, nothing)) == (20.0, 5)
-    assert scaler.step(400.0, nothing) <= 5
-    scaler.reset()
-    assert scaler.step(0.0, nothing) == 5
+    pool = made(replicas="{kind: hpa, min: 1, max: 8, initial: 5, interval: 20 s}").spec.replicas
+    assert (pool.initial, pool.scaler.interval) == (5, 20.0)
+    assert made(replicas="{kind: hpa, min: 1, max: 8}").spec.replicas.initial is None
 
 
 def test_an_engine_brings_its_way_of_batching() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -32,6 +33,7 @@ from simulator.runtime.network import Network
 from simulator.runtime.parts import Part
 from simulator.runtime.patterns import PlacedPatterns
 from simulator.runtime.progress import progress
+from simulator.runtime.pulls import Pulls, Store
 from simulator.runtime.reasons import Reasons
 from simulator.runtime.remarks import left_over
 from simulator.runtime.serving.services import Services
@@ -73,6 +75,7 @@ class Simulation:
         transfers: Sequence[Transfer] = (),
         pool: NodePool | None = None,
         parts: Sequence[Part] = (),
+        stores: Mapping[str, Store] | None = None,
         capacity_events: Sequence[CapacityEvent] = (),
         link_events: Sequence[LinkEvent] = (),
         reroute: float = 0.0,
@@ -139,8 +142,8 @@ class Simulation:
             self.clock, len(self.nodes), self.availability, self.view.running, self._actions.stop, self._note_server
         )
         self._admission.kept, self._planned, self._placer = kept, (maintenance, bookings), placer
-        self.meter = Meter(topology.accelerators, costs)
-        self._rejected: dict[str, int] = {}
+        self.meter, self._rejected = Meter(topology.accelerators, costs), Counter[str]()
+        self.pulls = Pulls(self.clock, topology, net, self.journal.recorder.flows, stores or {}, alone=not contention)
         self._join(services, pool, parts)
 
     def _join(self, services: Sequence[ServiceSpec], pool: NodePool | None, parts: Sequence[Part]) -> None:
@@ -224,7 +227,7 @@ class Simulation:
     def _turn_away(self, job: Job, reason: str) -> None:
         job.state = State.REJECTED
         self.note_event("reject", job.id, job.accelerators)
-        self._rejected[reason] = self._rejected.get(reason, 0) + 1
+        self._rejected[reason] += 1
         self.journal.job(job, self.gangs.forget(job))
         self._admission.ended(job)
 
@@ -248,7 +251,9 @@ class Simulation:
             self._leave_unfinished(job)
         for part in self._parts:
             self._facts |= part.close(now)
-        remarks, links = self.network.close(now, self.until, self._patterns.used | self._services.used)
+        remarks, links = self.network.close(
+            now, self.until, self._patterns.used | self._services.used | self.pulls.used
+        )
         self._notes += [*left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
         self._notes += [*remarks, *[note for part in self._parts for note in part.notes()]]
         tables = self.journal.tables() | self._services.tables() | links

@@ -19,7 +19,6 @@ from simulator.models.serving.replica import replica as put_together
 from simulator.models.serving.shape import ReplicaShape
 from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import WIDTH, work
-from simulator.policies.serving import ReplicaScaler, ServiceObservation
 from simulator.runtime.serving.spec import Engine, ReplicaPool
 from simulator.scenario.replicarooms import Room, check_width, held_by, known, servers_for
 from simulator.scenario.serviceparts import Scaling
@@ -129,7 +128,8 @@ def replicas(setting: Setting, keys: ReplicaKeys, scaling: Scaling, topology: To
     pool = ReplicaPool(
         accelerators=shape.accelerators,
         engine=engines.__getitem__,
-        scaler=_scaler(scaling),
+        scaler=scaling.scaler.make(),
+        initial=scaling.initial,
         ranks=shape.dp,
         types=tuple(engines) if others else (),
         max_servers=spread,
@@ -157,32 +157,6 @@ def _overfull(setting: Setting, kind: str, fit: Fit) -> Iterator[str]:
     blocks, fitting = setting.keys.engine.blocks, fit.blocks(setting.block)
     if blocks is not None and blocks > fitting:
         yield f"{blocks:,} KV blocks of {setting.block:,} tokens are taken as said, and {fitting:,} fit on {kind}"
-
-
-class Initially:
-    """A number of replicas to start with; an autoscaler says how many from its first interval on."""
-
-    def __init__(self, initial: int, scaler: ReplicaScaler) -> None:
-        self.interval, self._initial, self._scaler, self._begun = scaler.interval, initial, scaler, False
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self._begun = False
-        reset = getattr(self._scaler, "reset", None)
-        if callable(reset):
-            reset()
-
-    def step(self, now: float, observation: ServiceObservation) -> int:
-        """Return the number of replicas wanted."""
-        if self._begun:
-            return self._scaler.step(now, observation)
-        self._begun = True
-        return self._initial
-
-
-def _scaler(scaling: Scaling) -> ReplicaScaler:
-    made: ReplicaScaler = scaling.scaler.make()
-    return made if scaling.initial is None else Initially(scaling.initial, made)
 
 
 def _engine(

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.core.errors import PolicyError, SimulatorError
 from simulator.policies.serving import Router
-from simulator.runtime.serving.fleet import Fleet
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.serving.outlook import Outlook
 from simulator.runtime.serving.replica import Replica
 from simulator.workload.requests import Request
@@ -18,7 +18,7 @@ from simulator.workload.requests import Request
 class Desk:
     """A fleet, its router, and what the router sees; what goes wrong inside the router is reported as its own."""
 
-    def __init__(self, fleet: Fleet, router: Router, outlook: Outlook) -> None:
+    def __init__(self, fleet: Fleet[Replica], router: Router, outlook: Outlook) -> None:
         self.fleet, self.router, self.outlook = fleet, router, outlook
         self._on_end: Callable[[Request], Any] | None = getattr(router, "on_end", None)
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from simulator.core.clock import Clock
-from simulator.runtime.serving.fleet import Fleet
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.serving.rank import Parked
 from simulator.runtime.serving.refusals import NOWHERE
 from simulator.runtime.serving.replica import Replica
@@ -20,7 +20,7 @@ from simulator.workload.requests import Request
 class Chooser(Protocol):
     """The fleet that decodes, and its router."""
 
-    fleet: Fleet
+    fleet: Fleet[Replica]
 
     def choose(self, request: Request) -> Replica:
         """Ask the router."""
@@ -50,7 +50,7 @@ class Handoffs:
         self,
         spec: ServiceSpec,
         desk: Chooser,
-        sources: Fleet,
+        sources: Fleet[Replica],
         wires: Wires,
         clock: Clock,
         landed: Callable[[Replica, Request, Replica], None],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import count
 from typing import Any
@@ -13,14 +13,16 @@ import numpy as np
 from simulator.core.clock import Phase, Soon
 from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
+from simulator.runtime.fleets.area import Area
+from simulator.runtime.fleets.fleet import Cluster, Fleet
+from simulator.runtime.fleets.monitor import Gauges
 from simulator.runtime.serving.adapters import Adapters
 from simulator.runtime.serving.desk import Desk
-from simulator.runtime.serving.fleet import Cluster, Fleet
+from simulator.runtime.serving.fleet import fleet
 from simulator.runtime.serving.handoff import Handoffs
 from simulator.runtime.serving.log import ServingLog
 from simulator.runtime.serving.outlook import Outlook
 from simulator.runtime.serving.rank import Parked
-from simulator.runtime.serving.readings import Readings
 from simulator.runtime.serving.refusals import FULL, LOST, NOWHERE, PARENT, nonsense, unfit
 from simulator.runtime.serving.replica import Replica
 from simulator.runtime.serving.spec import ReplicaPool, ServiceSpec, Slo
@@ -55,7 +57,10 @@ class Service:
         self._clock = cluster.clock
         self._rng = rng
         self._numbers = count()
-        self._readings = Readings(self._clock, self._counts)
+        self._open = Area(self._clock)
+        """Requests that came and have not ended."""
+        self._blocks: dict[int, int] = {}
+        """KV blocks of each replica that was placed, by number."""
         main = self._fleet(spec.name, spec.replicas)
         self._decode = Desk(main, spec.router, Outlook(self._clock, spec.staleness, lambda: main.ready))
         self._entry = self._decode
@@ -84,13 +89,13 @@ class Service:
         if min(spec.timeout, spec.first_token_timeout) < math.inf:
             self._deadlines = Deadlines(self._clock, self._out_of_time)
 
-    def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet:
-        fleet = Fleet(
-            name, self.spec, pool, self._cluster, self, self._opened, self._lost, self._readings, self._numbers,
-            elsewhere,
+    def _fleet(self, name: str, pool: ReplicaPool, elsewhere: bool = False) -> Fleet[Replica]:
+        made = fleet(
+            name, self.spec, pool, self._cluster, self, self._gauges, self._numbers, self._blocks,
+            opened=self._opened, lost=self._lost, elsewhere=elsewhere,
         )  # fmt: skip
-        fleet.progress = lambda: (self.came, self.ended)
-        return fleet
+        made.progress = lambda: (self.came, self.ended)
+        return made
 
     def begin(self) -> None:
         """Ask for the first replicas, and wait for the first request."""
@@ -126,6 +131,7 @@ class Service:
 
     def _come(self, request: Request) -> None:
         self.came += 1
+        self._open.move(1)
         self._coming.pop(request, None)
         spec = self.spec
         for desk in self._desks:
@@ -233,7 +239,7 @@ class Service:
         if self._handoffs is not None:
             self._handoffs.opened()
 
-    def _lost(self, replica: Replica, requests: list[Request]) -> None:
+    def _lost(self, replica: Replica, requests: Sequence[Request]) -> None:
         """A replica is gone: its requests are sent again, or rejected."""
         if self._handoffs is not None:
             requests = [*requests, *self._handoffs.lost(replica)]
@@ -307,6 +313,7 @@ class Service:
                 follower.arrival = self._clock.now
                 follower.state, follower.reason = RequestState.REJECTED, PARENT
                 self.came += 1
+                self._open.move(1)
                 self._end(follower)
                 lost.append(follower)
 
@@ -316,6 +323,7 @@ class Service:
             self._deadlines.clear(request)
         self._write(request, now)
         self.ended += 1
+        self._open.move(-1)
         for desk in self._desks:
             desk.ended(request)
         if self.ended == self._total:
@@ -330,22 +338,31 @@ class Service:
         for desk in self._desks:
             desk.fleet.close()
 
-    def _counts(self) -> tuple[int, int, int]:
-        """Requests that came and have not ended, those of them without a replica, and all that came."""
-        return len(self._home) + len(self._waiting) + len(self._away), len(self._waiting), self.came
+    def _gauges(self, fleet: Fleet[Replica]) -> Gauges:
+        """What is true of the requests now, as far as one fleet goes."""
+        ready = fleet.ready
+        return Gauges(
+            len(self._home) + len(self._waiting) + len(self._away),
+            sum([replica.queued for replica in ready]) + len(self._waiting),
+            sum([replica.running for replica in ready]),
+            sum([replica.kv for replica in ready]) / len(ready) if ready else 0.0,
+            self.came,
+            self._open.until_now(),
+        )
 
     @property
     def _hopeless(self) -> bool:
         return any(desk.fleet.hopeless for desk in self._desks)
 
     @property
-    def fleets(self) -> list[Fleet]:
+    def fleets(self) -> list[Fleet[Replica]]:
         """Its replicas: those that requests come to, and those that decode where these are others."""
         return [desk.fleet for desk in self._desks]
 
     def close(self, now: float) -> dict[str, Any]:
         """Write the rows of what has not ended; return the facts of the service."""
-        held, busy = (sum(parts) for parts in zip(*(desk.fleet.seconds() for desk in self._desks), strict=True))
+        each = [(desk.fleet.spec.accelerators, *desk.fleet.seconds()) for desk in self._desks]
+        held, busy = (sum(size * part[i] for size, *part in each) for i in range(2))
         for desk in self._desks:
             desk.fleet.stop()
         if self._handoffs is not None:
@@ -355,7 +372,7 @@ class Service:
             request.state = RequestState.UNFINISHED
             self._write(request, max(now, request.arrival))
         pool = self.spec.replicas
-        blocks = {number: size for desk in self._desks for number, size in desk.fleet.blocks.items()}
+        blocks = self._blocks
         return {
             "accelerators": pool.accelerators, "block": self.spec.block,
             "blocks": [blocks.get(number, 0) for number in range(1 + max(blocks, default=-1))],

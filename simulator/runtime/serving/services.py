@@ -83,7 +83,7 @@ def _stuck(service: Service) -> list[str]:
     left = f"Service {service.spec.name}: {service.came - service.ended:,} requests can never end"
     for fleet in service.fleets:
         seats = list(fleet.seats.values())
-        if seats and not any(seat.replica for seat in seats):
+        if seats and not any(seat.worker for seat in seats):
             return [f"{left}: the replicas of {fleet.name} wait for accelerators that are never free."]
         if not seats:
             return [f"{left}: {fleet.name} has no replicas, and its autoscaler asks for none."]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.models.serving.api import IterationTime
 from simulator.policies.serving import Batching, Lineup, ReplicaScaler, Router
+from simulator.runtime.fleets.spec import Monitoring, Step
 from simulator.workload.requests import Requests
 
 
@@ -45,6 +46,8 @@ class ReplicaPool:
     """Only servers of this partition; empty: what the service says."""
     minimum: int = 0
     maximum: int = 1_000_000
+    initial: int | None = None
+    """Replicas at the start, before the scaler is asked; None: as many as it wants then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,13 @@ class ServiceSpec:
     """Tokens that a sequence gets in one iteration; above 1 with speculative decoding."""
     staleness: float = 0.0
     """What routers see was so at the last whole multiple of this; 0: it is so now."""
-    phases: tuple[tuple[str, float], ...] = ()
-    """Cold start of a replica: names and seconds, in order; loading the weights comes from ``Engine.load``."""
+    phases: tuple[Step | tuple[str, float], ...] = ()
+    """Cold start of a replica: steps, or names and seconds, in order; then comes what ``Engine.load`` says."""
+    monitoring: Monitoring = field(default_factory=Monitoring)
+    grace: float = 30.0
+    """Seconds that a replica which must leave its node has for its requests."""
+    unavailable: int | None = None
+    """Most replicas that may be missing for one more to be evicted; None: any number."""
     slos: Mapping[str, Slo] = field(default_factory=dict)
     """Bounds by class of service; "" is for all others."""
     first_token_timeout: float = math.inf

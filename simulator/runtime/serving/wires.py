@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
-from simulator.cluster.routing import Way
 from simulator.cluster.topology import Topology
-from simulator.core.clock import Clock, Phase, Soon
+from simulator.core.clock import Clock, Phase
 from simulator.metrics.recorder import Table
-from simulator.runtime.bundles import Message, Transfers
 from simulator.runtime.crowd import Crowd
 from simulator.runtime.fabric import Fabric
+from simulator.runtime.messenger import Messenger
 from simulator.runtime.router import Router
 from simulator.runtime.slots import Member
 
@@ -35,15 +33,14 @@ class Wires:
         table: Table,
         alone: bool = False,
     ) -> None:
-        self._clock, self._topology, self._router, self._table = clock, topology, router, table
-        self._fabric, self._alone = fabric, alone
-        self._network = Transfers(fabric, crowd)
-        self._ends: dict[Message, tuple[str, str]] = {}
-        self._stranded: list[tuple[tuple[str, str], float, float, Callable[[], None]]] = []
-        router.watch(Soon(clock, self._reroute, Phase.FAILURES))
-        self.used: dict[int, None] = {}
-        """Links over which something went."""
+        self._clock, self._topology, self._table = clock, topology, table
+        self._messenger = Messenger(clock, fabric, crowd, router, alone)
         self.last_end = 0.0
+
+    @property
+    def used(self) -> dict[int, None]:
+        """Links over which something went."""
+        return self._messenger.used
 
     def send(
         self, src: Sequence[Member], dst: Sequence[Member], size: float, done: Callable[[], None], name: tuple[str, str]
@@ -82,44 +79,5 @@ class Wires:
 
         for seconds in inside:
             self._clock.after(seconds, one_less, phase=Phase.ENDS)
-        for each in outside:
-            self._set_out(*each, one_less)
-
-    def _set_out(self, ends: tuple[str, str], size: float, limit: float, done: Callable[[], None]) -> None:
-        way = self._router.way(*ends)
-        if way is None:
-            self._stranded.append((ends, size, limit, done))
-            return
-        if self._alone:
-            self.used.update(dict.fromkeys(way.links))
-            self._clock.after(way.latency + size / self._rate(way, limit), done, phase=Phase.ENDS)
-            return
-        message = Message(way, size, done, limit)
-        message.done = partial(self._done, message, done)
-        self._clock.after(way.latency, self._begin, message, ends, phase=Phase.ARRIVALS)
-
-    def _rate(self, way: Way, limit: float) -> float:
-        """Bytes/s that a message gets by itself."""
-        capacity = self._fabric.capacity
-        return min(limit, *(capacity[link] / usage for link, usage in zip(way.links, way.usage, strict=True)))
-
-    def _begin(self, message: Message, ends: tuple[str, str]) -> None:
-        if self._router.down and not all(map(self._router.is_up, message.way.links)):
-            message.way = self._router.way(*ends) or message.way
-        self.used.update(dict.fromkeys(message.way.links))
-        self._ends[message] = ends
-        self._network.begin(message)
-
-    def _done(self, message: Message, done: Callable[[], None]) -> None:
-        self._ends.pop(message, None)
-        done()
-
-    def _reroute(self) -> None:
-        def again(message: Message) -> Way:
-            ends = self._ends.get(message)
-            return message.way if ends is None else self._router.way(*ends) or message.way
-
-        self._network.reroute(again)
-        stranded, self._stranded = self._stranded, []
-        for each in stranded:
-            self._set_out(*each)
+        for leg, part, limit in outside:
+            self._messenger.send(leg, part, one_less, limit)
