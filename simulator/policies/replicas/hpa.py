@@ -2,69 +2,101 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from simulator.core.units import Ratio, Seconds
-from simulator.policies.replicas import Metric, check, enough, load
+from simulator.policies.decision import Decision
+from simulator.policies.hpa import manifest
+from simulator.policies.hpa.behavior import DOWNSCALE_STABILIZATION
+from simulator.policies.hpa.calculator import Missing
+from simulator.policies.hpa.controller import Controller, Settings
+from simulator.policies.hpa.metrics import plain
+from simulator.policies.hpa.samples import Startup
+from simulator.policies.replicas import Metric, check
 from simulator.policies.serving import ServiceObservation, replica_scalers
 
 
 @replica_scalers.register("hpa")
 class Hpa:
-    """Kubernetes' horizontal pod autoscaler: a ratio with a tolerance; it shrinks only to the most wanted of late.
+    """Kubernetes' horizontal pod autoscaler: ratios with a tolerance, held back by windows and by limits of its rate.
 
-    ``autoscaling/v2`` of Kubernetes 1.33 with one ``AverageValue`` target and default behaviour (kubernetes.io,
-    Horizontal Pod Autoscaling): wanted = ceil(sum of the metric / target), every 15 s, nothing while the mean over
-    replicas is within 10 % of the target (``tolerance``); shrinking goes to the highest number wanted in the last 300 s
-    (``scale_in_window``); growing at most doubles, or adds 4 if that is more, at each step. ``metric: queued`` is
-    ``vllm:num_requests_waiting``, by which the guide of vLLM's production stack scales; the default, as in
-    ``target-tracking``, is ours. A service without replicas gets one when it is asked for something, as with KEDA. Not
-    modelled: metrics that are missing or come late.
+    ``autoscaling/v2`` of Kubernetes 1.33 (docs/autoscaler-hpa.md). One metric is said by ``metric`` and ``target``, an
+    ``AverageValue``; several, and other targets, by ``metrics``, which then stands alone. ``behavior`` is the block of
+    a manifest. Without it, or with ``none``, a manifest has none: at each step it at most doubles, or goes to 4 if that
+    is more, and it follows the highest number of the last ``downscale_stabilization``. Bounds are ``min`` and ``max``
+    of the service (``min_replicas`` and ``max_replicas`` where nobody sets them); ``min: 0`` needs a metric of type
+    ``Object`` or ``External``. Defaults of ``metric`` and ``target`` are ours, all others those of Kubernetes 1.33.
     """
 
     imitates = "Kubernetes 1.33 HorizontalPodAutoscaler (autoscaling/v2)"
 
     def __init__(
         self,
-        target: float = 32.0,
-        metric: Metric = "outstanding",
+        target: float | None = None,
+        metric: Metric | None = None,
         interval: Seconds = 15.0,
         tolerance: Ratio = 0.1,
-        scale_in_window: Seconds = 300.0,
+        metrics: Sequence[Mapping[str, Any]] | None = None,
+        behavior: Mapping[str, Any] | Literal["none"] | None = None,
+        downscale_stabilization: Seconds = DOWNSCALE_STABILIZATION,
+        cpu_initialization_period: Seconds = 300.0,
+        initial_readiness_delay: Seconds = 30.0,
+        missing_pods: Missing = "request",
+        min_replicas: int = 1,
+        max_replicas: int | None = None,
     ) -> None:
-        check(metric, target, interval)
-        if not tolerance >= 0:
-            raise ValueError(f"tolerance is {tolerance:g}; it must be 0 or more")
-        if not scale_in_window >= 0:
-            raise ValueError(f"scale_in_window is {scale_in_window:g} s; it must be 0 or more")
-        self.target, self.metric, self.interval = target, metric, interval
-        self._tolerance, self._window = tolerance, scale_in_window
-        self._wanted: deque[tuple[float, int]] = deque()
-        """Times and numbers of the window that no later number exceeds, so the highest first."""
+        if metrics is not None and (target is not None or metric is not None):
+            said = "target" if target is not None else "metric"
+            raise ValueError(f"{said} says what metrics says, too; leave one of them out")
+        by, bound = metric or "outstanding", 32.0 if target is None else target
+        check(by, bound, interval)
+        for name, value in (
+            ("tolerance", tolerance),
+            ("downscale_stabilization", downscale_stabilization),
+            ("cpu_initialization_period", cpu_initialization_period),
+            ("initial_readiness_delay", initial_readiness_delay),
+        ):
+            if not value >= 0:
+                unit = "" if name == "tolerance" else " s"
+                raise ValueError(f"{name} is {value:g}{unit}; it must be 0 or more")
+        manifest.choice(missing_pods, "missing_pods", ("request", "target"))
+        self.interval = interval
+        specs = [plain(by, bound)] if metrics is None else manifest.metrics(metrics)
+        self.per_pod = any(spec.per_pod for spec in specs)
+        """Whether it looks at each replica by itself."""
+        self._wakes = any(not spec.per_pod for spec in specs)
+        startup = Startup(cpu_initialization_period, initial_readiness_delay)
+        rules = manifest.behavior(behavior)
+        settings = Settings(specs, rules, tolerance, downscale_stabilization, startup, missing_pods)
+        self._controller = Controller(settings)
+        self.bounds(min_replicas, max_replicas)
+
+    @property
+    def minimum(self) -> int:
+        """Fewest replicas; at 0 replicas it does nothing unless this is 0."""
+        return self._controller.minimum
+
+    @property
+    def maximum(self) -> int | None:
+        """Most replicas; None: any number."""
+        return self._controller.maximum
+
+    def bounds(self, minimum: int, maximum: int | None) -> None:
+        """Set the fewest and the most replicas; raise ``ValueError`` for what Kubernetes refuses."""
+        if minimum < 0:
+            raise ValueError(f"min is {minimum}; it must be 0 or more")
+        if maximum is not None and maximum < max(minimum, 1):
+            raise ValueError(f"max is {maximum}; it must be {max(minimum, 1)} or more, min being {minimum}")
+        if minimum == 0 and not self._wakes:
+            text = "the HPA goes to 0 and back only by a metric of type Object or External (HPAScaleToZero)"
+            raise ValueError(f"min is 0; {text}")
+        self._controller.minimum, self._controller.maximum = minimum, maximum
 
     def reset(self) -> None:
         """Forget earlier numbers: a new run begins."""
-        self._wanted.clear()
+        self._controller.reset()
 
-    def step(self, now: float, observation: ServiceObservation) -> int:
-        """Return the number of replicas wanted."""
-        have = observation.ready + observation.coming
-        if not self._wanted:
-            self._remember(now, have)
-        wanted = enough(observation, self.metric, self.target)
-        ratio = load(observation, self.metric) / (self.target * have) if have else 0.0
-        if have and 1.0 - self._tolerance <= ratio <= 1.0 + self._tolerance:
-            wanted = have
-        highest = self._remember(now, wanted)
-        if wanted >= have:
-            return min(wanted, max(2 * have, have + 4))
-        return min(have, highest)
-
-    def _remember(self, now: float, wanted: int) -> int:
-        """Return the highest number of the window, this one included."""
-        while self._wanted and self._wanted[-1][1] <= wanted:
-            self._wanted.pop()
-        self._wanted.append((now, wanted))
-        while len(self._wanted) > 1 and self._wanted[0][0] <= now - self._window:
-            self._wanted.popleft()
-        return self._wanted[0][1]
+    def step(self, now: float, observation: ServiceObservation) -> Decision:
+        """Return the number of replicas wanted, with the reason that Kubernetes would give."""
+        return self._controller.reconcile(now, observation)
