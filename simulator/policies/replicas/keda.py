@@ -92,8 +92,9 @@ class Keda:
         most = min(count for count in (self._most, maximum, math.inf) if count is not None)
         if self._most is None and maximum is None:
             most = MOST
-        if least < 0:
-            raise ValueError(f"min_replica_count is {least}; it must be 0 or more")
+        for name, count in (("min", minimum), ("min_replica_count", self._least)):
+            if count is not None and count < 0:
+                raise ValueError(f"{name} is {count}; it must be 0 or more")
         if most < max(least, 1):
             raise ValueError(f"max_replica_count is {most}; it must be {max(least, 1)} or more")
         if idle is not None and not 0 <= idle < least:
