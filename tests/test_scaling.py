@@ -24,6 +24,11 @@ def test_registry_knows_it() -> None:
     assert (TargetTracking().interval, TargetTracking().target) == (60.0, 0.8)
 
 
+def prompt(**more: Any) -> TargetTracking:
+    """Target tracking whose alarms need one datapoint, and whose nodes are warm at once."""
+    return TargetTracking(**({"out_periods": 1, "in_periods": 1, "warmup": 0.0} | more))
+
+
 @pytest.mark.parametrize(
     ("observation", "wanted"),
     [
@@ -34,39 +39,57 @@ def test_registry_knows_it() -> None:
         (seen(4, allocated=32.0), 5),
         (seen(4, allocated=32.0, queued=32.0), 10),
         (seen(4, allocated=32.0, queued=32.0, booting=6), 10),
+        (seen(4, allocated=17.92), 4),  # 70 % of the target: not below it
+        (seen(4, allocated=17.0), 3),
         (seen(4, allocated=6.4), 1),
     ],
     ids=str,
 )
 def test_wanted_nodes_hold_the_demand_at_the_target(observation: SupplyObservation, wanted: int) -> None:
-    assert TargetTracking(target=0.8).step(1000.0, observation) == wanted
+    assert prompt(target=0.8).step(1000.0, observation) == wanted
 
 
 def test_utilization_cannot_see_a_queue() -> None:
-    scaler = TargetTracking(metric="utilization", target=1.0)
+    scaler = prompt(metric="utilization", target=1.0)
     assert scaler.step(0.0, seen(2, allocated=16.0, queued=800.0)) == 2
-    assert TargetTracking(metric="utilization", target=0.5).step(0.0, seen(2, allocated=16.0)) == 4
+    assert prompt(metric="utilization", target=0.5).step(0.0, seen(2, allocated=16.0)) == 4
+
+
+def test_three_minutes_above_grow_and_fifteen_well_below_shrink() -> None:
+    scaler = TargetTracking(target=0.8)
+    high, low = seen(2, allocated=16.0, queued=16.0), seen(5, allocated=8.0)
+    assert [scaler.step(60.0 * minute, high) for minute in range(3)] == [2, 2, 5]
+    came = [scaler.step(180.0 + 60.0 * minute, low) for minute in range(20)]
+    assert came == [5] * 14 + [2] * 6, "the fifteenth low minute; the nodes that came are warm by then"
+
+
+def test_nothing_shrinks_while_nodes_boot_or_warm_up() -> None:
+    scaler = TargetTracking(target=1.0, out_periods=1, in_periods=1)
+    assert scaler.step(0.0, seen(2, allocated=16.0, queued=8.0)) == 3
+    assert scaler.step(60.0, seen(2, allocated=4.0, booting=1)) == 3
+    assert scaler.step(120.0, seen(3, allocated=4.0)) == 3
+    assert scaler.step(419.0, seen(3, allocated=4.0)) == 3
+    assert scaler.step(420.0, seen(3, allocated=4.0)) == 1
 
 
 def test_cooldowns() -> None:
-    """Growing waits for the last growth, shrinking for the last change of either kind."""
-    scaler = TargetTracking(target=1.0, scale_out_cooldown=300.0, scale_in_cooldown=600.0)
+    """Within the first only a larger growth adds anything; shrinking waits for the last shrinkage."""
+    scaler = prompt(target=1.0, scale_out_cooldown=300.0, scale_in_cooldown=600.0)
     assert scaler.step(0.0, seen(1, queued=16.0)) == 2
-    assert scaler.step(299.0, seen(2, queued=80.0)) == 2
+    assert scaler.step(299.0, seen(2, queued=24.0)) == 2
     assert scaler.step(300.0, seen(2, queued=80.0)) == 10
-    assert scaler.step(899.0, seen(10)) == 10
-    assert scaler.step(900.0, seen(10, allocated=40.0)) == 5
-    assert scaler.step(1499.0, seen(5)) == 5
-    assert scaler.step(1499.0, seen(5, queued=80.0)) == 10
-    assert scaler.step(2098.0, seen(10)) == 10
-    assert scaler.step(2099.0, seen(10)) == 0
+    assert scaler.step(400.0, seen(10, allocated=40.0)) == 5
+    assert scaler.step(999.0, seen(5)) == 5
+    assert scaler.step(1000.0, seen(5, allocated=8.0)) == 1
+    assert scaler.step(1001.0, seen(1, queued=80.0)) == 10
+    assert scaler.step(1002.0, seen(10)) == 0
 
 
 def test_reset_forgets_the_last_changes() -> None:
-    scaler = TargetTracking(target=1.0)
-    assert scaler.step(1e6, seen(1, queued=16.0)) == 2
+    scaler = TargetTracking(target=1.0, out_periods=2)
+    assert [scaler.step(1e6, seen(1, queued=16.0)), scaler.step(1e6 + 60.0, seen(1, queued=16.0))] == [1, 2]
     scaler.reset()
-    assert scaler.step(0.0, seen(1, queued=16.0)) == 2
+    assert [scaler.step(0.0, seen(1, queued=16.0)), scaler.step(60.0, seen(1, queued=16.0))] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +114,7 @@ def test_arguments_that_make_no_sense(arguments: dict[str, Any], message: str) -
 def test_the_target_is_met_with_one_node_to_spare_at_most(
     up: int, allocated: float, queued: float, target: float
 ) -> None:
-    wanted = TargetTracking(target=target).step(0.0, seen(up, allocated, queued))
+    wanted = prompt(target=target, in_share=1.0).step(0.0, seen(up, allocated, queued))
     demand = allocated + queued
     assert demand <= wanted * 8.0 * target * (1 + 1e-6) + 1e-6
-    assert wanted == 0 or demand > (wanted - 1) * 8.0 * target * (1 - 1e-6)
+    assert wanted == 0 or demand > (wanted - 1) * 8.0 * target * (1 - 1e-6) - 1e-6

@@ -1,0 +1,54 @@
+"""A replica autoscaler named within the parameters of another one."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.core.units import Dimension, parse
+from simulator.policies.serving import ReplicaScaler, replica_scalers
+
+
+def scaler(given: Any) -> ReplicaScaler:
+    """Return the autoscaler that a name, a mapping with ``kind``, a class or an object stands for.
+
+    Quantities of a mapping may be texts with a unit. Raises ``ValueError`` for what is none of these.
+    """
+    if isinstance(given, str | Mapping):
+        mapping = dict(given) if isinstance(given, Mapping) else {"kind": given}
+        kind = mapping.pop("kind", None)
+        if not isinstance(kind, str):
+            raise ValueError(f"base is {given!r}; it must have a kind, as {{kind: hpa, target: 10}}")
+        known = replica_scalers.names()
+        if kind not in known:
+            raise ValueError(f"base is {kind!r}; it must be one of {', '.join(known)}")
+        factory = replica_scalers.get(kind)
+        return factory(**_quantities(factory, mapping))
+    made = given() if inspect.isclass(given) else copy.deepcopy(given)
+    if not callable(getattr(made, "step", None)) or not hasattr(made, "interval"):
+        raise ValueError(
+            f"base is {given!r}; it must be a replica autoscaler, with interval and step(now, observation)"
+        )
+    return typing.cast(ReplicaScaler, made)
+
+
+def _quantities(factory: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a factory with texts such as "5 min" in SI."""
+    target = factory.__init__ if inspect.isclass(factory) else factory
+    hints = typing.get_type_hints(target, include_extras=True)
+    known = list(inspect.signature(factory).parameters)
+    for name in mapping:
+        if name not in known:
+            raise ValueError(f"base has no parameter {name!r}; it must be one of {', '.join(known)}")
+    return {name: _quantity(value, hints.get(name)) for name, value in mapping.items()}
+
+
+def _quantity(value: Any, hint: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    marks = [mark for part in (hint, *typing.get_args(hint)) for mark in getattr(part, "__metadata__", ())]
+    dimensions = [mark.name for mark in marks if isinstance(mark, Dimension)]
+    return parse(value, dimensions[0]) if dimensions else value
