@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 from simulator.cluster.allocation import Allocator
 from simulator.core.clock import Clock
 from simulator.core.timer import Deadlines
+from simulator.runtime.drags import Drags
 from simulator.runtime.neighbours import Neighbours
 from simulator.runtime.pattern import Pattern
 from simulator.runtime.progress import fraction_of, lose_since_checkpoint, repace
+from simulator.runtime.savers import Account, NoSaver, Saver
 from simulator.runtime.slots import Slots
 from simulator.workload.jobs import BatchJob, Job, Placement, State
-
-Account = Literal["checkpointing", "hung"]
-"""Counter of a job that takes the time for which it stands still."""
 
 
 class Motion(Protocol):
@@ -76,8 +75,10 @@ class Gangs:
         self.device: Callable[[Job, int, Allocator], int] | None = None
         """The placement policy's choice of the accelerator that a share goes to."""
         self.ended: Callable[[Job], None] = _nobody
-        self._standing: dict[Job, str] = {}
-        """Jobs that stand still where they are, and the account that this goes on."""
+        self.drags = Drags(self._motion, patterns)
+        self.saver: Saver = NoSaver()
+        self._standing: dict[Job, tuple[Account, float]] = {}
+        """Jobs that stand still where they are: the account that this goes on, and their speed before."""
         self._astray: dict[Job, None] = {}
         """Those of them whose ways through the network have changed meanwhile."""
 
@@ -98,7 +99,7 @@ class Gangs:
         """Stop a running job and take its accelerators back; the work since its last checkpoint is lost."""
         self._halt(job)
         self._release(job)
-        if job.checkpoint:
+        if not self.saver.lose(job) and job.checkpoint:
             lose_since_checkpoint(job)
         job.state = _QUEUED
         job.preemptions += 1
@@ -122,7 +123,7 @@ class Gangs:
         self._go(job)
 
     def _pay_restart(self, job: Job) -> None:
-        job.restarting = self._restart if job.restart < 0 else job.restart
+        job.restarting = (self._restart if job.restart < 0 else job.restart) + self.saver.load(job)
 
     def settle(self, job: Job) -> None:
         """Bring the counters of a running job up to now."""
@@ -138,28 +139,49 @@ class Gangs:
         """
         if job in self._standing:
             self._stand(job)
+            speed = self._standing[job][1]
         else:
             self._motion.end(job)
-            job.speed = 0.0
-        self._standing[job] = account
+            self.drags.went(job)
+            speed, job.speed = job.speed, 0.0
+        if account == "hung":
+            self.saver.halted(job)
+        self._standing[job] = (account, speed)
 
     def resume(self, job: Job) -> None:
         """Let a job that stood still go on; one that does not stand still is left alone."""
         if job in self._standing:
             self._stand(job)
-            del self._standing[job]
-            self._motion.begin(job, self._patterns.get(job))
+            account, _ = self._standing.pop(job)
+            pattern = self._patterns.get(job)
+            self._motion.begin(job, pattern)
             if job in self._astray:
                 del self._astray[job]
                 self._motion.reroute(job, partial(self._pattern, job))
+            if self.drags.paces:
+                self.drags.came(job, pattern)
+            if account == "hung":
+                self.saver.began(job)
 
     def stands(self, job: Job) -> bool:
         """Whether a running job stands still."""
         return job in self._standing
 
+    def slow(self, server: int, pace: float, jobs: Iterable[Job]) -> None:
+        """Let a server compute at ``pace``, 1 for as fast as it can; ``jobs`` are those that run."""
+        paces = self.drags.paces
+        if pace < 1.0:
+            paces[server] = pace
+        else:
+            paces.pop(server, None)
+        for job in jobs:
+            on_it = any(server == other for other, _ in job.placement)
+            if on_it and job.life is None and job not in self._standing:
+                self.drags.changed(job, self._patterns.get(job))
+
     def _stand(self, job: Job) -> None:
         """Count the time for which a job has stood still."""
-        now, account = self._clock.now, self._standing[job]
+        now, account = self._clock.now, self._standing[job][0]
         elapsed = now - job.since
         job.since = now
         job.ran += elapsed
@@ -215,6 +237,7 @@ class Gangs:
 
     def forget(self, job: Job) -> float | None:
         """Drop what is kept about a job; return the share of its work that was exposed communication, if it has any."""
+        self.saver.forget(job)
         pattern = self._patterns.pop(job, None) if self._patterns else None
         return pattern.share if pattern else None
 
@@ -223,6 +246,8 @@ class Gangs:
         for job in [job for job in self._patterns if job.state is State.RUNNING]:
             if job in self._standing:
                 self._astray[job] = None
+            elif self.drags.slows(job):
+                self.drags.changed(job, self._patterns[job])
             else:
                 self._motion.reroute(job, partial(self._pattern, job))
 
@@ -250,6 +275,10 @@ class Gangs:
         if job.limit < _NEVER:
             self._limits.set(job, self._clock.now + max(0.0, job.limit - job.ran))
         self._motion.begin(job, pattern)
+        if self.drags.paces:
+            self.drags.came(job, pattern)
+        if job.saving is not None:
+            self.saver.began(job)
 
     def _halt(self, job: Job) -> None:
         """Let a running job stand still, with its counters up to now."""
@@ -257,10 +286,12 @@ class Gangs:
             job.life.halted()
         if job in self._standing:
             self._stand(job)
-            del self._standing[job]
+            _, job.speed = self._standing.pop(job)
             self._astray.pop(job, None)
         else:
             self._motion.end(job)
+            self.drags.went(job)
+        self.saver.halted(job)
         if job.limit < _NEVER:
             self._limits.clear(job)
         if self._neighbours is not None:

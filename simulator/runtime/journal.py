@@ -54,7 +54,7 @@ class Journal:
         completed = job.state is _COMPLETED
         jct = job.end - job.submit if completed else math.nan
         busy = job.ran - job.overhead - job.lost - job.checkpointing - job.hung
-        compute = busy if share is None else min(busy, job.done * (1.0 - share))
+        compute = busy if share is None else min(busy, job.done * (1.0 - share) + job.dragged)
         self.recorder.jobs.add(
             (
                 job.id,

@@ -67,14 +67,20 @@ def repace(job: Job, nodes: Allocator) -> None:
     job.done = job.speedup.seconds(job.given, fraction) if fraction else 0.0
 
 
+def busy(job: Job) -> float:
+    """Seconds of running, before ``since``, that went into work which still counts."""
+    return job.ran - job.overhead - job.lost - job.checkpointing - job.hung
+
+
 def lose_since_checkpoint(job: Job) -> None:
     """Take the work since the last checkpoint from a job that has just been stopped.
 
     Checkpoints lie ``job.checkpoint`` seconds of work apart; the seconds of running that went into what is lost are
-    rework.
+    rework, counted at the last speed, or at the mean one where it stood still.
     """
     kept = math.floor(job.done / job.checkpoint * (1 + 1e-12)) * job.checkpoint if job.checkpoint < math.inf else 0.0
-    if job.speed > 0:
-        busy = job.ran - job.overhead - job.lost - job.checkpointing - job.hung
-        job.lost += min(busy, (job.done - kept) / job.speed)
+    spent = busy(job)
+    if job.done > kept:
+        seconds = (job.done - kept) / job.speed if job.speed > 0 else spent * (1.0 - kept / job.done)
+        job.lost += min(spent, seconds)
     job.done = kept

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from simulator.workload.saving import Saving
 from simulator.workload.speedup import Given, Speedup
 
 
@@ -111,6 +112,8 @@ class Job:
     """Seconds lost each time it comes back after a stop or a move; negative means what the run says."""
     checkpoint: float = 0.0
     """Seconds of running between two checkpoints; a stop loses the work since the last. 0: nothing is ever lost."""
+    saving: Saving | None = None
+    """How it writes checkpoints that cost something; they stand in for ``checkpoint``."""
     minimum: float = 0.0
     """Fewest accelerators that an elastic job can run on; 0 means exactly ``accelerators``."""
     maximum: float = 0.0
@@ -155,6 +158,8 @@ class Job:
     """Seconds of running in which it stood still to write checkpoints."""
     hung: float = field(default=0.0, init=False)
     """Seconds of running in which it stood still after a failure that nobody had noticed yet."""
+    dragged: float = field(default=0.0, init=False)
+    """Seconds of running by which slow machines drew out the computing of a job that communicates."""
     failures: int = field(default=0, init=False)
     """Times that a failure stopped it; each is counted in ``preemptions`` too."""
     held: float = field(default=0.0, init=False)
