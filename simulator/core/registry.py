@@ -35,7 +35,10 @@ class Registry(Generic[T]):
         self._complete = False
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Mark a class or function as the built-in called ``name``; a name may be taken again only by its namesake."""
+        """Mark a class or function as the built-in called ``name``; a name may be taken again only by its namesake.
+
+        A class that has no ``kind`` of its own gets its name as one, so that its objects can say what they are.
+        """
 
         def mark(thing: T) -> T:
             before = self._known.setdefault(name, thing)
@@ -43,6 +46,8 @@ class Registry(Generic[T]):
                 taken = f"{self.kind} {name!r} is {_identity(before)} already"
                 raise ValueError(f"{taken}; {_identity(thing)} needs another name")
             self._known[name] = thing
+            if isinstance(thing, type) and "kind" not in vars(thing):
+                thing.kind = name  # type: ignore[attr-defined]
             return thing
 
         return mark

@@ -30,9 +30,9 @@ class Store:
 class Pulls:
     """Moves bytes between stores and servers over the links that everybody shares.
 
-    A server that keeps what it has fetched (``cached``) has it again at that rate, until ``forget``. Two that want the
-    same on one server at the same time each fetch it, as two replicas on a node do. ``alone``: as if nobody shared any
-    link.
+    A server that keeps what it has fetched (``cached``) has it again at that rate, until ``forget``; who wants the same
+    while it is on its way waits for it, as container runtimes and page caches have it. What is not kept is fetched by
+    each for itself. ``alone``: as if nobody shared any link.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class Pulls:
     ) -> None:
         self._clock, self._topology, self._table, self._stores = clock, topology, table, stores
         self._kept: dict[int, dict[str, None]] = {}
+        self._coming: dict[tuple[int, str], list[Callable[[], None]]] = {}
+        """Who waits for what is on its way to a server that will keep it."""
         self._messenger: Messenger | None = None
         if stores:
             self._messenger = Messenger(clock, network.fabric, network.crowd, network.router, alone)
@@ -73,19 +75,28 @@ class Pulls:
         key = f"{self.store(store).vertex}:{size:g}:{name[1]}"
         left = [len(servers)]
 
-        def one_less(server: int) -> None:
-            if cached:
-                self._kept.setdefault(server, {})[key] = None
+        def one_less() -> None:
             left[0] -= 1
             if not left[0]:
                 done()
 
         for server in servers:
-            come = partial(one_less, server)
-            if cached and key in self._kept.get(server, {}):
-                self._clock.after(size / cached, come, phase=Phase.FAILURES)
+            place = (server, key)
+            if not cached:
+                self._send(store, server, size, one_less, limit, name)
+            elif key in self._kept.get(server, {}):
+                self._clock.after(size / cached, one_less, phase=Phase.FAILURES)
+            elif place in self._coming:
+                self._coming[place].append(one_less)
             else:
-                self._send(store, server, size, come, limit, name)
+                self._coming[place] = [one_less]
+                self._send(store, server, size, partial(self._keep, server, key), limit, name)
+
+    def _keep(self, server: int, key: str) -> None:
+        """Something has arrived that a server keeps."""
+        self._kept.setdefault(server, {})[key] = None
+        for come in self._coming.pop((server, key)):
+            come()
 
     def push(
         self,

@@ -35,6 +35,7 @@ from simulator.scenario.servicebuild import Service, replicas_of, service_of
 from simulator.scenario.serviceremarks import together
 from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
+from simulator.scenario.stores import stores, with_stores
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate
@@ -99,6 +100,7 @@ def build(
         jobs=made.jobs(),
         transfers=made.transfers,
         services=[service.spec for service in made.services],
+        stores=stores(scenario),
         pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
@@ -169,10 +171,10 @@ def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topo
     source = scenario.topology
     if source.build is None:
         ready: Topology = source.ready
-        return partitioned(scenario, ready)
+        return partitioned(scenario, with_stores(scenario, ready))
     with scenario.at("topology"):
         topology = (TraceCache() if traces is None else traces).topology(source.build)
-    return partitioned(scenario, topology)
+    return partitioned(scenario, with_stores(scenario, topology))
 
 
 def _pool(scenario: Scenario, keys: PoolKeys, topology: Topology) -> NodePool:

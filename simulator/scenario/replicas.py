@@ -54,7 +54,7 @@ class Replicas:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all replicas of a service share: keys, engine, tokens of a KV block, sequences of a batch, s to load.
+    """What all replicas of a service share: keys, engine, tokens of a KV block, sequences of a batch.
 
     ``at(key, ...)`` gives problems inside the place of a key of the service.
     """
@@ -64,7 +64,6 @@ class Setting:
     product: Product
     block: int
     sequences: int
-    load: float
 
 
 def shape_of(keys: ReplicaKeys) -> ReplicaShape:
@@ -173,7 +172,7 @@ def _engine(
             raise InputError(
                 Problem(f"the cluster has {name}: nobody can tell how long a model takes there", hint=hint)
             )
-        return Engine(timing.make(), blocks, setting.load, keys.engine.swap_bandwidth or 0.0), None
+        return Engine(timing.make(), blocks, swap=keys.engine.swap_bandwidth or 0.0), None
     domain = max(server.accelerators for server in servers)
     link = _link(topology)
     net = Interconnect.of(accelerator, link, domain)
@@ -198,7 +197,7 @@ def _engine(
     if keys.engine.preemption == "swap" and not swap:
         hint = "write swap_bandwidth beside preemption: swap"
         raise InputError(Problem(f"the bandwidth of {accelerator.id} to its host is not known", hint=hint))
-    return Engine(made.time if timing is None else timing.make(), made.blocks, setting.load, swap), made.fit
+    return Engine(made.time if timing is None else timing.make(), made.blocks, swap=swap), made.fit
 
 
 def _blame(

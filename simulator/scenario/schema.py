@@ -20,6 +20,7 @@ from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
 from simulator.scenario.serverkeys import BookingKeys, Servers, WindowKeys
 from simulator.scenario.shipped import shipped
+from simulator.scenario.stores import StoreKeys
 from simulator.scenario.validation import Strict, at, complaint, each, elsewhere, problems_of, show
 from simulator.scenario.workloads import Work, work
 from simulator.scenario.yamltext import parse as parse_yaml
@@ -296,6 +297,9 @@ class ScenarioKeys(Strict):
     maintenance: list[WindowKeys] = Field(default_factory=list, description="windows in which servers are down")
     bookings: list[BookingKeys] = Field(default_factory=list, description="servers kept for a tenant for a time")
     interference: Annotated[Any, PlainValidator(_interference)] = None
+    stores: dict[Name, StoreKeys] = Field(
+        default_factory=dict, description="registries, object stores and file systems on the network"
+    )
     autoscaler: Annotated[Any, PlainValidator(_pool)] = None
     cost: CostKeys | None = None
     run: RunKeys = Field(default_factory=RunKeys)

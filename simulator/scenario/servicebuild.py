@@ -13,11 +13,12 @@ from simulator.models.serving.api import Batch, Chunk
 from simulator.models.serving.speculation import Speculation
 from simulator.models.serving.work import kv_bytes
 from simulator.policies.serving import batchings, lineups
+from simulator.runtime.fleets.spec import Step
 from simulator.runtime.serving.spec import ServiceSpec, Slo
+from simulator.scenario.fleetkeys import WEIGHTS, check_stores, steps
 from simulator.scenario.replicas import BLOCK, MAX_BATCH, Replicas, Setting, replicas, shape_of, weight_bytes
 from simulator.scenario.requestbuild import request_log
 from simulator.scenario.requestkeys import ListedRequests
-from simulator.scenario.serviceparts import WEIGHTS
 from simulator.scenario.serviceremarks import check_one_of_each, service_remarks
 from simulator.scenario.services import PrefillKeys, ServiceKeys, ServiceWork, SloKeys, SpeculativeKeys
 from simulator.scenario.spec import Scenario
@@ -128,15 +129,14 @@ def _setting(scenario: Scenario, name: str, keys: ServiceKeys) -> Setting:
         budget = make().budget(0)
         if budget < _MOST_TOKENS:
             product = replace(product, chunk=min(budget, context or model.context or budget))
-    phase = keys.cold_start.get(WEIGHTS, (0.0, False))
-    load = weight_bytes(model, shape_of(keys.replica)) / phase[0] if phase[1] else phase[0]
+    with scenario.at("workload", name, "cold_start"):
+        check_stores(keys.cold_start, scenario.keys.stores)
     return Setting(
         at=partial(scenario.at, "workload", name),
         keys=keys,
         product=product,
         block=keys.engine.block or BLOCK,
         sequences=keys.engine.max_batch or MAX_BATCH,
-        load=load,
     )
 
 
@@ -168,7 +168,10 @@ def _spec(
         kv_bytes=kv_bytes(keys.service, keys.replica.kv_precision),
         advance=1.0 if engine.speculative is None else _advance(engine.speculative),
         staleness=keys.staleness,
-        phases=tuple((phase, value) for phase, (value, _) in keys.cold_start.items() if phase != WEIGHTS),
+        phases=_phases(keys),
+        monitoring=keys.monitoring.made(),
+        grace=keys.disruption.grace,
+        unavailable=keys.disruption.max_unavailable,
         slos={service_class: _slo(bound) for service_class, bound in keys.slo.items()},
         retries=keys.retries,
         backoff=keys.backoff,
@@ -179,6 +182,13 @@ def _spec(
         preemptible=keys.preemptible,
         **{key: value for key, value in bounds.items() if value is not None},
     )
+
+
+def _phases(keys: ServiceKeys) -> tuple[Step, ...]:
+    """Steps of a start; weights that come from no store come last, whenever they are named."""
+    late = {name: phase for name, phase in keys.cold_start.items() if name == WEIGHTS and phase.fetch is None}
+    order = {name: phase for name, phase in keys.cold_start.items() if name not in late} | late
+    return steps(order, weight_bytes(keys.service, shape_of(keys.replica)))
 
 
 def _advance(keys: SpeculativeKeys) -> float:

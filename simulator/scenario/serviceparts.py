@@ -14,7 +14,6 @@ from pydantic import Field, PlainValidator, ValidationInfo, model_validator
 from simulator.cluster import catalog
 from simulator.cluster.records import Model
 from simulator.core.errors import InputError
-from simulator.core.units import UnitError, parse
 from simulator.models.serving.api import IterationTime
 from simulator.models.serving.described import KEYS, described
 from simulator.models.serving.shape import ReplicaShape
@@ -35,14 +34,12 @@ from simulator.scenario.plugins import (
     plugin,
 )
 from simulator.scenario.quantities import Whole, number
-from simulator.scenario.validation import Strict, at, complaint, each, show
+from simulator.scenario.validation import Strict, at, complaint, show
 
 FIXED = "fixed"
 """Replica autoscaler that a number stands for."""
 SHORTEST = 0.01
 """Seconds between two steps of a replica autoscaler, at least: more often it is only run time."""
-WEIGHTS = "weights"
-"""Phase of a cold start that may be a bandwidth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,23 +266,3 @@ def engine(value: str) -> str:
         return catalog.engine(value).id
     except InputError as error:
         raise complaint(error.problems[0].text, error.problems[0].hint or "") from None
-
-
-def phases(value: Any) -> dict[str, tuple[float, bool]]:
-    """Read the phases of a cold start: seconds, or (True) bytes/s at which the weights come in."""
-    if not isinstance(value, Mapping):
-        hint = "write {image: 30 s, engine: 20 s, weights: 5 GB/s}"
-        raise complaint(f"{show(value)} is not a mapping of phases", hint)
-
-    def phase(name: str, given: Any) -> tuple[float, bool]:
-        try:
-            if name == WEIGHTS and isinstance(given, str) and given.rstrip().endswith(("/s", "bps")):
-                rate = parse(given, "bandwidth")
-                if rate <= 0:
-                    raise complaint(f"{given!r} loads no weights: it must be above 0")
-                return rate, True
-            return parse(given, "time"), False
-        except UnitError as error:
-            raise complaint(str(error), "weights may be a bandwidth, as 5 GB/s" if name == WEIGHTS else "") from None
-
-    return dict(zip(value, each(value.items(), phase), strict=True))

@@ -10,11 +10,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from simulator.cluster.records import Model
 from simulator.core.errors import did_you_mean
+from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys
+from simulator.scenario.fleetkeys import cold_start as phases
 from simulator.scenario.jobs import Degree, Name, Names, Text
 from simulator.scenario.plugins import BATCHING, LINEUP, ROUTER, Context, Plugin
 from simulator.scenario.quantities import Bandwidth, Number, Share, Size, Time, Whole
 from simulator.scenario.requestkeys import RequestWork, request_work
-from simulator.scenario.serviceparts import Here, Scaling, Timing, engine, model, phases, policy, scaling, timing
+from simulator.scenario.serviceparts import Here, Scaling, Timing, engine, model, policy, scaling, timing
 from simulator.scenario.validation import Strict, at, complaint, each
 
 EVERY_CLASS = "default"
@@ -202,6 +204,12 @@ class ServiceKeys(_Renamed):
     prefill: PrefillKeys | None = Field(None, description="replicas for prompts only: {replicas, replica, router}")
     cold_start: Annotated[dict[str, Any], PlainValidator(phases)] = Field(
         default_factory=dict, description="phases of the start of a replica: {image: 30 s, weights: 5 GB/s}"
+    )
+    monitoring: MonitoringKeys = Field(
+        default_factory=MonitoringKeys, description="what autoscalers are told: {scrape: 15 s, window: 60 s, lag: 10 s}"
+    )
+    disruption: DisruptionKeys = Field(
+        default_factory=DisruptionKeys, description="how replicas may be evicted: {grace: 30 s, max_unavailable: 1}"
     )
     slo: Annotated[dict[str, SloKeys], PlainValidator(_slos)] = Field(
         default_factory=dict, description="bounds {ttft, tpot, e2e}, or such bounds by class of service"

@@ -8,6 +8,7 @@ from simulator.cluster import catalog
 from simulator.cluster.records import Model
 from simulator.models.serving.described import KEYS
 from simulator.scenario.arguments import model_of
+from simulator.scenario.fleetkeys import PhaseKeys
 from simulator.scenario.plugins import BATCHING, LINEUP, REPLICAS, ROUTER
 from simulator.scenario.requestkeys import RequestGenerateKeys, RequestKeys, RequestTraceKeys
 from simulator.scenario.schemaparts import CODE, Schema, inline, listing, mapping, named, of, one
@@ -24,7 +25,10 @@ def service_schema() -> tuple[Schema, Schema]:
     table = mapping({"table": {"type": "string"}})
     bounds = {"$ref": "#/$defs/SloKeys"}
     parts["SloKeys"] = inline(SloKeys)
-    phase = {"anyOf": [{"type": "string", "pattern": r"^\s*[0-9.]"}, {"const": 0}], "examples": ["30 s", "5 GB/s"]}
+    phase = {
+        "anyOf": [{"type": "string", "pattern": r"^\s*[0-9.]"}, {"const": 0}, inline(PhaseKeys)],
+        "examples": ["30 s", "5 GB/s"],
+    }
     engines = {"enum": _names("engine")}
     _fill(keys, "service", _model())
     _fill(keys, "requests", {"anyOf": _requests()})
