@@ -70,10 +70,12 @@ def booted(name: str, up: float) -> list[tuple]:
 def elastic_record(replication: int = 0, **facts: Any) -> Record:
     """Three replicas of chat, five from 3:00:00 on, which need a node of group od; a failure at 3:30:00.
 
-    Nodes have two accelerators; od-0 and od-1 are there from the beginning, od-2 comes at 3:03:35 and breaks. A training
-    job runs on the fourth accelerator, which it gives up at the failure of od-1, and starts again.
+    Nodes have two accelerators; od-0 and od-1 are there from the beginning, od-2 comes at 3:03:35. A training job runs on
+    the fourth accelerator; it is stopped by the failure of od-1, and starts again.
     """
-    events = [(0.0, "submit", f"chat/{i}", 1.0) for i in range(3)] + [(0.0, "start", f"chat/{i}", 1.0) for i in range(3)]
+    events = [(0.0, "submit", f"chat/{i}", 1.0) for i in range(3)] + [
+        (0.0, "start", f"chat/{i}", 1.0) for i in range(3)
+    ]
     for count, name in enumerate(("chat/0", "chat/1", "chat/2"), 1):
         events += started(name, 70.0, count)
     events += [(600.0, "submit", "train-1", 1.0), (600.0, "start", "train-1", 1.0)]
@@ -82,8 +84,9 @@ def elastic_record(replication: int = 0, **facts: Any) -> Record:
     events += [(11015.0, "start", "chat/3", 1.0), (11015.0, "start", "chat/4", 1.0)]
     events += [*started("chat/3", 11085.0, 4), *started("chat/4", 11085.0, 5)]
     events += [
-        (12600.0, "failure", "gpu od-1", 2.0), (12630.0, "detect", "gpu od-1", 30.0), (12630.0, "preempt", "train-1", 1.0),
-        (12900.0, "start", "train-1", 1.0), (13200.0, "repair", "gpu od-1", 600.0),
+        (12600.0, "failure", "gpu od-1", 2.0), (12630.0, "detect", "gpu od-1", 30.0),
+        (12630.0, "preempt", "train-1", 1.0), (12900.0, "start", "train-1", 1.0),
+        (13200.0, "repair", "gpu od-1", 600.0),
         (13300.0, "replica-drain", "chat/4", 2.0), (13330.0, "end", "chat/4", 1.0), (13400.0, "scale-down", "od", 1.0),
         (13400.0, "node-down", "od-2", 2.0),
     ]  # fmt: skip
@@ -109,9 +112,9 @@ def elastic_record(replication: int = 0, **facts: Any) -> Record:
     ]  # fmt: skip
     iterations = [iteration(0.0, 0, 14400.0), iteration(0.0, 1, 14400.0), iteration(7200.0, 2, 7200.0)]
     groups = {
-        "od": {"price": 0.001, "accelerators": 2, "paid": 0.001 * 31390.0,
+        "od": {"price": 0.001, "accelerators": 2, "paid": 31.39, "nodes_mean": 31390.0 / END,
                "hours": {"boot": 205.0 / 3600, "busy": 30000.0 / 3600, "idle": 585.0 / 3600, "failed": 600.0 / 3600}},
-        "spot": {"price": 0.0004, "accelerators": 2, "paid": 0.0, "hours": {}},
+        "spot": {"price": 0.0004, "accelerators": 2, "paid": 0.0, "nodes_mean": 0.0, "hours": {}},
     }  # fmt: skip
     service = {"accelerators": 1.0, "block": 16, "blocks": [], "classes": {}, "requests": 0,
                "accelerator_seconds": 48100.0, "busy_accelerator_seconds": 36000.0}  # fmt: skip

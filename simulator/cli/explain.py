@@ -42,10 +42,10 @@ def explain(
     findings: bool,
     as_json: bool,
 ) -> None:
-    """Say why something happened: who decided, by which rule, and what came of it.
+    """Say why something happened in a saved run.
 
-    DIR is a folder of results that run or Results.save wrote. Without further options: what can be asked about, and
-    when most happened.
+    Who decided, by which rule and numbers, what would have been done otherwise, and what came of it. DIR is a folder of
+    results that run or Results.save wrote. Without further options: what can be asked about, and when most happened.
     """
     from simulator.experiment.results import Results
 

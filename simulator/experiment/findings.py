@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ from simulator.metrics.window import Window
 if TYPE_CHECKING:
     from simulator.experiment.results import Results
 
-UNDONE, FEWEST = 0.3, 4
-"""Share of the scale-ups that were undone, and their number, from which on a controller is said to swing (ours)."""
+UNDONE, FEWEST = 0.3, 3
+"""Share of the scale-ups that was undone, and how many were, from which on a controller is said to swing (ours)."""
 STEADY = 0.5
 """Correlation of a number with itself one period later from which on the period is told (ours)."""
 SHORT = 3
@@ -74,14 +75,14 @@ _Found = tuple[str, str, str, dict[str, float]]
 
 def of_run(window: Window) -> list[_Found]:
     """What is wrong in one run: kind, subject, sentence and numbers of each finding."""
-    swinging = [_swinging(each) for each in scaling.found(window) if each.ups >= FEWEST and each.undo_ratio >= UNDONE]
-    return [*swinging, *_churning(churn.found(window)), *_too_many(window), *_wasted(window)]
+    swings = [each for each in scaling.found(window) if each.undone >= FEWEST and each.undo_ratio >= UNDONE]
+    return [*map(_swinging, swings), *_churning(churn.found(window)), *_too_many(window), *_wasted(window)]
 
 
 def _swinging(swings: Swings) -> _Found:
     steady = swings.strength >= STEADY
     period = f"period {duration(swings.period)}, " if steady else ""
-    remedy = REMEDIES.get(swings.controller, _DAMP)
+    remedy = REMEDIES.get(_kind(swings.controller), _DAMP)
     text = (
         f"{swings.controller} of {swings.subject} {'oscillates' if steady else 'goes back and forth'}: {period}"
         f"{swings.undone} of {many(swings.ups, 'scale-up')} undone within {duration(swings.within)}, "
@@ -92,6 +93,15 @@ def _swinging(swings: Swings) -> _Found:
         "within": swings.within, "back": swings.back, "per_hour": swings.per_hour,
     }  # fmt: skip
     return "oscillation", swings.subject, text, numbers
+
+
+def _kind(controller: str) -> str:
+    """How scenarios spell a controller that is told by the name of its class.
+
+    >>> _kind("TargetTracking"), _kind("hpa")
+    ('target-tracking', 'hpa')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", controller).lower()
 
 
 def _churning(churned: churn.Churn) -> list[_Found]:

@@ -14,12 +14,12 @@ from simulator.experiment.sentences import Decided, Happened, decided, happened
 from simulator.experiment.story import Line, duration
 from simulator.metrics.churn import group_of
 from simulator.metrics.recorder import DECISIONS, EVENTS
-from simulator.metrics.scaling import SIZING, fleets, groups
+from simulator.metrics.scaling import SIZING, TOGETHER, fleets, groups
 from simulator.metrics.window import Window
 
 OF_NODES = (
-    "scale-up", "scale-down", "stock-out", "node-up", "node-down", "node-drain", "interruption", "failure", "detect",
-    "repair",
+    "scale-up", "scale-down", "stock-out", "node-up", "node-down", "node-warm", "node-drain", "interruption", "failure",
+    "detect", "repair",
 )  # fmt: skip
 """Events of nodes and of what they are made of."""
 OF_GROUPS = ("scale-up", "scale-down", "stock-out")
@@ -79,7 +79,7 @@ class Log:
                 phases = open_.pop(row.subject, [])
                 if phases:
                     found[row.subject, row.time] = phases
-            elif row.event in ("start", "preempt", "node-down"):
+            elif row.event in ("start", "preempt", "node-down", "node-warm"):
                 open_.pop(row.subject, None)
         return found
 
@@ -96,11 +96,11 @@ class Log:
         phases = self.phases.get((name, time), [])
         total = math.fsum(seconds for _, seconds in phases)
         parts = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in phases if seconds > 0)
-        return f"{parts}, {duration(total)} in all" if len(phases) > 1 and parts else parts
+        return f"{parts} ({duration(total)})" if len(phases) > 1 and parts else parts
 
     def sized_group(self, row: Decided) -> bool:
         """Whether a decision is on the nodes of a group."""
-        return row.subject in self.groups or row.action == "grow"
+        return row.subject in self.groups or row.subject == TOGETHER or row.action == "grow"
 
     def lines(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from simulator.experiment.log import OF_GROUPS, OF_NODES, Log
 from simulator.experiment.sentences import Decided, Happened
 from simulator.experiment.story import Line, clock, duration, many
-from simulator.metrics.scaling import Life, groups, lives
+from simulator.metrics.scaling import TOGETHER, Life, groups, lives
 from simulator.metrics.window import number
 
 
@@ -50,7 +50,7 @@ def group_lines(log: Log, group: str, since: float, until: float) -> tuple[Line,
     """Everything between two times (s) on a group and the nodes that are known to be of it."""
 
     def decision(row: Decided) -> bool:
-        return row.subject == group or (row.subject in log.nodes and log.group_of(row.subject) == group)
+        return row.subject in (group, TOGETHER) or (row.subject in log.nodes and log.group_of(row.subject) == group)
 
     def event(row: Happened) -> bool:
         if row.event in OF_GROUPS:

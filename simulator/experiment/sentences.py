@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from simulator.experiment.story import Line, duration, listed, many
+from simulator.metrics.scaling import TOGETHER
 
 WAITS = {
     "wait_capacity": "too few accelerators were free",
@@ -63,25 +64,32 @@ def numbers(inputs: str) -> dict[str, Any]:
 
 
 def _headline(row: Decided, noun: str) -> str:
-    who, what = row.controller, f"group {row.subject}" if noun == "node" else row.subject
-    before, wanted, applied = row.before, row.wanted, row.applied
-    if row.action in ("scale", "grow", "remove") and not math.isnan(before + applied):
-        if wanted == before == applied:
-            return f"{who} left {what} at {many(before, noun)}"
-        allowed = "" if wanted == applied or math.isnan(wanted) else f" and was allowed {applied:,g}"
-        goal = applied if math.isnan(wanted) else wanted
-        return f"{who} wanted {many(goal, noun)} of {what} instead of {before:,g}{allowed}"
+    who, what = row.controller, row.subject
+    if noun == "node":
+        what = "all groups" if row.subject == TOGETHER else f"group {row.subject}"
+        who = "the group itself" if row.controller == row.subject else row.controller
+    if row.action in ("scale", "grow") and not math.isnan(row.before + row.applied):
+        return _resized(row, who, what, noun)
     if row.action == "grow":
-        return f"{who} asked for {many(_count(row), 'node')} of group {row.subject}"
-    plain = {
-        "scale": f"{who} resized {row.subject}",
-        "remove": f"{who} took {row.subject} away",
-        "replace": f"{who} replaced {row.subject}",
-        "evict": f"{who} evicted {row.subject}",
-        "place": f"{who} placed {row.subject}",
-        "refuse": f"{who} refused {row.subject}",
-    }
-    return plain.get(row.action, f"{who}: {row.action} {row.subject}")
+        return f"{who} asked for {many(_count(row), 'node')} of {what}"
+    if row.action == "refuse" and row.applied == row.before:
+        return f"{who} wanted {many(row.wanted, noun)} of {what}, which stayed at {row.before:,g}"
+    if row.action == "replace" and row.applied > row.before:
+        return f"{who} asked for {many(row.applied - row.before, 'node')} of {what}, to take the place of others"
+    if row.action == "remove":
+        left = "" if math.isnan(row.applied) else f", which left {row.applied:,g} in its group"
+        return f"{who} took {what} away{left}"
+    done = {"scale": "resized", "replace": "replaced", "evict": "evicted", "place": "placed", "refuse": "refused"}
+    return f"{who} {done[row.action]} {what}" if row.action in done else f"{who}: {row.action} {what}"
+
+
+def _resized(row: Decided, who: str, what: str, noun: str) -> str:
+    before, wanted, applied = row.before, row.wanted, row.applied
+    if wanted == before == applied:
+        return f"{who} left {what} at {many(before, noun)}"
+    allowed = "" if wanted == applied or math.isnan(wanted) else f" and was allowed {applied:,g}"
+    goal = applied if math.isnan(wanted) else wanted
+    return f"{who} wanted {many(goal, noun)} of {what} instead of {before:,g}{allowed}"
 
 
 def _count(row: Decided) -> float:
@@ -92,7 +100,8 @@ def _reason(row: Decided) -> str:
     """Rule, inputs and runner-up of a decision, in brackets; empty when none is told."""
     told = ", ".join(f"{name} {_value(value)}" for name, value in numbers(row.inputs).items())
     why = ": ".join(part for part in (row.rule, told) if part)
-    parts = [why, f"otherwise {_value(row.runner_up)}" if row.runner_up else ""]
+    other = "for" if row.action == "refuse" else "otherwise"
+    parts = [why, f"{other} {_value(row.runner_up)}" if row.runner_up else ""]
     said = "; ".join(part for part in parts if part)
     return f" ({said})" if said else ""
 
@@ -148,6 +157,7 @@ _EVENTS = {
     "stock-out": "{some_nodes} of group {names} {are} not to be had.",
     "node-up": "{node} {names} took work.",
     "node-down": "{node} {names} {were} gone.",
+    "node-warm": "{node} {names} {were} ready to be kept warm.",
     "node-boot": "{names} was through after {seconds}.",
     "node-drain": "{node} {names} {were} drained, with {jobs} left.",
     "interruption": "{node} {names} {were} called back, with {seconds} of notice.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.experiment.log import Log, together
+from simulator.experiment.log import OF_NODES, Log, together
 from simulator.experiment.sentences import WAITS, Decided, Happened, decided
 from simulator.experiment.story import Line, duration, listed, many
 from simulator.metrics.window import Window
@@ -84,7 +84,7 @@ def lines(log: Log, service: str, since: float, until: float) -> tuple[Line, ...
         return subject in mine or subject.partition(": ")[0].rpartition("/")[0] in mine
 
     def decision(row: Decided) -> bool:
-        return about(row.subject) or row.subject in log.groups or row.subject in log.nodes or row.action == "grow"
+        return about(row.subject) or row.subject in log.nodes or log.sized_group(row)
 
     def event(row: Happened) -> bool:
         return about(row.subject) or row.event in _AROUND
@@ -92,10 +92,7 @@ def lines(log: Log, service: str, since: float, until: float) -> tuple[Line, ...
     return log.lines(since, until, decision, event)
 
 
-_AROUND = (
-    "scale-up", "scale-down", "stock-out", "node-up", "node-down", "node-boot", "node-drain", "interruption", "failure",
-    "detect", "repair",
-)  # fmt: skip
+_AROUND = (*OF_NODES, "node-boot")
 
 
 def chains(log: Log, service: str, at: float, since: float, until: float) -> tuple[tuple[Line, ...], ...]:
@@ -165,7 +162,8 @@ def _supply(log: Log, since: float, until: float) -> list[Line]:
     known = [
         row for row in log.decisions
         if since <= row.time <= until and (
-            row.action in ("grow", "evict") or (row.subject in log.groups and row.applied > row.before)
+            row.action in ("grow", "evict")
+            or (log.sized_group(row) and (row.applied > row.before or row.action == "refuse"))
         )
     ]  # fmt: skip
     told = {(row.time, row.subject) for row in known}
@@ -196,10 +194,9 @@ def _ready(log: Log, row: Decided, born: list[tuple[str, float, float]]) -> list
     told = {(start, ready, log.told(name, ready)): None for name, start, ready in born if ready == ready}
     for start, ready, phases in sorted(told, key=lambda each: (each[1], each[0])):
         names = [n for n, s, r in born if (s, r) == (start, ready) and log.told(n, r) == phases]
-        text = (
-            f"{listed(names)} took requests, {duration(ready - row.time)} after the decision and "
-            f"{duration(ready - start)} after the accelerators{f': {phases}' if phases else ''}."
-        )
+        late = f" and {duration(ready - start)} after the accelerators" if start - row.time > _AT_ONCE else ""
+        text = f"{listed(names)} took requests, {duration(ready - row.time)} after the decision{late}"
+        text += f": {phases}." if phases else "."
         said.append(Line(ready, "replica-ready", listed(names), text))
     short = [(name, start) for name, start, ready in born if ready != ready and start == start]
     for start, names in _by_value(short):

@@ -37,11 +37,11 @@ def _cold(estimate: Callable[[np.ndarray], float]) -> Callable[[Window], float]:
 
 
 def _nodes(window: Window) -> float:
-    """Nodes that were paid for, mean over the run: of groups, else accelerators paid for over those of a node."""
-    hours = [group.get("hours") for group in scaling.groups(window).values()]
-    known = [sum(number(value, 0.0) for value in each.values()) for each in hours if isinstance(each, dict)]
+    """Nodes that were paid for, warm ones left out: of groups over the run, else accelerators over those of a node."""
+    told = [number(group.get("nodes_mean")) for group in scaling.groups(window).values()]
+    known = [value for value in told if not math.isnan(value)]
     if known:
-        return ratio(math.fsum(known), window.end / 3600.0)
+        return math.fsum(known)
     size = optimum.node_size(window)
     return ratio(window.integral("provisioned"), window.span() * size) if size > 0 else math.nan
 
@@ -86,7 +86,7 @@ ELASTICITY: list[Measure] = [
     ),
     Measure(
         "nodes.mean", "mean nodes", "count", "",
-        "nodes of groups that were paid for, in whatever state, mean over time",
+        "nodes of groups that were paid for, warm ones left out, mean over time",
         of_run=_nodes,
     ),
     Measure(

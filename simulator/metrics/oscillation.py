@@ -98,14 +98,15 @@ def undone(time: np.ndarray, before: np.ndarray, after: np.ndarray, within: floa
 
 
 def period(time: np.ndarray, value: np.ndarray, span: tuple[float, float], first: float) -> tuple[float, float]:
-    """Period (s) of a step function and the strength with which it repeats; (NaN, 0) when it does not.
+    """Period (s) of a step function and the strength with which it repeats; (NaN, 0) when it does not, up and down.
 
     ``value`` holds from each ``time`` on, ``first`` before. The function is cut into cells of equal length, its mean
     and trend are taken off, and its correlation with itself is worked out for all lags up to a third of the span. The
     period is the first peak beyond the first zero that is nearly as high as any; between cells a parabola tells where.
     """
     start, end = span
-    if len(time) < 2 * PERIODS or not end > start:
+    steps = np.diff(value, prepend=first)
+    if min(np.count_nonzero(steps > 0), np.count_nonzero(steps < 0)) < PERIODS or not end > start:
         return math.nan, 0.0
     gap = float(np.median(np.diff(time)))
     cells = int(min(max(_PER_GAP * (end - start) / gap if gap > 0 else _FINEST, _COARSEST), _FINEST))

@@ -13,6 +13,8 @@ from simulator.metrics.window import Window
 
 SIZING = ("scale", "grow", "remove", "replace")
 """Actions of the table of decisions that change a number of replicas or nodes."""
+TOGETHER = "nodes"
+"""What a decision is on whose number is that of all groups together."""
 _NODES = "autoscaler of nodes"
 """What the controller of a node group is called in a record that does not name it."""
 
@@ -34,7 +36,8 @@ class Path:
 def paths(window: Window) -> list[Path]:
     """Every number that a controller decided on, in order of first appearance, over the whole run.
 
-    Node groups are told of by the events ``scale-up`` and ``scale-down``, all else by decisions. A controller that
+    Node groups are told of by the events ``scale-up`` and ``scale-down``, where there are any, all else by decisions: a
+    controller that answers with a number over all groups is told of by what became of it in each. A controller that
     never changed its number has a path without rows.
     """
     of_nodes, known = _of_groups(window), {*fleets(window), *window.services}
@@ -48,6 +51,8 @@ def paths(window: Window) -> list[Path]:
             continue
         rows = sized & np.asarray((controller == key[0]) & (subject == key[1]), dtype=bool) & (before != after)
         kind = "replicas" if key[1] in known else "nodes"
+        if kind == "nodes" and of_nodes:
+            continue
         found.append(Path(*key, kind, window.column("decisions", "time")[rows], before[rows], after[rows]))
     return found + of_nodes
 
@@ -68,11 +73,16 @@ def _of_groups(window: Window) -> list[Path]:
 
 
 def controller_of(window: Window, group: str) -> str:
-    """Who decided on a node group: the controller of the first decision that resizes it."""
+    """Who decides on a node group: the controller of the first decision that resizes it, or all groups together.
+
+    What a group does by itself, to keep its minimum, is nobody's decision.
+    """
     subject, action = window.column("decisions", "subject"), window.column("decisions", "action")
-    rows = np.flatnonzero(np.asarray(subject == group, dtype=bool))
-    named = [str(window.column("decisions", "controller")[row]) for row in rows.tolist() if action[row] in SIZING]
-    return named[0] if named else _NODES
+    controller = window.column("decisions", "controller")
+    for row in np.flatnonzero(np.asarray((subject == group) | (subject == TOGETHER), dtype=bool)).tolist():
+        if action[row] in SIZING and controller[row] != group:
+            return str(controller[row])
+    return _NODES
 
 
 def groups(window: Window) -> dict[str, dict[str, object]]:
@@ -155,7 +165,7 @@ def lives(window: Window) -> list[Life]:
     """Every stay of a node that came up within the run, in order of coming up."""
     event, subject = window.column("events", "event"), window.column("events", "subject")
     time, amount = window.column("events", "time"), window.column("events", "amount")
-    kinds = ("node-boot", "node-up", "node-down")
+    kinds = ("node-boot", "node-warm", "node-up", "node-down")
     chosen = np.flatnonzero(np.isin(event.astype(str), kinds)) if len(event) else np.empty(0, int)
     booted: dict[str, float] = {}
     there: dict[str, tuple[float, float, int]] = {}
@@ -165,6 +175,8 @@ def lives(window: Window) -> list[Life]:
         if event[row] == "node-boot":
             server = name.rpartition(": ")[0] or name
             booted[server] = booted.get(server, 0.0) + float(amount[row])
+        elif event[row] == "node-warm":
+            booted.pop(name, None)
         elif event[row] == "node-up":
             boot = booted.pop(name, 0.0)
             there[name] = (boot, float(time[row]), len(stays))

@@ -27,8 +27,10 @@ CAUSES = {
     "replicas": "replicas beyond what the computing of their service kept busy",
 }
 """Causes of waste, and what a sentence says of them."""
-_STATES = {"booting": "boot", "idle": "idle", "draining": "drain", "warm": "warm", "failed": "failed"}
-"""Cause -> state of a node in the hours of its group."""
+_STATES = {"booting": "boot", "idle": "idle", "draining": "drain", "failed": "failed"}
+"""Cause -> state of a node in the hours of its group, which is paid for at the price of the group."""
+_WARM = "warm"
+"""The state that has a price of its own: what is left of what was paid."""
 _HOUR = 3600.0
 
 
@@ -48,7 +50,7 @@ def dollars(window: Window) -> dict[str, float]:
 
 
 def idle_hours(hours: Mapping[str, float], price: float) -> dict[str, float]:
-    """US dollars by cause of a node group: node-hours by state (boot, idle, drain, warm, failed) at ``price`` $/s.
+    """US dollars by cause of a node group: node-hours by state (boot, idle, drain, failed) at ``price`` $/s.
 
     >>> idle_hours({"boot": 1.0, "busy": 9.0, "idle": 2.0}, price=0.001)
     {'booting': 3.6, 'idle': 7.2}
@@ -61,7 +63,7 @@ def idle_hours(hours: Mapping[str, float], price: float) -> dict[str, float]:
 
 
 def _priced(told: Mapping[str, Mapping[str, object]]) -> bool:
-    return any(group.get("hours") and group.get("price") is not None for group in told.values())
+    return any(group.get("hours") and number(group.get("price"), 0.0) > 0 for group in told.values())
 
 
 def _of_groups(window: Window, told: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
@@ -69,10 +71,18 @@ def _of_groups(window: Window, told: Mapping[str, Mapping[str, object]]) -> dict
     for group in told.values():
         hours = group.get("hours")
         if isinstance(hours, Mapping):
-            for cause, spent in idle_hours(hours, number(group.get("price"), 0.0)).items():
+            found = idle_hours(hours, number(group.get("price"), 0.0)) | {_WARM: _kept_warm(group, hours)}
+            for cause, spent in found.items():
                 totals[cause] = totals.get(cause, 0.0) + spent
     free = _free_beside_work(window, told)
     return totals | ({} if math.isnan(free) else {"headroom": free * _price(window, told)})
+
+
+def _kept_warm(group: Mapping[str, object], hours: Mapping[str, float]) -> float:
+    """What warm nodes cost: all that was paid, less the other hours at their price; 0 without warm nodes."""
+    others = math.fsum(number(value, 0.0) for state, value in hours.items() if state != _WARM)
+    rest = number(group.get("paid"), 0.0) - others * _HOUR * number(group.get("price"), 0.0)
+    return max(0.0, rest) if number(hours.get(_WARM), 0.0) > 0 else 0.0
 
 
 def _free_beside_work(window: Window, told: Mapping[str, Mapping[str, object]]) -> float:
@@ -113,10 +123,11 @@ def _price(window: Window, told: Mapping[str, Mapping[str, object]]) -> float:
 
 
 def _accelerator_seconds(group: Mapping[str, object]) -> float:
+    """Accelerator-seconds of a group that were paid for, warm nodes left out."""
     hours = group.get("hours")
     if not isinstance(hours, Mapping):
         return 0.0
-    known = [number(value, 0.0) for value in hours.values()]
+    known = [number(value, 0.0) for state, value in hours.items() if state != _WARM]
     return math.fsum(known) * _HOUR * number(group.get("accelerators"), 0.0)
 
 
