@@ -412,6 +412,8 @@ def test_nothing_shrinks_while_a_metric_fails_and_nothing_moves_when_all_do() ->
     assert step(5.0, 0.1, "queued") == (4, "FailedGetExternalMetric")
     assert step(30.0, 1.0, "queued", "busy") == (4, "FailedGetExternalMetric"), "the first that failed"
     assert step(math.nan, 0.1) == (4, "FailedGetExternalMetric")
+    assert step(5.0, math.nan) == (4, "FailedGetResourceMetric")
+    assert step(30.0, math.inf) == (6, "DesiredWithinRange")
 
 
 @pytest.mark.parametrize("kind", ["Resource", "Pods", "Object", "External"])

@@ -78,8 +78,8 @@ def start_of(now: float, current: int, added: Changes, removed: Changes, period:
 def ceiling(now: float, current: int, added: Changes, removed: Changes, rules: ScalingRules) -> int:
     """Return the most replicas that the rules of growth allow now; a percentage is rounded up.
 
-    calculateScaleUpLimitWithScalingRules of Kubernetes 1.33. (Sources before 1.20 began the minimum of ``Min`` at 0 and
-    so never grew; this is what is documented: the smallest change.)
+    calculateScaleUpLimitWithScalingRules of Kubernetes 1.33. (Commit 0006726 began the minimum of ``Min`` at 0 and
+    so never grew; this is what is documented, and what later sources do: the smallest change.)
     """
     if rules.select == "Disabled":
         return current

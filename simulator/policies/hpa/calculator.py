@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from simulator.policies.hpa.metrics import MILLI, MetricSpec, milli
+from simulator.policies.hpa.metrics import MILLI, SHARES, MetricSpec, milli
 from simulator.policies.hpa.samples import Sampled, Startup, sampled, takes_traffic
-from simulator.policies.replicas import load
 from simulator.policies.serving import ServiceObservation
 
 Missing = Literal["request", "target"]
@@ -71,11 +71,13 @@ def _of_total(spec: MetricSpec, tolerances: Tolerances) -> Calculator:
     GetExternalPerPodMetricReplicas: the ratio is total / (target x replicas), the number ceil(total / target), from and
     to 0 as well.
     """
-    metric, target = spec.metric, milli(spec.target)
+    read, share, target = attrgetter(spec.metric), spec.metric in SHARES, milli(spec.target)
     low, high = 1.0 - tolerances.down, 1.0 + tolerances.up
 
     def propose(now: float, seen: ServiceObservation, current: int, given: float | None) -> Proposal:
-        value = load(seen, metric) if given is None else given
+        value = given
+        if value is None:
+            value = float(read(seen)) * seen.ready if share else float(read(seen))
         usage = _thousandths(value)
         ratio = usage / (target * current) if current else (math.inf if usage else math.nan)
         if low <= ratio <= high:
@@ -106,7 +108,7 @@ def _of_value(spec: MetricSpec, tolerances: Tolerances) -> Calculator:
 
 
 def _thousandths(value: float) -> int:
-    if value != value:
+    if not -math.inf < value < math.inf:
         raise NoMetric("it is no number")
     return milli(value)
 

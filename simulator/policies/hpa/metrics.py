@@ -72,4 +72,6 @@ def milli(value: float) -> int:
     >>> milli(0.55), milli(2.0001)
     (550, 2001)
     """
-    return math.ceil(round(value * MILLI, 6))
+    scaled = value * MILLI
+    whole = int(scaled)
+    return whole if whole == scaled else math.ceil(round(scaled, 6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,7 +66,7 @@ def sampled(spec: MetricSpec, observation: ServiceObservation, startup: Startup,
         value = pod.values.get(spec.metric)
         if pod.phase == "pending":
             unready.append(request)
-        elif value is None or value != value:
+        elif value is None or not -math.inf < value < math.inf:
             missing.append(request)
         elif startup_of is not None and startup_of.hot(pod, now):
             unready.append(request)
@@ -79,7 +80,9 @@ def _alike(spec: MetricSpec, observation: ServiceObservation) -> Sampled:
     ready, value = observation.ready, float(getattr(observation, spec.metric))
     if spec.metric not in SHARES:
         value /= max(ready, 1)
-    each = milli(value) if value == value else 0
+    if not -math.inf < value < math.inf:
+        return Sampled(0, 0, 0, (MILLI,) * ready, (MILLI,) * observation.coming)
+    each = milli(value)
     return Sampled(ready, each * ready, MILLI * ready, (), (MILLI,) * observation.coming)
 
 

@@ -31,16 +31,15 @@ class Recommendations:
 
     def add(self, now: float, wanted: int) -> tuple[int, int]:
         """Note what is recommended now; return the lowest of the window of growth, the highest of that of shrinking."""
-        return self._low(now, wanted), self._high(now, wanted)
+        return self._low(now, wanted) if self._up else wanted, self._high(now, wanted)
 
     def _low(self, now: float, wanted: int) -> int:
-        if not self._up:
-            return wanted
         kept = self._lowest
         while kept and kept[-1][1] >= wanted:
             kept.pop()
         kept.append((now, wanted))
-        self._expire(kept, now - self._up)
+        if len(kept) > 1:
+            self._expire(kept, now - self._up)
         return kept[0][1]
 
     def _high(self, now: float, wanted: int) -> int:
@@ -48,7 +47,8 @@ class Recommendations:
         while kept and kept[-1][1] <= wanted:
             kept.pop()
         kept.append((now, wanted))
-        self._expire(kept, now - self._down)
+        if len(kept) > 1:
+            self._expire(kept, now - self._down)
         return kept[0][1]
 
     def _expire(self, kept: deque[tuple[float, int]], cutoff: float) -> None:
