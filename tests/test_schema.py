@@ -147,17 +147,14 @@ def test_the_kinds_of_work(tmp_path: Path) -> None:
     ]
 
 
-SECTIONS = (
-    "autoscaler, bookings, compare, cost, description, expect, interference, maintenance, measure, name, network, "
-    "partitions, placement, run, scheduler"
-)
+SECTIONS = ", ".join(sorted(ScenarioKeys.model_fields))
 OPEN = ("\n", "NAME one of: ", "Known: ", "Did you mean 'fifo", "Did you mean 'jct.p")
 """What the beginning of a message ends with where the rest depends on what is installed."""
 LINES = {
     "unknown key": (
         "schedular: fifo",
         "<text>:5:1 schedular: unknown key 'schedular'\n    schedular: fifo\n    ^\n"
-        f"    Did you mean 'scheduler'? Known: {SECTIONS}, seed, topology, workload.",
+        f"    Did you mean 'scheduler'? Known: {SECTIONS}.",
     ),
     "nested unknown key": (
         "run: {untill: 3 d}",
