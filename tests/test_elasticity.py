@@ -17,7 +17,7 @@ from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import Record
 from simulator.policies.scaling.target_tracking import TargetTracking
 from simulator.policies.supply import SupplyObservation
-from simulator.runtime import elasticity
+from simulator.runtime.supply import patience
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
 from simulator.testing import replay
@@ -88,7 +88,7 @@ def test_observations_count_what_is_there() -> None:
     told = dict(script.told)
     # b goes first, being smaller, and leaves no room for the others on the one node
     assert told[10.0] == SupplyObservation(
-        up=1, booting=0, busy=1, allocated=2.0, queued=12.0, accelerators_per_node=4.0
+        up=1, booting=0, busy=1, allocated=2.0, queued=12.0, accelerators_per_node=4.0, waiting=2
     )
     assert (told[20.0].up, told[20.0].booting) == (1, 2)
     assert (told[40.0].up, told[40.0].booting) == (3, 0)
@@ -162,7 +162,7 @@ def test_a_job_larger_than_the_largest_pool_is_rejected() -> None:
 
 @pytest.mark.parametrize("wanted", [0, 4])
 def test_a_queue_that_is_never_served_ends_the_run(wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elasticity, "_PATIENCE", 50)
+    monkeypatch.setattr(patience, "STEPS", 50)
     script = Script([wanted])
     record = run([job("a", 0.0, 10.0)], script, scheduler=lambda view: ())
     assert record.tables["jobs"]["state"].tolist() == ["UNFINISHED"]
@@ -170,7 +170,7 @@ def test_a_queue_that_is_never_served_ends_the_run(wanted: int, monkeypatch: pyt
 
 
 def test_it_steps_again_when_a_job_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elasticity, "_PATIENCE", 50)
+    monkeypatch.setattr(patience, "STEPS", 50)
     script = Script([0] * 60 + [1])
     jobs = [job("a", 0.0, 10.0), job("b", 1e6, 10.0)]
     run(jobs, script, scheduler="fifo", minimum=0)
@@ -178,7 +178,7 @@ def test_it_steps_again_when_a_job_comes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_jobs_that_stand_still_for_ever_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elasticity, "_PATIENCE", 50)
+    monkeypatch.setattr(patience, "STEPS", 50)
     links = [{"src": a, "dst": b, "capacity": 1.0} for a, b in (("n0", "n1"), ("n1", "n0"))]
     pair = Topology.from_links(links, {f"n{i}": {"accelerators": 4} for i in range(2)})
     stuck = job("stuck", 0.0, 100.0, 8.0, communication=0.5)
@@ -228,7 +228,7 @@ def test_servers_without_accelerators() -> None:
 def test_an_answer_that_is_no_number_of_nodes(wanted: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         run([job("a", 0.0, 1.0)], Script([wanted]))
-    assert str(caught.value) == f"autoscaler Script at 10 s: step returned {wanted!r}, not a number of nodes"
+    assert str(caught.value) == f"autoscaler Script at 10 s: step returned {wanted!r}, not a number of nodes, nor any of Grow, " "Remove and Replace"
 
 
 def test_an_autoscaler_that_fails() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from simulator.models.cost import capex, cloud, electricity
 from simulator.models.energy import energy
+from simulator.runtime.supply.spending import Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Costs:
     ``capex`` is the price of the whole cluster, spread evenly over ``life``; ``electricity`` ($/J) is paid for the
     energy times ``pue``; ``cloud`` ($ per accelerator-second) is paid for every accelerator that is up or booting, busy
     or not. ``idle_power`` and ``busy_power`` are those of all servers together with every accelerator idle or busy,
-    ``network_power`` that of all switches. None for what is not known or not paid.
+    ``network_power`` that of all switches. ``carbon`` is kgCO2e per joule. None for what is not known or not paid.
     """
 
     capex: float | None = None
@@ -30,6 +31,7 @@ class Costs:
     idle_power: float | None = None
     busy_power: float | None = None
     network_power: float = 0.0
+    carbon: float | None = None
 
 
 class Meter:
@@ -58,11 +60,25 @@ class Meter:
             self._time = float(time[-1])
             self._allocated, self._provisioned = float(allocated[-1]), float(provisioned[-1])
 
-    def facts(self, end: float, idle: float = 0.0) -> dict[str, Any]:
-        """Accelerator-seconds, energy (J, of the IT equipment) and cost (US dollars by part) up to ``end``.
+    @property
+    def watts(self) -> tuple[float, float]:
+        """Watts of one accelerator with its share of the servers, idle and busy; NaN where it is not known."""
+        return self._power(Costs() if self._costs is None else self._costs)
+
+    def facts(self, end: float, idle: float = 0.0, groups: Spending | None = None) -> dict[str, Any]:
+        """Accelerator-seconds, energy (J, of the IT equipment), carbon (kgCO2e) and cost (US dollars by part).
 
         ``idle`` are accelerator-seconds that were held without computing, and draw as little as if nobody held them.
+        ``groups`` are the accounts of the node groups.
         """
+        facts = self._facts(end, idle, groups)
+        if groups is not None:
+            facts["groups"] = groups.facts(end)
+        if groups is not None and groups.priced:
+            facts["cost"] = {**facts.get("cost", {}), "cloud": groups.dollars()}
+        return facts
+
+    def _facts(self, end: float, idle: float, groups: Spending | None) -> dict[str, Any]:
         self.advance(max(end, self._time), self._allocated, self._provisioned)
         facts: dict[str, Any] = {"allocated_seconds": self._held, "provisioned_seconds": self._paid}
         costs = self._costs
@@ -78,7 +94,23 @@ class Meter:
             parts["cloud"] = cloud(self._paid, costs.cloud)
         idle_power, busy_power = self._power(costs)
         power = {"idle": idle_power, "busy": busy_power}
-        return facts | {"energy": joules, "pue": costs.pue, "cost": parts, "power": power}
+        facts |= {"energy": joules, "pue": costs.pue, "cost": parts, "power": power}
+        carbon = self._carbon(costs, end, joules, groups)
+        return facts if carbon is None else facts | {"carbon": carbon}
+
+    def _carbon(self, costs: Costs, end: float, joules: float, groups: Spending | None) -> float | None:
+        """Kilograms of CO2e of all energy, PUE included; None where no intensity is known.
+
+        What has no intensity of its own counts with that of ``costs``, or not at all. What replicas hold without
+        computing is taken from all servers alike.
+        """
+        if groups is None or not groups.located:
+            return None if costs.carbon is None else joules * costs.pue * costs.carbon
+        network = costs.network_power * end
+        whole = self._energy(costs, end, 0.0) - network
+        share = (joules - network) / whole if whole > 0 else 1.0
+        rest = max(0.0, whole - math.fsum(groups.joules)) * share + network
+        return costs.pue * (groups.carbon() * share + rest * (costs.carbon or 0.0))
 
     def _power(self, costs: Costs) -> tuple[float, float]:
         """Watts of one accelerator with its share of the servers, idle and busy; NaN where it is not known."""

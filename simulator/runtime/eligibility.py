@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from simulator.cluster.allocation import Allocator
 from simulator.workload.jobs import Job
@@ -23,6 +24,8 @@ class Eligibility:
         self._tainted = any(server.taints for server in nodes.servers)
         self._types = list(dict.fromkeys(nodes.types.tolist()))
         self._shrunk = 0
+        self.unfit: Callable[[Job], str] | None = None
+        """Says why a job fits no group of nodes, where there are some; empty when it fits one."""
 
     def __call__(self, job: Job) -> str:
         """Say why a job can never run; empty when it can.
@@ -36,6 +39,10 @@ class Eligibility:
             return TOO_LARGE
         if job.speedup is not None and not self._suited(job, least):
             return NO_PROGRESS
+        if self.unfit is not None and least == job.accelerators:
+            why = self.unfit(job)
+            if why:
+                return why
         if not (self._tainted or job.cores or job.memory or job.max_servers or job.accelerator_types) and not (
             job.partition or job.selector or least < job.accelerators
         ):

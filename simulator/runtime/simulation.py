@@ -21,7 +21,6 @@ from simulator.runtime.admission import Admission
 from simulator.runtime.availability import Availability
 from simulator.runtime.collector import fewer_collections
 from simulator.runtime.decisions import Decisions
-from simulator.runtime.elasticity import NodePool
 from simulator.runtime.eligibility import Eligibility
 from simulator.runtime.gangs import Gangs
 from simulator.runtime.host import Host
@@ -40,6 +39,7 @@ from simulator.runtime.serving.services import Services
 from simulator.runtime.serving.spec import ServiceSpec
 from simulator.runtime.shares import Shares
 from simulator.runtime.slots import Member, Slots
+from simulator.runtime.supply.supply import Supply
 from simulator.runtime.ticks import Ticks
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
@@ -73,7 +73,7 @@ class Simulation:
         placer: Placer,
         jobs: Iterable[Job] = (),
         transfers: Sequence[Transfer] = (),
-        pool: NodePool | None = None,
+        pool: Supply | None = None,
         parts: Sequence[Part] = (),
         stores: Mapping[str, Store] | None = None,
         capacity_events: Sequence[CapacityEvent] = (),
@@ -146,14 +146,14 @@ class Simulation:
         self.pulls = Pulls(self.clock, topology, net, self.journal.recorder.flows, stores or {}, alone=not contention)
         self._join(services, pool, parts)
 
-    def _join(self, services: Sequence[ServiceSpec], pool: NodePool | None, parts: Sequence[Part]) -> None:
+    def _join(self, services: Sequence[ServiceSpec], pool: Supply | None, parts: Sequence[Part]) -> None:
         """Put what lives beside the jobs into the cluster."""
         self._parts = tuple(parts)
         self._services = Services(services, self, self.contention)
         self.pool = pool
         if pool is not None:
             pool.attach(self)
-            self._eligible.largest = pool.largest
+            self._eligible.largest, self._eligible.unfit = pool.largest, pool.unfit
         for part in self._parts:
             part.attach(self)
 
@@ -181,6 +181,8 @@ class Simulation:
         self._actions.came = getattr(self._placer, "on_submit", None)
         self._actions.placed = getattr(self._placer, "on_start", None)
         self._actions.lifted = getattr(self._placer, "on_end", None)
+        if self.pool is not None:
+            self._actions.placed, self._actions.lifted = self.pool.chain(self._actions.placed, self._actions.lifted)
 
     # -- arrivals -----------------------------------------------------------------------------------------------
 
@@ -265,7 +267,8 @@ class Simulation:
         facts = self._facts | {"end": now, "warmup": self.warmup, "accelerators": self.topology.accelerators}
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
         facts |= {"holds": dict(self._reasons.holds), "stranded": self._reasons.stranded}
-        facts |= self.meter.facts(now, self._services.idle_seconds) | served
+        rented = None if self.pool is None else self.pool.close(now)
+        facts |= self.meter.facts(now, self._services.idle_seconds, rented) | served
         view.close()
         return Record(tables, facts)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from simulator.policies.supply import Autoscaler, SupplyObservation, autoscalers
+from simulator.policies.supply import Autoscaler, Grow, Remove, Replace, SupplyObservation, autoscalers
 from simulator.runtime.elasticity import NodePool
 from simulator.testing.running import made, run, run_all, told
 from simulator.testing.situations import job, observations, servers
+from simulator.testing.supply import fleets
 
 
 def check_autoscaler(autoscaler: Any) -> None:
@@ -37,11 +39,14 @@ class AutoscalerContract:
         good = isinstance(interval, int | float) and 0 < interval < math.inf
         assert good, f"interval is {interval!r}; it must be a finite number of seconds above 0"
 
-    def test_answers_with_a_number_of_nodes(self) -> None:
-        """Whatever it is told, ``step`` returns a whole number, 0 or more."""
+    def test_answers_with_a_number_of_nodes_or_actions(self) -> None:
+        """Whatever it is told, ``step`` returns a whole number, 0 or more, or actions on what it was shown."""
         for wanted, seen in _answers(self._autoscaler()):
+            if isinstance(wanted, list):
+                _check_actions(wanted, seen)
+                continue
             whole = hasattr(wanted, "__index__") and not isinstance(wanted, bool)
-            assert whole, f"step returned {wanted!r} for {seen}; it must be a whole number of nodes"
+            assert whole, f"step returned {wanted!r} for {seen}; it must be a whole number of nodes, or actions"
             assert wanted >= 0, f"step returned {wanted!r} for {seen}; there are no negative nodes"
 
     def test_gives_the_same_answers_again(self) -> None:
@@ -72,9 +77,27 @@ class AutoscalerContract:
 
 
 def _answers(autoscaler: Autoscaler) -> list[tuple[Any, SupplyObservation]]:
-    """What it wants after each of many observations in a row, one interval apart."""
+    """What it wants after each of many observations in a row, one interval apart; actions as a list."""
     reset = getattr(autoscaler, "reset", None)
     if reset is not None:
         reset()
-    seen = list(observations(200))
-    return [(autoscaler.step(step * float(autoscaler.interval), each), each) for step, each in enumerate(seen)]
+    seen = list(fleets(200) if getattr(autoscaler, "detailed", False) else observations(200))
+    answers = [(autoscaler.step(step * float(autoscaler.interval), each), each) for step, each in enumerate(seen)]
+    return [(answer if hasattr(answer, "__index__") else _listed(answer), each) for answer, each in answers]
+
+
+def _listed(answer: Any) -> Any:
+    return list(answer) if isinstance(answer, Iterable) and not isinstance(answer, str) else answer
+
+
+def _check_actions(actions: list[Any], seen: SupplyObservation) -> None:
+    for action in actions:
+        known = isinstance(action, Grow | Remove | Replace)
+        assert known, f"step returned {action!r} among its actions; it must be a number of nodes, or actions"
+        if isinstance(action, Grow | Replace):
+            there = 0 <= action.group < len(seen.groups) and action.count >= 1
+            assert there, f"step returned {action!r}; there are {len(seen.groups)} groups, and counts begin at 1"
+        if isinstance(action, Remove | Replace):
+            servers = [] if seen.nodes is None else seen.nodes.server.tolist()
+            strange = [server for server in action.servers if server not in servers]
+            assert not strange, f"step removes servers {strange}, which it was not shown; it was shown {servers}"

@@ -1,0 +1,43 @@
+"""When a controller of nodes is not asked any more: nothing gets on, whatever it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.runtime.simulation import Simulation
+
+STEPS = 10_000
+"""Steps in a row that bring nothing forward, with no job to come, after which the controller rests (ours)."""
+CHANGES = 1_000
+"""Steps of these that grow or shrink something, after which it rests too: it goes back and forth (ours)."""
+
+
+class Patience:
+    """Counts the steps since any job last got on; a controller that rests is asked again when a job comes or ends."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._steps = self._changes = 0
+        self._seen: tuple[float, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        """Whether the controller rests."""
+        return (self._steps >= STEPS or self._changes >= CHANGES) and self._simulation.counts() == self._seen[:2]
+
+    def note(self, changed: bool, booting: bool) -> None:
+        """A step is over; it may have changed something, and nodes may be coming."""
+        simulation = self._simulation
+        counts = simulation.counts()
+        if simulation.to_come() or counts != self._seen[:2]:
+            self._steps = self._changes = 0
+            self._seen = counts
+            return
+        seen = simulation.work_so_far()
+        if seen != self._seen:
+            self._steps = self._changes = 0
+        else:
+            self._changes += changed
+            self._steps += changed or not booting
+        self._seen = seen
