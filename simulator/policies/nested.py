@@ -29,9 +29,7 @@ def scaler(given: Any) -> ReplicaScaler:
         return factory(**_quantities(factory, mapping))
     made = given() if inspect.isclass(given) else copy.deepcopy(given)
     if not callable(getattr(made, "step", None)) or not hasattr(made, "interval"):
-        raise ValueError(
-            f"base is {given!r}; it must be a replica autoscaler, with interval and step(now, observation)"
-        )
+        raise ValueError(f"base is {given!r}; it must have interval and step(now, observation)")
     return typing.cast(ReplicaScaler, made)
 
 

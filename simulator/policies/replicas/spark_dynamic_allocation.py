@@ -55,9 +55,8 @@ class SparkDynamicAllocation:
             if not time >= 0:
                 raise ValueError(f"{name}_idle_timeout is {time:g} s; it must be 0 or more")
         if not 0 < executor_allocation_ratio <= 1:
-            raise ValueError(
-                f"executor_allocation_ratio is {executor_allocation_ratio:g}; it must be above 0, at most 1"
-            )
+            given = f"{executor_allocation_ratio:g}"
+            raise ValueError(f"executor_allocation_ratio is {given}; it must be above 0 and at most 1")
         self.interval = interval
         self._minimum, self._maximum = minimum, math.inf if maximum is None else maximum
         self._initial = max(minimum, initial or 0)
@@ -116,8 +115,9 @@ class SparkDynamicAllocation:
         if self._initializing:
             return "initializing"
         if needed < self._target:
+            rule = "not needed" if self._target > self._minimum else "minimum"
             self._target, self._more = max(needed, self._minimum), 1
-            return "not needed"
+            return rule
         if self._due is None or now < self._due:
             return "no backlog" if self._due is None else "backlog timeout"
         if self._target >= self._maximum:
