@@ -70,8 +70,8 @@ def booted(name: str, up: float) -> list[tuple]:
 def elastic_record(replication: int = 0, **facts: Any) -> Record:
     """Three replicas of chat, five from 3:00:00 on, which need a node of group od; a failure at 3:30:00.
 
-    Nodes have two accelerators; od-0 and od-1 are there from the beginning, od-2 comes at 3:03:35. A training job runs on
-    the fourth accelerator; it is stopped by the failure of od-1, and starts again.
+    Nodes have two accelerators; od-0 and od-1 are there from the beginning, od-2 comes at 3:03:35. A training job runs
+    on the fourth accelerator; it is stopped by the failure of od-1, and starts again.
     """
     events = [(0.0, "submit", f"chat/{i}", 1.0) for i in range(3)] + [
         (0.0, "start", f"chat/{i}", 1.0) for i in range(3)

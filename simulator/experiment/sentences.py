@@ -128,29 +128,26 @@ def _words(rows: Sequence[Happened], names: Sequence[str], amount: float) -> dic
     """What the patterns of events are filled with."""
     alone = len(names) == 1
 
-    def counted(noun: str) -> str:
-        return many(amount, noun) + ("" if alone else " in all")
-
     return {
         "event": rows[0].event, "names": listed(names), "amount": f"{amount:,g}", "more": f"{amount:+,g}",
         "were": "was" if alone else "were", "are": "was" if amount == 1 else "were",
-        "node": "Node" if alone else "Nodes", "some_nodes": many(amount, "node"),
-        "accelerators": counted("accelerator"), "requests": counted("request"), "jobs": counted("job"),
+        "node": "Node" if alone else "Nodes", "some_nodes": many(amount, "node"), "all": "" if alone else " in all",
+        "accelerators": many(amount, "accelerator"), "requests": many(amount, "request"), "jobs": many(amount, "job"),
         "now": many(rows[-1].amount, "replica"), "subjects": many(len(names), "request"),
         "seconds": duration(max(row.amount for row in rows)), "rate": f"{rows[0].amount * 8e-9:,.3g} Gb/s",
     }  # fmt: skip
 
 
 _EVENTS = {
-    "submit": "{names} joined the queue, for {accelerators}.",
-    "start": "{names} got {accelerators}.",
+    "submit": "{names} joined the queue, for {accelerators}{all}.",
+    "start": "{names} got {accelerators}{all}.",
     "preempt": "{names} {were} stopped.",
     "end": "{names} ended.",
     "timeout": "{names} {were} killed at the limit.",
     "reject": "{names} {were} rejected.",
     "resize": "{names} {were} resized by {more} accelerators.",
     "replica-ready": "{names} took requests, {now} now did.",
-    "replica-drain": "{names} took no more requests, with {requests} left.",
+    "replica-drain": "{names} took no more requests, with {requests} left{all}.",
     "cold-start": "{names} was through after {seconds}.",
     "scale-up": "{some_nodes} of group {names} {are} asked for.",
     "scale-down": "{some_nodes} of group {names} {are} let go.",
@@ -159,9 +156,9 @@ _EVENTS = {
     "node-down": "{node} {names} {were} gone.",
     "node-warm": "{node} {names} {were} ready to be kept warm.",
     "node-boot": "{names} was through after {seconds}.",
-    "node-drain": "{node} {names} {were} drained, with {jobs} left.",
+    "node-drain": "{node} {names} {were} drained, with {jobs} left{all}.",
     "interruption": "{node} {names} {were} called back, with {seconds} of notice.",
-    "failure": "{names} failed, which took {accelerators}.",
+    "failure": "{names} failed, which took {accelerators}{all}.",
     "detect": "The failure of {names} was noticed after {seconds}.",
     "repair": "{names} {were} repaired after {seconds}.",
     "capacity": "The link {names} could carry {rate}.",
