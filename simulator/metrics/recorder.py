@@ -135,7 +135,7 @@ DECISIONS = (
     Column("time", "float64", "s", "when it was decided"),
     Column("controller", "str", "", "who decided: the kind of an autoscaler, scheduler, placement, or disruption"),
     Column("subject", "str", "", "what about: a service, a group of nodes, a node, or a job"),
-    Column("action", "str", "", "scale, grow, remove, replace, evict, place, or refuse"),
+    Column("action", "str", "", "scale, grow, remove, replace, evict, place, preempt, or refuse"),
     Column("before", "float64", "", "how many there were: replicas, nodes; empty where nothing is counted"),
     Column("wanted", "float64", "", "how many the controller wanted"),
     Column("applied", "float64", "", "how many it was allowed by bounds, quotas and stock"),

@@ -13,6 +13,7 @@ from simulator.runtime.checks import checked
 from simulator.runtime.gangs import Gangs
 from simulator.runtime.host import Host
 from simulator.runtime.journal import Journal
+from simulator.runtime.placements import Placements
 from simulator.runtime.reasons import Reasons
 from simulator.runtime.shares import Shares
 from simulator.runtime.view import View
@@ -49,6 +50,8 @@ class Actions:
         """Told of every job that has begun to run somewhere."""
         self.lifted: Callable[[Job], None] | None = None
         """Told of every job before it gives its accelerators back."""
+        self.explained: Placements | None = None
+        """Writes down why jobs run where they do, if anybody wants to know."""
         self._others: dict[type, Callable[..., None]] = {
             Preempt: lambda action: self._preempt(action.job),
             Migrate: self._migrate,
@@ -93,6 +96,8 @@ class Actions:
             if placement is None:
                 self._stay(job)
                 return
+        if self.explained is not None:
+            self.explained.placing(job, placement)
         try:
             self._gangs.start(job, checked(job, placement, self._nodes))
         except ValueError as error:
@@ -117,6 +122,8 @@ class Actions:
         self._must_run("Preempt", job)
         if not job.preemptible:
             self._illegal("Preempt", job, "it may not be stopped (preemptible: false)")
+        if self.explained is not None:
+            self.explained.preempting(job)
         self.stop(job)
 
     def stop(self, job: Job) -> None:

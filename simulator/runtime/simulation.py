@@ -31,6 +31,7 @@ from simulator.runtime.neighbours import Neighbours
 from simulator.runtime.network import Network
 from simulator.runtime.parts import Part
 from simulator.runtime.patterns import PlacedPatterns
+from simulator.runtime.placements import Placements
 from simulator.runtime.progress import progress
 from simulator.runtime.pulls import Pulls, Store
 from simulator.runtime.reasons import Reasons
@@ -62,7 +63,8 @@ class Simulation:
 
     ``maintenance`` and ``bookings`` are windows in which servers are down or kept for a tenant; ``interference`` says
     how jobs on one accelerator slow each other. Jobs that can never run are turned away; those of the workloads in
-    ``kept`` are held to the end. ``services`` put their replicas into the queue like jobs.
+    ``kept`` are held to the end. ``services`` put their replicas into the queue like jobs. ``explain`` writes down why
+    each job was placed where it is.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Simulation:
         notes: Sequence[str] = (),
         set_aside: Mapping[str, int] | None = None,
         progress: Progress | None = None,
+        explain: bool = False,
     ) -> None:
         self.clock = Clock()
         self.topology, self.scheduler, self.until, self.warmup = topology, scheduler, until, warmup
@@ -137,14 +140,21 @@ class Simulation:
             self._arrived, self.pass_soon,
         )  # fmt: skip
         self._ticks = Ticks(self.clock, self._policy, self._asked, self.counts, self.work_so_far, self.pass_soon)
+        self._admission.kept, self._planned, self._placer = kept, (maintenance, bookings), placer
+        self.meter, self._rejected = Meter(topology.accelerators, costs), Counter[str]()
+        if explain:
+            self._actions.explained = Placements(self.decisions, self.nodes, placer, self._policy.name)
+        self._equip(stores or {})
+        self._join(services, pool, parts)
+
+    def _equip(self, stores: Mapping[str, Store]) -> None:
+        """Put into the cluster what all that lives in it shares."""
         self.availability = Availability(self.nodes)
         self._windows = Windows(
             self.clock, len(self.nodes), self.availability, self.view.running, self._actions.stop, self._note_server
         )
-        self._admission.kept, self._planned, self._placer = kept, (maintenance, bookings), placer
-        self.meter, self._rejected = Meter(topology.accelerators, costs), Counter[str]()
-        self.pulls = Pulls(self.clock, topology, net, self.journal.recorder.flows, stores or {}, alone=not contention)
-        self._join(services, pool, parts)
+        table, alone = self.journal.recorder.flows, not self.contention
+        self.pulls = Pulls(self.clock, self.topology, self.network, table, stores, alone)
 
     def _join(self, services: Sequence[ServiceSpec], pool: Supply | None, parts: Sequence[Part]) -> None:
         """Put what lives beside the jobs into the cluster."""

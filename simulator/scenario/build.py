@@ -117,6 +117,7 @@ def build(
         kept=[name for name, work in scenario.workload.items() if _keeps(getattr(work, "keys", None))],
         interference=None if scenario.keys.interference is None else scenario.keys.interference.make(),
         restart=run.restart,
+        explain=run.explain,
         until=math.inf if run.until is None else run.until,
         warmup=run.warmup,
         seed=root,

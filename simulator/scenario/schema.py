@@ -99,6 +99,7 @@ class RunKeys(Strict):
         None, description="processes; they change no result"
     )
     restart: Time = Field(0.0, description="time lost whenever a preempted job resumes")
+    explain: bool = Field(False, description="whether each placement and preemption is written down with its reasons")
 
     @model_validator(mode="after")
     def _measures_something(self) -> RunKeys:
