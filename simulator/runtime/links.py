@@ -67,6 +67,15 @@ class Links:
             found.append(f"What happened to {what} changed nothing: nothing was ever sent there ({where}).")
         return found
 
+    def set_capacity(self, link: int, capacity: float) -> None:
+        """Change the capacity (bytes/s) of a link now; one that is down has it when it comes up."""
+        if capacity != self._capacity[link]:
+            self._set_capacity(link, capacity)
+
+    def set_up(self, link: int, up: bool) -> None:
+        """Take a link down or up now; one that is so already stays as it is."""
+        self._set_up(link, up)
+
     def _check(self, what: str, link: int) -> None:
         count = len(self._capacity)
         if isinstance(link, bool) or not isinstance(link, int | np.integer) or not 0 <= link < count:

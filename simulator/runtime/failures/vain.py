@@ -1,0 +1,91 @@
+"""Runs that get nowhere: failures come faster than any job can save its work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.core.errors import InputError, Problem
+from simulator.core.units import format_quantity
+from simulator.workload.jobs import Job
+
+if TYPE_CHECKING:
+    from simulator.runtime.simulation import Simulation
+
+PATIENCE = 10_000
+"""Failures in a row without any job getting further than ever before, after which a run without horizon is given up."""
+
+
+class Vain:
+    """Counts failures since somebody got on, and ends a run in which nobody does."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._count = 0
+        self._since = 0.0
+        self._seen: tuple[float, ...] = (-1, -1)
+        self._best = -1.0
+        self._furthest: dict[Job, float] = {}
+
+    def stopped(self, job: Job) -> None:
+        """A failure has stopped a job, whose counters say what is left of its work."""
+        if job.done > self._furthest.get(job, 0.0) * (1 + 1e-9):
+            self._furthest[job] = job.done
+            self._count = 0
+
+    def failed(self) -> None:
+        """Something has failed; raise ``InputError`` when that was once too often."""
+        simulation = self._simulation
+        if simulation.until < float("inf") or not (simulation.view.running.members or simulation.view.queue.members):
+            return
+        if not self._count:
+            self._since = simulation.clock.now
+        self._count += 1
+        if self._count < PATIENCE:
+            return
+        self._count = 0
+        seen = simulation.work_so_far()
+        if seen[:2] != self._seen[:2] or seen[2] > self._best * (1 + 1e-9):
+            self._seen, self._best = seen, max(seen[2], self._best if seen[:2] == self._seen[:2] else -1.0)
+            return
+        raise InputError(Problem(self._told(), hint=_HINT))
+
+    def _told(self) -> str:
+        """Say whom the failures keep from getting on, and why."""
+        view, now = self._simulation.view, self._simulation.clock.now
+        jobs = [*view.running, *view.queue]
+        mean = (now - self._since) / PATIENCE
+        start = f"{PATIENCE:,} failures in a row, one every {_time(mean)} in the mean, and no job has got any further"
+        worst = max(jobs, key=lambda job: job.failures)
+        if not worst.failures:
+            nodes = self._simulation.nodes
+            return (
+                f"{start}: {len(jobs)} wait, the first, {worst.id!r}, for {worst.accelerators:g} accelerators, and "
+                f"{nodes.capacity:g} of {float(nodes.total.sum()):g} are up"
+            )
+        between = worst.ran / worst.failures
+        return (
+            f"{start}: job {worst.id!r} fails after {_time(between)} of running in the mean, and {_needs(worst)} "
+            f"({worst.failures:,} failures by {_time(now)})"
+        )
+
+
+_HINT = "checkpoint more often, take fewer accelerators or a longer mtbf, or give the run an end: run: {until: 30 d}"
+
+
+def _needs(job: Job) -> str:
+    """Say how long a job must run to keep anything."""
+    saving = job.saving
+    if saving is not None and not isinstance(saving.every, str):
+        cost = f" and {_time(saving.write)} to write one" if saving.write else ""
+        return f"needs {_time(saving.every)} between checkpoints{cost}"
+    if saving is not None:
+        return f"has never been up long enough to write a checkpoint ({saving.every})"
+    if 0 < job.checkpoint < float("inf"):
+        return f"needs {_time(job.checkpoint)} between checkpoints"
+    if job.checkpoint:
+        return f"needs {_time(job.work)} without a failure, as it writes no checkpoints"
+    return "spends that on restarts"
+
+
+def _time(seconds: float) -> str:
+    return format_quantity(seconds, "time", 3)
