@@ -117,6 +117,19 @@ def test_one_server_is_welchs() -> None:
         )
 
 
+@pytest.mark.parametrize(("delay", "constant"), [(0.0, True), (3.0, False), (3.0, True), (20.0, False)])
+def test_one_server_that_stays_on_for_a_fixed_time_is_welchs_too(delay: float, constant: bool) -> None:
+    jobs, warmup = 12_000, 1000
+    waits = []
+    for seed in range(8):
+        gap, setup = draws(seed, 2.0), (lambda: 10.0) if constant else draws(seed + 20, 10.0)
+        farm = Farm(1, draws(seed + 10, 1.0), setup, (lambda: delay) if delay else None)
+        waits.append(sum(farm.run([gap() for _ in range(jobs)]).waits[warmup:]) / (jobs - warmup))
+    interval, exact = replicated(waits), single_server(0.5, 1.0, 10.0, delay, 0.0 if constant else 1.0) - 1.0
+    assert abs(interval.mean - exact) <= 1.5 * interval.half_width
+    assert interval.half_width <= 0.12 * exact
+
+
 def test_without_set_up_and_without_going_off_it_is_erlangs() -> None:
     plain = erlang_c(5, 4.0) / (5 - 4.0)
     assert setup_queue(5, 4.0, 1.0, 1e-9).wait == pytest.approx(plain, rel=1e-6)
@@ -205,6 +218,7 @@ def test_the_twin_of_instances_is_the_example_of_simfaas() -> None:
         (lambda: setup_queue(2, 0.0, 1.0, 1.0), "the arrival rate is 0: it must be above 0"),
         (lambda: setup_queue(2, 1.0, 1.0, 0.0), "the set-up time is 0: it must be above 0"),
         (lambda: setup_queue(2, 1.0, 1.0, 1.0, -1.0), "the delay before a server goes off is -1 s"),
+        (lambda: single_server(0.5, 1.0, 1.0, 0.0, -1.0), "the squared coefficient of variation is -1"),
         (lambda: single_server(1.5, 1.0, 1.0), "a load of 1.5 never settles"),
     ],
 )

@@ -11,6 +11,7 @@ recursive renewal reward", SIGMETRICS 2013 (Queueing Systems 77, 2014).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,19 +54,28 @@ class SetupQueue:
         return self.on + self.setup
 
 
-def single_server(arrival_rate: float, service: float, setup: float) -> float:
-    """Return the mean response time, s, of M/M/1 whose server sets up whenever it was idle: 1/(mu - lambda) + 1/alpha.
+def single_server(
+    arrival_rate: float, service: float, setup: float, delay: float = 0.0, variation: float = 1.0
+) -> float:
+    """Return the mean response time, s, of M/M/1 whose server is off when it was idle for ``delay`` seconds, no more.
 
-    ``arrival_rate`` in 1/s, ``service`` and ``setup`` the mean times, s. Source: P. D. Welch, "On a generalized M/G/1
-    queuing process in which the first customer of each busy period receives exceptional service", Operations Research
-    12(5), 1964; in this form Gandhi and Harchol-Balter, "How data center size impacts the effectiveness of dynamic
-    power management", Allerton 2011.
+    ``arrival_rate`` in 1/s, ``service`` and ``setup`` the mean times, s; ``variation`` is the squared coefficient of
+    variation of set-up times, 1 for exponential and 0 for constant ones. 1/(mu - lambda) + (2 E[D] + lambda E[D^2]) /
+    (2 + 2 lambda E[D]), where D is what the first job of a busy period finds: a set-up with probability
+    e^(-lambda delay), else nothing. Without a delay and with exponential set-ups that is 1/(mu - lambda) + 1/alpha.
+    Source: P. D. Welch, "On a generalized M/G/1 queuing process in which the first customer of each busy period
+    receives exceptional service", Operations Research 12(5), 1964.
 
-    >>> single_server(0.5, 1.0, 10.0)
-    12.0
+    >>> single_server(0.5, 1.0, 10.0), round(single_server(0.5, 1.0, 10.0, variation=0.0), 3)
+    (12.0, 7.833)
     """
-    _check(1, arrival_rate, service, setup, 0.0)
-    return 1.0 / (1.0 / service - arrival_rate) + setup
+    _check(1, arrival_rate, service, setup, delay)
+    if not variation >= 0:
+        raise InputError(f"the squared coefficient of variation is {variation:g}: it must be at least 0")
+    off = math.exp(-arrival_rate * delay)
+    first, second = off * setup, off * setup**2 * (1.0 + variation)
+    extra = (2.0 * first + arrival_rate * second) / (2.0 + 2.0 * arrival_rate * first)
+    return 1.0 / (1.0 / service - arrival_rate) + extra
 
 
 def setup_queue(
