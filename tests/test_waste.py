@@ -106,6 +106,17 @@ def test_free_accelerators_beside_work_are_headroom():
     assert found["headroom"] == pytest.approx(0.25 * 0.002 * END)
 
 
+def test_groups_without_a_price_have_their_share_of_all_costs():
+    hours = {"boot": 1.0, "idle": 1.0, "busy": 2.0}
+    group = {"g": {"price": 0.0, "accelerators": 4, "paid": 0.0, "hours": hours}}
+    series = [(0.0, 0, 1, 2.0, 4.0, 4.0)]
+    facts = {"groups": group, "provisioned_seconds": 4.0 * END, "cost": {"capex": 8.0}}
+    found = waste.dollars(Window(record(series, **facts)))
+    assert (found["booting"], found["idle"], found["headroom"]) == pytest.approx((2.0, 2.0, 0.0))
+    beside = facts | {"provisioned_seconds": 8.0 * END}
+    assert set(waste.dollars(Window(record(series, **beside)))) == {"booting", "idle"}
+
+
 def test_warm_nodes_cost_what_is_left_of_what_was_paid():
     group = {"g": {"price": 0.001, "accelerators": 1, "paid": 3.6 + 0.36, "hours": {"busy": 1.0, "warm": 1.0}}}
     found = waste.dollars(Window(record([(0.0, 0, 1, 1.0, 1.0, 1.0)], groups=group, provisioned_seconds=3600.0)))

@@ -114,7 +114,7 @@ class Log:
         What is said twice is told once: events of a group beside the decision that brought them, and phases of a start
         that was over by ``until``.
         """
-        taken = [row for row in self.decisions if since <= row.time <= until and decision(row)]
+        taken = news([row for row in self.decisions if since <= row.time <= until and decision(row)])
         sized = {(row.time, row.subject) for row in taken if row.action in SIZING}
         seen = [row for row in self.events if since <= row.time <= until and event(row)]
         seen = [row for row in seen if row.event not in OF_GROUPS[:2] or (row.time, row.subject) not in sized]
@@ -146,6 +146,23 @@ class Log:
     def _rows(self, table: str, names: Sequence[str], chosen: np.ndarray | None = None) -> Iterator[tuple[Any, ...]]:
         columns = [self.window.column(table, name) for name in names]
         return zip(*((values if chosen is None else values[chosen]).tolist() for values in columns), strict=True)
+
+
+def news(rows: Iterable[Decided]) -> list[Decided]:
+    """Decisions, without those that change nothing and want what the one before on the same subject wanted already.
+
+    >>> row = Decided(0.0, "hpa", "chat", "scale", 8.0, 9.0, 8.0, "above", "", "")
+    >>> len(news([row, row._replace(time=15.0), row._replace(time=30.0, wanted=10.0)]))
+    2
+    """
+    last: dict[tuple[str, str], tuple[str, str, float, float]] = {}
+    kept = []
+    for row in rows:
+        who, what = (row.controller, row.subject), (row.action, row.rule, row.wanted, row.applied)
+        if row.applied != row.before or last.get(who) != what:
+            kept.append(row)
+        last[who] = what
+    return kept
 
 
 def part_of(subject: str) -> str:

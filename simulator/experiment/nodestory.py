@@ -23,7 +23,7 @@ def group_standing(log: Log, group: str, at: float) -> tuple[list[str], dict[str
         )
         said.append(f"Node-hours over the run: {spent}.")
     paid = number(told.get("paid"))
-    said += [f"It cost ${paid:,.2f}."] if paid == paid else []
+    said += [f"It cost ${paid:,.2f}."] if paid > 0 else []
     return said, {"size": None if size < 0 else size, **{k: v for k, v in told.items() if k != "nodes"}}
 
 

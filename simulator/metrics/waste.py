@@ -1,7 +1,8 @@
 """What was paid for and did not work, in US dollars by cause; of the whole run, as money is.
 
 The parts do not overlap. Those of nodes are the hours that a node group spent in each state at the price of its nodes,
-or, where a record has no groups, the accelerators of the table ``series`` at their share of all costs. Replicas beyond
+or at their share of all costs where they have no price; where a record has no groups, or servers beside them without a
+price, the accelerators of the table ``series`` at their share of all costs. Replicas beyond
 what the computing of their service needed (``optimum.service_seconds``) hold accelerators that would else be idle.
 """
 
@@ -32,6 +33,8 @@ _STATES = {"booting": "boot", "idle": "idle", "draining": "drain", "failed": "fa
 _WARM = "warm"
 """The state that has a price of its own: what is left of what was paid."""
 _HOUR = 3600.0
+_NEARLY = 0.999
+"""Share of what was paid for from which on groups are said to hold all of it."""
 
 
 def dollars(window: Window) -> dict[str, float]:
@@ -40,7 +43,7 @@ def dollars(window: Window) -> dict[str, float]:
     Causes that the record says nothing about are left out, so that 0 means that nothing was wasted.
     """
     told = groups(window)
-    found = _of_groups(window, told) if _priced(told) else _of_series(window)
+    found = _of_groups(window, told) if _priced(told) or _all(window, told) else _of_series(window)
     if not found:
         return {}
     beyond = _replicas(window)
@@ -66,16 +69,25 @@ def _priced(told: Mapping[str, Mapping[str, object]]) -> bool:
     return any(group.get("hours") and number(group.get("price"), 0.0) > 0 for group in told.values())
 
 
+def _all(window: Window, told: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether the groups hold all that was paid for."""
+    return math.fsum(map(_accelerator_seconds, told.values())) >= _NEARLY * window.fact("provisioned_seconds")
+
+
 def _of_groups(window: Window, told: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
+    priced, share = _priced(told), _price(window, told)
+    if math.isnan(share):
+        return {}
     totals: dict[str, float] = {}
     for group in told.values():
         hours = group.get("hours")
         if isinstance(hours, Mapping):
-            found = idle_hours(hours, number(group.get("price"), 0.0)) | {_WARM: _kept_warm(group, hours)}
+            price = number(group.get("price"), 0.0) if priced else share * number(group.get("accelerators"), 0.0)
+            found = idle_hours(hours, price) | {_WARM: _kept_warm(group, hours)}
             for cause, spent in found.items():
                 totals[cause] = totals.get(cause, 0.0) + spent
     free = _free_beside_work(window, told)
-    return totals | ({} if math.isnan(free) else {"headroom": free * _price(window, told)})
+    return totals | ({} if math.isnan(free) else {"headroom": free * share})
 
 
 def _kept_warm(group: Mapping[str, object], hours: Mapping[str, float]) -> float:
@@ -95,10 +107,8 @@ def _free_beside_work(window: Window, told: Mapping[str, Mapping[str, object]]) 
         hours = group.get("hours")
         if isinstance(hours, Mapping):
             busy += number(hours.get("busy"), 0.0) * _HOUR * number(group.get("accelerators"), 0.0)
-    paid = window.fact("provisioned_seconds")
     allocated = window.integral("allocated", since=0.0)
-    of_groups = math.fsum(_accelerator_seconds(group) for group in told.values())
-    if math.isnan(allocated) or of_groups < 0.999 * paid:
+    if math.isnan(allocated) or not _all(window, told):
         return math.nan
     return max(0.0, busy - allocated)
 
