@@ -27,12 +27,12 @@ class Node:
 
 
 def runs(name: str = "r", accelerators: float = 0.0, **more: Any) -> Resident:
-    more.setdefault("groups", tuple(range(8)))
+    more.setdefault("groups", tuple(range(32)))
     return Resident(name, accelerators=accelerators, **more)
 
 
 def waits(name: str = "j", accelerators: float = 0.0, since: float = 0.0, **more: Any) -> Unplaced:
-    more.setdefault("groups", tuple(range(8)))
+    more.setdefault("groups", tuple(range(32)))
     return Unplaced(name, since, accelerators=accelerators, **more)
 
 

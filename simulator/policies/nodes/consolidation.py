@@ -1,0 +1,184 @@
+"""Karpenter's consolidation: whether nodes can go, or give way to one cheaper node.
+
+Source: kubernetes-sigs/karpenter 1.x, pkg/controllers/disruption/{consolidation,multinodeconsolidation,helpers}.go and
+pkg/utils/disruption/disruption.go.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.policies.nodes.claims import Packer
+from simulator.policies.nodes.demand import Kind, kind_of
+from simulator.policies.nodes.room import Room
+from simulator.policies.supply import GroupView, Resident
+
+SPOT_CHOICES = 15
+"""Cheaper spot groups without which one spot node is not replaced by another (``MinInstanceTypes...``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node that may go: its row, number, time of creation, group, residents, and what disrupting it costs."""
+
+    row: int
+    server: int
+    created: float
+    group: int
+    residents: tuple[Resident, ...]
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Nodes to take away, and the group of the one node that takes their place; -1 for none."""
+
+    candidates: tuple[Candidate, ...]
+    method: str
+    group: int = -1
+    options: tuple[int, ...] = ()
+    saved: float = 0.0
+    """$/s."""
+    runner_up: str = ""
+
+    @property
+    def servers(self) -> tuple[int, ...]:
+        """Numbers of the nodes that go."""
+        return tuple(candidate.server for candidate in self.candidates)
+
+
+def disruption_cost(residents: Sequence[Resident], age: float, lifetime: float) -> float:
+    """Return what disrupting a node costs: 1 for each job, more for its priority, all less the sooner it expires.
+
+    A job's priority counts 2^-25, and a job -10 to 10. ``age`` and ``lifetime`` in seconds; infinite: no expiry.
+    """
+    jobs = math.fsum(min(max(1.0 + one.priority / 2**25, -10.0), 10.0) for one in residents)
+    left = 1.0 if lifetime == math.inf else min(max((lifetime - age) / lifetime, 0.0), 1.0)
+    return jobs * left
+
+
+class Simulation:
+    """What would become of the residents of nodes that are taken away.
+
+    ``ready`` is the room of nodes that take work and are not on their way out, ``rows`` their rows; ``coming`` that of
+    nodes that are not up yet, by which no decision is justified. ``spare`` nodes of each group may still be asked for;
+    ``moving`` jobs are on nodes that are on their way out.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[GroupView],
+        spare: Sequence[int],
+        ready: Room,
+        rows: Sequence[int],
+        coming: Room,
+        moving: Sequence[Kind],
+        spot_to_spot: bool,
+    ) -> None:
+        self._groups, self._spare, self._ready, self._coming = groups, spare, ready, coming
+        self._place = {row: place for place, row in enumerate(rows)}
+        self._moving, self._spot_to_spot = moving, spot_to_spot
+        self._fits: dict[tuple[float, ...], tuple[int, int]] = {}
+
+    def command(self, candidates: Sequence[Candidate], method: str) -> Command | str:
+        """Return how to do without nodes, or why that cannot be."""
+        left = self._without(candidates)
+        if not left:
+            saved = math.fsum(self._groups[one.group].price for one in candidates)
+            return Command(tuple(candidates), method, saved=saved)
+        for kind in left:
+            if self._coming.first(kind) >= 0:
+                return f"{kind.jobs[0]} would go to a node that is not up yet"
+        packing = Packer(self._groups, self._spare).pack(left)
+        if packing.left:
+            return f"{packing.left[0].jobs[0]} fits nowhere else"
+        if len(packing.claims) > 1:
+            return f"it would take {len(packing.claims)} new nodes"
+        return self._replace(candidates, packing.claims[0].options, method)
+
+    def _without(self, candidates: Sequence[Candidate]) -> list[Kind]:
+        """Return the jobs that fit onto no other node that is up, largest first.
+
+        Jobs of nodes that are on their way out already move too, and may also go to nodes that are coming.
+        """
+        closed = [self._place[one.row] for one in candidates]
+        wishes = [(kind_of(resident), False) for one in candidates for resident in one.residents]
+        wishes += [(kind, True) for kind in self._moving]
+        wishes.sort(key=lambda wish: (-wish[0].accelerators, -wish[0].cores, -wish[0].memory))
+        hopes = [self._may_fit(kind, closed) for kind, _ in wishes]
+        left: list[Kind] = []
+        mark, other = self._ready.begin(), self._coming.begin()
+        self._ready.open[closed] = False
+        for (kind, moving), hope in zip(wishes, hopes, strict=True):
+            at = self._ready.first(kind) if hope else -1
+            if at >= 0:
+                self._ready.take(at, kind)
+            elif moving and (at := self._coming.first(kind)) >= 0:
+                self._coming.take(at, kind)
+            else:
+                left.append(kind)
+        self._ready.undo(mark)
+        self._coming.undo(other)
+        self._ready.open[closed] = True
+        return left
+
+    def _may_fit(self, kind: Kind, closed: Sequence[int]) -> bool:
+        """Whether a job fits onto any node that stays, as things are; no more than a quick way to say no."""
+        key = (kind.accelerators, kind.cores, kind.memory, *kind.groups)
+        if key not in self._fits:
+            rows = np.flatnonzero(_now(self._ready, kind))
+            self._fits[key] = (len(rows), int(rows[0]) if len(rows) else -1)
+        count, first = self._fits[key]
+        return count > 1 or (count == 1 and first not in closed)
+
+    def _replace(self, candidates: Sequence[Candidate], options: Sequence[int], method: str) -> Command | str:
+        """Return the exchange for one cheaper node, or why there is none."""
+        groups = self._groups
+        paid = math.fsum(groups[one.group].price for one in candidates)
+        open_ones = [number for number in options if self._spare[number] > 0]
+        spot = all(groups[one.group].spot for one in candidates) and any(groups[n].spot for n in open_ones)
+        if spot and not self._spot_to_spot:
+            return "spot nodes are not exchanged for spot nodes (spot_to_spot is off)"
+        if spot:
+            open_ones = [number for number in open_ones if groups[number].spot]
+        cheaper = [number for number in open_ones if groups[number].price < paid]
+        if len(candidates) > 1:
+            same = [groups[one.group].price for one in candidates if one.group in cheaper]
+            cheaper = [number for number in cheaper if groups[number].price < min(same, default=math.inf)]
+        if not cheaper:
+            return "there is no cheaper node"
+        if spot and len(candidates) == 1 and len(cheaper) < SPOT_CHOICES:
+            return f"{len(cheaper)} spot groups are cheaper, fewer than {SPOT_CHOICES}"
+        best = cheaper[0]
+        other = f"{groups[cheaper[1]].name} ({groups[cheaper[1]].price * 3600:.4g} $/h)" if len(cheaper) > 1 else ""
+        saved = paid - groups[best].price
+        return Command(tuple(candidates), method, best, tuple(cheaper), saved, other or "keep")
+
+
+def _now(room: Room, kind: Kind) -> np.ndarray:
+    fits: np.ndarray = room.open & room.allowed(kind.groups)
+    for have, want in room.sides(kind):
+        if want > 0:
+            fits = fits & (have >= want * (1 - 1e-12) - 1e-9)
+    return fits
+
+
+def largest(simulation: Simulation, candidates: Sequence[Candidate], method: str, most: int = 100) -> Command | None:
+    """Return the command for as many of the first ``candidates`` as a binary search finds, two or more; None for none.
+
+    At most ``most`` + 1 of them are taken together, as ``firstNConsolidationOption`` does.
+    """
+    found: Command | None = None
+    low, high = 1, min(most, len(candidates) - 1)
+    while low <= high:
+        middle = (low + high) // 2
+        tried = simulation.command(candidates[: middle + 1], method)
+        if isinstance(tried, Command):
+            found, low = tried, middle + 1
+        else:
+            high = middle - 1
+    return found
