@@ -115,6 +115,9 @@ UTILIZATION = [
     Row("missing and hot, up", 3, [hot(0.1), cpu(2.0), missing()], 0.5, 4),
     Row("missing and unready, down", 4, [unready(0.1), cpu(0.1), cpu(0.1), missing()], 0.5, 3),
     Row("missing, target above 100 %", 4, [unready(0.2), cpu(0.1), cpu(0.1, 2.0), missing(2.0)], 3.0, 2),
+    Row("within tolerance, whatever is not ready", 4, [cpu(0.48), cpu(0.48), unready(0.1), hot(0.1)], 0.5, 4),
+    Row("up, but to fewer than there are", 5, [cpu(1.2), failed(), failed(), failed(), failed()], 0.5, 3),
+    Row("up, but to fewer than there are, with one missing", 5, [cpu(1.2), missing(), failed(), failed()], 0.5, 5),
     Row("a surge of pods turns no direction", 2, [cpu(0.1), cpu(0.1), missing()], 0.5, 2),
 ]  # fmt: skip
 UNITS = [
@@ -260,6 +263,10 @@ def test_shares_of_one_place_are_means_or_sums() -> None:
         (8, 2.0, 0.8),
         (8, 2.0, 3.2),
     )
+
+
+def test_quantities_are_thousandths_rounded_up() -> None:
+    assert [milli(value) for value in (0, 0.0004, 0.55, 2.007, 2.0071, 90071.9)] == [0, 1, 550, 2007, 2008, 90_071_900]
 
 
 # -- groups of pods --------------------------------------------------------------------------------------------------
@@ -409,6 +416,7 @@ def test_nothing_shrinks_while_a_metric_fails_and_nothing_moves_when_all_do() ->
 
     assert step(30.0, 0.1, "busy") == (6, "DesiredWithinRange"), "growth goes by those that can be had"
     assert step(5.0, 0.1, "busy") == (4, "FailedGetResourceMetric")
+    assert step(20.0, 0.1, "busy") == (4, "WithinTolerance")
     assert step(5.0, 0.1, "queued") == (4, "FailedGetExternalMetric")
     assert step(30.0, 1.0, "queued", "busy") == (4, "FailedGetExternalMetric"), "the first that failed"
     assert step(math.nan, 0.1) == (4, "FailedGetExternalMetric")

@@ -19,6 +19,7 @@ from simulator.policies.replicas.hpa import Hpa
 from simulator.policies.serving import ServiceObservation
 
 PODS, PERCENT = "Pods", "Percent"
+POLICY = {"type": PODS, "value": 4, "periodSeconds": 15}
 
 
 def seen(current: int, load: float) -> ServiceObservation:
@@ -203,6 +204,7 @@ def test_without_behavior_a_recommendation_counts_until_it_is_older_than_the_win
     scaler.reset()
     assert scaler.step(200.0, seen(8, 20)) == 8, "a new run begins with what is there"
     assert follow(Hpa(target=10.0, downscale_stabilization=0.0), 8, loads[:4]) == [8, 3, 5, 2]
+    assert Hpa(target=10.0, downscale_stabilization=0.0).step(0.0, seen(8, 30)) == 3
 
 
 def test_with_behavior_a_recommendation_as_old_as_the_window_counts_no_more() -> None:
@@ -229,6 +231,16 @@ def test_the_limit_counts_what_changed_within_the_period() -> None:
     assert follow(Hpa(target=1.0, behavior=behavior), 80, [1] * 9) == [72] * 4 + [64] * 4 + [57]
     behavior = written("scaleUp", (PERCENT, 900, 60))
     assert follow(Hpa(target=1.0, behavior=behavior), 1, [1000] * 5) == [10, 10, 10, 10, 100]
+
+
+def test_growth_counts_for_as_long_as_the_limit_of_shrinking_says() -> None:
+    """It grew by 4 and by 4 within the minute in which it may lose 4, so from 10: to 6."""
+    quick, slow = {**POLICY, "periodSeconds": 15}, {**POLICY, "periodSeconds": 60}
+    behavior: dict[str, Any] = {"scaleUp": {"policies": [quick]}, "scaleDown": {"policies": [slow]}}
+    behavior["scaleDown"]["stabilizationWindowSeconds"] = 0
+    scaler = Hpa(target=1.0, behavior=behavior)
+    table = ((0.0, 10, 99), (30.0, 14, 99), (45.0, 18, 1))
+    assert [int(scaler.step(now, seen(have, load))) for now, have, load in table] == [14, 18, 6]
 
 
 def test_shrinking_gives_growth_more_room() -> None:
@@ -397,7 +409,6 @@ def test_metrics_of_a_manifest() -> None:
 
 
 BUSY: dict[str, Any] = {"metric": "busy", "target": {"utilization": 0.6}}
-POLICY = {"type": "Pods", "value": 4, "periodSeconds": 15}
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,19 @@ def test_a_fallback_of_nothing_lets_it_sleep() -> None:
     assert numbers(follow(scaler, 3, [15, *[None] * 6])) == [3, 3, 3, 3, 3, 3, 0]
 
 
+def test_a_fallback_that_is_not_due_keeps_it_awake() -> None:
+    scaler = Keda(threshold=5.0, fallback={"failureThreshold": 99, "replicas": 5}, cooldown_period=60.0)
+    assert numbers(follow(scaler, 3, [15, *[None] * 9])) == [3] * 10
+
+
+def test_the_hpa_acts_only_when_it_is_due() -> None:
+    scaler = Keda(threshold=5.0, polling_interval=10.0, sync_period=15.0)
+    rules = [rule for _, rule in follow(scaler, 2, [10] * 7)]
+    assert rules == [
+        "WithinTolerance", "NotDue", "ScalerActive", "WithinTolerance", "ScalerActive", "NotDue", "WithinTolerance",
+    ]  # fmt: skip
+
+
 def test_an_answer_ends_a_row_of_failures() -> None:
     scaler = Keda(threshold=5.0, fallback={"failureThreshold": 3, "replicas": 6})
     assert numbers(follow(scaler, 3, [15, None, None, 15, None, None, 15])) == [3] * 7
