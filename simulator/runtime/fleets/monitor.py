@@ -77,7 +77,7 @@ class Monitor:
         self._spans, self._per_pod = tuple(spans), per_pod
         self._samples: deque[_Sample] = deque()
         self._kept = how.lag + max([how.window, *self._spans])
-        self._sampling = False
+        self._sampling, self._since = False, clock.now
 
     def sample(self) -> None:
         """Take a sample now, and forget those that nobody will ask for."""
@@ -148,7 +148,7 @@ class Monitor:
         return first
 
     def _mean(self, now: _Sample, span: float) -> float:
-        """Mean of ``outstanding`` over the ``span`` seconds before a sample, or since the first one."""
+        """Mean of ``outstanding`` over the ``span`` seconds before a sample, or since the fleet is there."""
         begin = now.time - span
         before = after = now
         for sample in reversed(self._samples):
@@ -157,7 +157,9 @@ class Monitor:
                 if sample.time <= begin:
                     break
         area, time = before.gauges.area, before.time
-        if before.time < begin:
+        if before.time > begin:
+            area, time = 0.0, self._since
+        elif before.time < begin:
             part = (begin - before.time) / (after.time - before.time)
             area, time = area + part * (after.gauges.area - area), begin
         elapsed = now.time - time
