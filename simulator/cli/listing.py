@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -247,6 +248,24 @@ def _prices() -> Rows:
     )
 
 
+def _failures() -> Rows:
+    return _records(
+        "failure",
+        {
+            "what": lambda r: r.what,
+            "of": lambda r: r.component,
+            "mtbf": lambda r: f"{1 / r.rate / 3600:,.0f} h",
+            "a year": lambda r: _quantity(-math.expm1(-r.rate * _YEAR), "ratio"),
+            "counted": lambda r: f"{r.events:,}" if r.events is not None else "-",
+            "source": lambda r: r.confidence,
+        },
+    )
+
+
+_YEAR = 8766 * 3600.0
+"""Seconds of a mean year (365.25 days), in which a share of the units fails at least once."""
+
+
 def _measures() -> Rows:
     from simulator.metrics import measures
 
@@ -295,6 +314,7 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "models": (_models, "models to train or serve:  simulator train-step NAME, service: NAME"),
     "frameworks": (_frameworks, "what runs the training:  framework: NAME of a job"),
     "engines": (_engines, "what serves a model:  engine: NAME of a service"),
+    "failures": (_failures, "how often components fail:  failures: {NAME: {component: accelerator, catalog: ROW}}"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
     "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
@@ -312,6 +332,7 @@ HARDWARE = {
     "frameworks": "framework",
     "engines": "engine",
     "prices": "price",
+    "failures": "failure",
 }
 """The lists that show records of the catalog, and the kind of record."""
 

@@ -26,6 +26,7 @@ from simulator.cluster.records import (
     CloudPrice,
     Electricity,
     Engine,
+    Failure,
     Framework,
     Link,
     Model,
@@ -49,6 +50,7 @@ __all__ = [
     "CloudPrice",
     "Electricity",
     "Engine",
+    "Failure",
     "Framework",
     "Link",
     "Model",
@@ -139,6 +141,10 @@ class Catalog:
     def protocol(self, name: str) -> Protocol:
         """Return what carries messages over a kind of link."""
         return self._one(Protocol, "protocol", name)
+
+    def failure(self, name: str) -> Failure:
+        """Return how often components of a kind fail."""
+        return self._one(Failure, "failure", name)
 
     def prices(self, accelerator: str | None = None, provider: str | None = None) -> tuple[CloudPrice, ...]:
         """Return all cloud prices, or those of one accelerator or one provider, in the order of their ids."""
@@ -257,6 +263,7 @@ model = _DEFAULT.model
 framework = _DEFAULT.framework
 engine = _DEFAULT.engine
 protocol = _DEFAULT.protocol
+failure = _DEFAULT.failure
 records = _DEFAULT.records
 names = _DEFAULT.names
 load = _DEFAULT.with_file

@@ -79,7 +79,7 @@ EVENTS = (
         "str",
         "",
         "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-up, -down; capacity; of services "
-        "cold-start, replica-ready, replica-drain, evict, resume",
+        "cold-start, replica-ready, replica-drain, evict, resume; failure, detect, repair, straggle",
     ),
     Column("subject", "str", "", "job, node group, link, phase of a replica's start, or request"),
     Column(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from simulator.cluster.records.base import Record
 from simulator.cluster.records.engine import Engine
+from simulator.cluster.records.failure import Failure
 from simulator.cluster.records.framework import Framework
 from simulator.cluster.records.hardware import PRECISIONS, Accelerator, Link, Server, Switch
 from simulator.cluster.records.model import Model
@@ -30,6 +31,7 @@ __all__ = [
     "CloudPrice",
     "Electricity",
     "Engine",
+    "Failure",
     "Framework",
     "Link",
     "Model",
@@ -53,5 +55,6 @@ KINDS: Mapping[str, type[Record]] = {
     "framework": Framework,
     "engine": Engine,
     "protocol": Protocol,
+    "failure": Failure,
 }
 HARDWARE = ("accelerator", "server", "link", "switch")
