@@ -23,7 +23,10 @@ def standing(log: Log, service: str, at: float) -> tuple[list[str], dict[str, An
     replicas = replicas_at(log, service, at)
     counts = {state: sum(here == state for here in replicas.values()) for state in _STATES}
     parts = [f"{many(counts['ready'], 'replica')} took requests"]
-    parts += [f"{counts[state]} {_STATES[state]}" for state in ("starting", "waiting", "draining") if counts[state]]
+    parts += [
+        f"{counts[state]} {_STATES[state].split('|')[counts[state] > 1]}"
+        for state in ("starting", "waiting", "draining") if counts[state]
+    ]  # fmt: skip
     said = [f"{', '.join(parts)}."]
     numbers: dict[str, Any] = {"replicas": counts, **requests_at(log.window, service, at)}
     if "requests_running" in numbers:
@@ -35,9 +38,10 @@ def standing(log: Log, service: str, at: float) -> tuple[list[str], dict[str, An
 
 
 _STATES = {
-    "ready": "took requests", "starting": "were starting", "waiting": "waited for accelerators",
-    "draining": "were draining",
+    "ready": "took requests|took requests", "starting": "was starting|were starting",
+    "waiting": "waited for accelerators|waited for accelerators", "draining": "was draining|were draining",
 }  # fmt: skip
+"""Where a replica may be, and what is said of one and of several."""
 
 
 def replicas_at(log: Log, service: str, at: float) -> dict[str, str]:
