@@ -122,9 +122,12 @@ def test_a_base_may_be_a_name_a_mapping_a_class_or_an_object() -> None:
 @pytest.mark.parametrize(
     ("base", "text"),
     [
-        ("kpaa", "base is 'kpaa'; it must be one of "),
+        ("kpaa", r"base is 'kpaa', which is no replica autoscaler\. Did you mean 'kpa'\? Known: "),
+        ("sundial", r"base is 'sundial', which is no replica autoscaler\. Known: dask-adaptive, "),
+        ({"kind": "kpa", "total": "forty"}, "base.total is 'forty'; it must be a number"),
+        ({"kind": "kpa", "initial_scale": "two"}, "base.initial_scale is 'two'; it must be a number"),
         ({"target": 3}, "it must have a kind, as {kind: hpa, target: 10}"),
-        ({"kind": "queue-length", "lenght": 3}, "base has no parameter 'lenght'; it must be one of per_replica, "),
+        ({"kind": "queue-length", "lenght": 3}, r"base has no parameter 'lenght'\. "),
         ({"kind": "queue-length", "interval": "15 apples"}, "unknown unit 'apples'"),
         ({"kind": "queue-length", "interval": 0.0}, "interval is 0 s"),
         (7, "base is 7; it must have interval and step"),

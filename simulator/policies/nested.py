@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from simulator.core.errors import did_you_mean
 from simulator.core.units import Dimension, parse
 from simulator.policies.serving import ReplicaScaler, replica_scalers
 
@@ -24,7 +25,7 @@ def scaler(given: Any) -> ReplicaScaler:
             raise ValueError(f"base is {given!r}; it must have a kind, as {{kind: hpa, target: 10}}")
         known = replica_scalers.names()
         if kind not in known:
-            raise ValueError(f"base is {kind!r}; it must be one of {', '.join(known)}")
+            raise ValueError(f"base is {kind!r}, which is no replica autoscaler. {did_you_mean(kind, known)}")
         factory = replica_scalers.get(kind)
         return factory(**_quantities(factory, mapping))
     made = given() if inspect.isclass(given) else copy.deepcopy(given)
@@ -40,13 +41,23 @@ def _quantities(factory: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
     known = list(inspect.signature(factory).parameters)
     for name in mapping:
         if name not in known:
-            raise ValueError(f"base has no parameter {name!r}; it must be one of {', '.join(known)}")
-    return {name: _quantity(value, hints.get(name)) for name, value in mapping.items()}
+            raise ValueError(
+                f"base has no parameter {name!r}{_near(name, known)}; it must be one of {', '.join(known)}"
+            )
+    return {name: _quantity(name, value, hints.get(name)) for name, value in mapping.items()}
 
 
-def _quantity(value: Any, hint: Any) -> Any:
+def _quantity(name: str, value: Any, hint: Any) -> Any:
     if not isinstance(value, str):
         return value
-    marks = [mark for part in (hint, *typing.get_args(hint)) for mark in getattr(part, "__metadata__", ())]
-    dimensions = [mark.name for mark in marks if isinstance(mark, Dimension)]
-    return parse(value, dimensions[0]) if dimensions else value
+    parts = [part for part in (hint, *typing.get_args(hint)) if part is not None]
+    dimensions = [mark.name for part in parts for mark in getattr(part, "__metadata__", ()) if _is_dimension(mark)]
+    if dimensions:
+        return parse(value, dimensions[0])
+    if any(part in (int, float, bool) for part in parts):
+        raise ValueError(f"base.{name} is {value!r}; it must be a number")
+    return value
+
+
+def _is_dimension(mark: Any) -> bool:
+    return isinstance(mark, Dimension)
