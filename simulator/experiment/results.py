@@ -128,6 +128,21 @@ class Results:
         """
         return self._frame("decisions")
 
+    @property
+    def loads(self) -> pd.DataFrame:
+        """Loads over time, one row a change; columns as ``recorder.LOADS`` declares them."""
+        return self._frame("loads")
+
+    @property
+    def waits(self) -> pd.DataFrame:
+        """How long the demand of loads waited; columns as ``recorder.WAITS`` declares them."""
+        return self._frame("waits")
+
+    @property
+    def applications(self) -> pd.DataFrame:
+        """Data jobs, one row each; columns as ``recorder.APPLICATIONS`` declares them."""
+        return self._frame("applications")
+
     def token_times(self, workload: str, id: str, alternative: str | None = None, replication: int = 0) -> np.ndarray:
         """Seconds at which each token of one request was there; see ``simulator.metrics.tokens.token_times``.
 

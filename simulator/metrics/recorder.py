@@ -158,10 +158,48 @@ ITERATIONS = (
     Column("waiting", "int64", "", "requests that waited at the replica when it began"),
     Column("held", "int64", "blocks", "KV blocks held by requests when it began"),
 )
+LOADS = (
+    Column("time", "float64", "s", "from this instant on, until the next row of the workload"),
+    Column("workload", "str", "", "load"),
+    Column("demand", "float64", "1/s", "requests that come, per second"),
+    Column("capacity", "float64", "1/s", "requests that the replicas which are ready serve, per second"),
+    Column("ready", "int64", "", "replicas that are ready"),
+    Column("wanted", "int64", "", "replicas that its autoscaler wants"),
+    Column("coming", "int64", "", "replicas that wait for a place or are starting"),
+    Column("backlog", "float64", "", "requests that wait"),
+    Column("served", "float64", "", "requests that were served so far"),
+    Column("dropped", "float64", "", "requests that gave up so far"),
+    Column("wait", "float64", "s", "what comes now waits so long if the capacity stays; infinite without any"),
+)
+WAITS = (
+    Column("workload", "str", "", "load"),
+    Column("since", "float64", "s", "when the first of these requests came"),
+    Column("until", "float64", "s", "when the last of them came"),
+    Column("amount", "float64", "", "how many they are"),
+    Column("first", "float64", "s", "how long the first of them waited; in between it follows a straight line"),
+    Column("last", "float64", "s", "how long the last of them waited"),
+    Column("chance", "float64", "", "share of them that waited because requests come at random"),
+    Column("delay", "float64", "s", "mean time for which those did (exponential)"),
+    Column("fate", "str", "", "served, dropped, or waiting (at the end of the run, for as long as it had waited then)"),
+)
+APPLICATIONS = (
+    Column("name", "str", "", "name of the application"),
+    Column("workload", "str", "", "workload that it is of"),
+    Column("submit", "float64", "s", "when it was submitted"),
+    Column("start", "float64", "s", "when its first task began; empty when none did"),
+    Column("end", "float64", "s", "when its last task ended; empty when it did not within the run"),
+    Column("jct", "float64", "s", "end - submit"),
+    Column("tasks", "int64", "", "tasks of all its stages"),
+    Column("done", "int64", "", "tasks that ended"),
+    Column("reruns", "int64", "", "tasks that were run again because their executor was lost"),
+    Column("task_seconds", "float64", "s", "seconds of the tasks that ended, summed"),
+    Column("executor_seconds", "float64", "s", "seconds that executors had their places, summed"),
+)
 TABLES: dict[str, tuple[Column, ...]] = {"jobs": JOBS, "flows": FLOWS, "series": SERIES, "events": EVENTS}
 """Tables of every record."""
 ON_REQUEST: dict[str, tuple[Column, ...]] = {
-    "links": LINKS, "requests": REQUESTS, "iterations": ITERATIONS, "decisions": DECISIONS,
+    "links": LINKS, "requests": REQUESTS, "iterations": ITERATIONS, "decisions": DECISIONS, "loads": LOADS,
+    "waits": WAITS, "applications": APPLICATIONS,
 }  # fmt: skip
 """Tables of records whose run was asked for them, or had services or controllers."""
 DECLARED = TABLES | ON_REQUEST

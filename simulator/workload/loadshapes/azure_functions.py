@@ -23,7 +23,8 @@ class AzureFunctions:
 
     The format of the Azure Functions trace of 2019 (M. Shahrad et al., "Serverless in the Wild", USENIX ATC 2020;
     Azure/AzurePublicDataset, AzureFunctionsDataset2019). The demand is the sum over the ``functions`` whose hashes
-    begin so, and of ``apps`` and ``triggers``; over all without either. ``scale`` multiplies it. With ``resample`` each replication is put together at random from blocks of that length (block bootstrap).
+    begin so, and of ``apps`` and ``triggers``; over all without either. ``scale`` multiplies it. With ``resample``
+    each replication is put together at random from blocks of that length (block bootstrap).
     """
 
     def __init__(

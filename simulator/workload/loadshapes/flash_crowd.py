@@ -15,7 +15,8 @@ class FlashCrowd:
     """A rate of ``base``, but for one crowd: at ``at`` it climbs to ``peak`` within ``rise``, stays, and falls again.
 
     It stays for ``hold`` and falls within ``fall``, in straight lines. The three parts are those of the flash events of
-    I. Ari et al., "Managing flash crowds on the Internet" (MASCOTS 2003): ramp-up, sustained, ramp-down. Ours: 1, 10 and 30 minutes.
+    I. Ari et al., "Managing flash crowds on the Internet" (MASCOTS 2003): ramp-up, sustained, ramp-down.
+    Ours: 1, 10 and 30 minutes.
     """
 
     def __init__(

@@ -49,9 +49,8 @@ class Trace:
             raise ValueError(f"file, line {row}: the time {times[row - 2]:g} is not after {times[row - 3]:g}")
         lengths = np.append(gaps, gaps[-1])
         counts = value == count or (rate is None and value == "count")
-        self._measured = Measured(
-            times - times[0], values / lengths if counts else values, lengths[-1], scale, resample
-        )
+        rates = values / lengths if counts else values
+        self._measured = Measured(times - times[0], rates, float(lengths[-1]), scale, resample)
 
     @property
     def length(self) -> float:
