@@ -41,9 +41,7 @@ def _quantities(factory: Any, mapping: Mapping[str, Any]) -> dict[str, Any]:
     known = list(inspect.signature(factory).parameters)
     for name in mapping:
         if name not in known:
-            raise ValueError(
-                f"base has no parameter {name!r}{_near(name, known)}; it must be one of {', '.join(known)}"
-            )
+            raise ValueError(f"base has no parameter {name!r}. {did_you_mean(name, known)}")
     return {name: _quantity(name, value, hints.get(name)) for name, value in mapping.items()}
 
 
