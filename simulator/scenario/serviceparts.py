@@ -38,6 +38,8 @@ from simulator.scenario.validation import Strict, at, complaint, show
 
 FIXED = "fixed"
 """Replica autoscaler that a number stands for."""
+MOST = 1_000_000
+"""Replicas that a service without ``max`` may have: as many as the cluster holds."""
 SHORTEST = 0.01
 """Seconds between two steps of a replica autoscaler, at least: more often it is only run time."""
 
@@ -191,9 +193,23 @@ def scaling(*below: str) -> PlainValidator:
         if keys.initial is not None and not interval > 0:
             text = f"{scaler.kind!r} says how many replicas there are once and for all"
             raise at("initial", complaint(text, "leave initial out", at_key=True))
+        _bounded(scaler, keys)
         return Scaling(scaler, keys.min, keys.max, keys.initial)
 
     return PlainValidator(read)
+
+
+def _bounded(scaler: Plugin, keys: ScalerKeys) -> None:
+    """Raise the complaint of an autoscaler about the bounds that stand beside its parameters, at the key it names."""
+    bounds = getattr(scaler.make(), "bounds", None)
+    if not callable(bounds):
+        return
+    try:
+        bounds(keys.min, MOST if keys.max is None else keys.max)
+    except ValueError as error:
+        named = str(error).split(maxsplit=1)[0]
+        given = named in scaler.arguments or named in keys.model_fields_set
+        raise at(named, complaint(str(error))) if given else complaint(str(error)) from None
 
 
 class _TableKeys(Strict):
