@@ -114,34 +114,17 @@ class Results:
 
     @property
     def iterations(self) -> pd.DataFrame:
-        """Iterations of replicas, like ones in one row; columns as ``recorder.ITERATIONS`` declares them.
-
-        Empty without services.
-        """
+        """Iterations of replicas, like ones in one row; columns as ``recorder.ITERATIONS`` declares them."""
         return self._frame("iterations")
 
     @property
     def decisions(self) -> pd.DataFrame:
-        """What controllers decided, and why, one row a decision; columns as ``recorder.DECISIONS`` declares them.
-
-        Empty without controllers.
-        """
+        """What controllers decided, and why, one row a decision; columns as ``recorder.DECISIONS`` declares them."""
         return self._frame("decisions")
 
-    @property
-    def loads(self) -> pd.DataFrame:
-        """Loads over time, one row a change; columns as ``recorder.LOADS`` declares them."""
-        return self._frame("loads")
-
-    @property
-    def waits(self) -> pd.DataFrame:
-        """How long the demand of loads waited; columns as ``recorder.WAITS`` declares them."""
-        return self._frame("waits")
-
-    @property
-    def applications(self) -> pd.DataFrame:
-        """Data jobs, one row each; columns as ``recorder.APPLICATIONS`` declares them."""
-        return self._frame("applications")
+    def table(self, name: str) -> pd.DataFrame:
+        """Any table by its name, as ``loads``, ``waits`` and ``applications``; columns as the recorder declares them."""
+        return self._frame(name)
 
     def token_times(self, workload: str, id: str, alternative: str | None = None, replication: int = 0) -> np.ndarray:
         """Seconds at which each token of one request was there; see ``simulator.metrics.tokens.token_times``.
