@@ -123,7 +123,7 @@ class Results:
         return self._frame("decisions")
 
     def table(self, name: str) -> pd.DataFrame:
-        """Any table by its name, as ``loads``, ``waits`` and ``applications``; columns as the recorder declares them."""
+        """Any table by its name, as ``loads`` or ``applications``; columns as the recorder declares them."""
         return self._frame(name)
 
     def token_times(self, workload: str, id: str, alternative: str | None = None, replication: int = 0) -> np.ndarray:
