@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 
 import numpy as np
@@ -18,10 +19,12 @@ from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
+from simulator.scenario.failurebuild import failure_parts
 from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.pace import paced
 from simulator.scenario.remarks import remarks
+from simulator.scenario.savingkeys import SavingKeys
 from simulator.scenario.schema import PoolKeys
 from simulator.scenario.servers import (
     booked_for_nobody,
@@ -40,6 +43,7 @@ from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate
 from simulator.workload.jobs import Job, Transfer
+from simulator.workload.saving import Saving
 from simulator.workload.trace import Trace
 
 
@@ -101,6 +105,7 @@ def build(
         transfers=made.transfers,
         services=[service.spec for service in made.services],
         stores=stores(scenario),
+        parts=failure_parts(scenario, made.topology),
         pool=None if pool is None else _pool(scenario, pool, made.topology),
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
@@ -218,7 +223,28 @@ def _stream(
         if work.keys.estimates == "limit":
             trace = trace.with_limits_as_estimates()
     over = _for_all(work.keys)
-    return Stream(name, trace.columns["accelerators"], lambda: trace.jobs(name, **over), trace)
+    saving = _saving(scenario, name, work.keys)
+    return Stream(name, trace.columns["accelerators"], lambda: _saved(trace.jobs(name, **over), saving), trace)
+
+
+def _saving(scenario: Scenario, name: str, keys: Cut) -> Saving | None:
+    """Return how the jobs of a stream write checkpoints that cost something."""
+    if not isinstance(keys.checkpoint, SavingKeys):
+        return None
+    with scenario.at("workload", name, "checkpoint"):
+        return keys.checkpoint.saving()
+
+
+def _saved(jobs: Iterator[Job], saving: Saving | None) -> Iterator[Job]:
+    """Return the same jobs, with their checkpoints."""
+    if saving is None:
+        return jobs
+    return map(partial(_with_saving, saving), jobs)
+
+
+def _with_saving(saving: Saving, job: Job) -> Job:
+    job.saving, job.checkpoint = saving, 0.0
+    return job
 
 
 def _for_all(keys: Cut) -> dict[str, object]:
@@ -228,7 +254,7 @@ def _for_all(keys: Cut) -> dict[str, object]:
         over["limit"] = math.inf
     for key in ("restart", "checkpoint", "preemptible", "partition"):
         value = getattr(keys, key)
-        if value is not None:
+        if value is not None and not isinstance(value, SavingKeys):
             over[key] = value
     return over
 

@@ -11,10 +11,13 @@ import numpy as np
 from simulator.cluster import catalog
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
+from simulator.models.architecture import parameters
+from simulator.models.checkpoint import state_bytes
 from simulator.runtime.recipe import Recipe
 from simulator.scenario.jobs import BatchKeys, JobKeys, TrainingKeys
 from simulator.scenario.pace import speedup
 from simulator.scenario.recipes import accelerators, check_length, check_one_kind, expected, named, recipe, suitable
+from simulator.scenario.savingkeys import SavingKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.workloads import JobsWork
 from simulator.workload.jobs import BatchJob, Job, TrainingJob
@@ -114,7 +117,7 @@ def _types(scenario: Scenario, name: str, work: JobsWork, topology: Topology) ->
 
 _OPTIONAL = {"estimate": -1.0, "deadline": math.inf, "limit": math.inf, "restart": -1.0, "minimum": 0.0, "maximum": 0.0}
 """What a job has where its keys say nothing."""
-_OWN = {"id", "accelerator_types", "array", "after", "selector", "tolerations"}
+_OWN = {"id", "accelerator_types", "array", "after", "selector", "tolerations", "checkpoint"}
 """Keys that are not taken as they are."""
 
 
@@ -155,6 +158,10 @@ def _job(
         "selector": tuple(sorted(keys.selector.items())),
         "tolerations": tuple(keys.tolerations),
     }
+    if isinstance(keys.checkpoint, SavingKeys):
+        given["saving"] = keys.checkpoint.saving(_state(planned))
+    else:
+        given["checkpoint"] = keys.checkpoint
     if isinstance(keys, BatchKeys):
         made = None if keys.pace is None or isinstance(keys.pace, str) else speedup(keys.duration, keys.pace)
         return BatchJob(
@@ -169,3 +176,8 @@ def _job(
     assert keys.gradient is not None
     given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}
     return TrainingJob(**given, iterations=keys.iterations)
+
+
+def _state(planned: _Planned | None) -> float:
+    """Bytes of the state of a model that a job trains; 0 where that is not known."""
+    return 0.0 if planned is None else state_bytes(parameters(planned.recipe.model))

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 from simulator.core.units import UnitError, parse
 from simulator.scenario.pace import read_pace
 from simulator.scenario.quantities import LONGEST, Number, Share, Size, Time, Whole
+from simulator.scenario.savingkeys import Checkpoint
 from simulator.scenario.validation import Strict, at, complaint
 
 
@@ -90,7 +91,9 @@ class JobKeys(Strict):
     array_limit: Annotated[Whole, Field(ge=0)] = Field(0, description="most of the array that run at a time; 0: any")
     preemptible: bool = Field(True, description="whether a policy may stop it")
     restart: Time | None = Field(None, description="time lost at each return after a stop; default: the run's")
-    checkpoint: Time = Field(0.0, description="running time between checkpoints; 0: a stop loses nothing")
+    checkpoint: Checkpoint = Field(
+        0.0, description="running time between checkpoints, 0: a stop loses nothing; or {every, write, ...}"
+    )
     minimum: Accelerators | None = Field(None, description="fewest accelerators that an elastic job runs on")
     maximum: Accelerators | None = Field(None, description="most accelerators that an elastic job can use")
     selector: dict[str, Text] = Field(default_factory=dict, description="labels that its servers must have")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.scenario.failurekeys import FailureKeys, LemonKeys, LogKeys, RepairKeys, SourceKeys
 from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
 from simulator.scenario.plugins import SECTIONS
 from simulator.scenario.schema import CloudKeys, ScenarioKeys, _PoolKeys
@@ -22,6 +23,7 @@ def json_schema() -> Schema:
     for name in ("scheduler", "placement"):
         properties[name] = named(SECTIONS[name])
     properties["scheduler"]["anyOf"].append(_composition(properties["placement"]))
+    properties["failures"] = _failures()
     properties["autoscaler"] = {"anyOf": [{"type": "null"}, *named(SECTIONS["autoscaler"], _PoolKeys)["anyOf"]]}
     service, parts = service_schema()
     properties["workload"] = {"type": "object", "additionalProperties": {"anyOf": [*_works(), service]}}
@@ -53,6 +55,17 @@ def _composition(placement: Schema) -> Schema:
     }
     found = {"type": "object", "properties": properties, "additionalProperties": False, "minProperties": 1}
     return {"title": "parts", "description": "An order, a way of backfilling, preemption or not.", **found}
+
+
+def _failures() -> Schema:
+    """The common keys of failures, and sources under names of their own."""
+    section = inline(FailureKeys)
+    section["properties"]["lemon"] = inline(LemonKeys)
+    source = inline(SourceKeys)
+    source["properties"]["repair"] = {"anyOf": [{"type": "string"}, {"const": 0}, inline(RepairKeys)]}
+    source["properties"]["only"] = {"type": ["string", "array", "object"]}
+    section["additionalProperties"] = {"anyOf": [source, inline(LogKeys)]}
+    return {"anyOf": [{"type": "null"}, {"const": "none"}, section]}
 
 
 def _works() -> list[Schema]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
+from simulator.scenario.failurekeys import FailureSection, failures
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.network import NetworkKeys
@@ -226,6 +227,10 @@ def _interference(value: Any, info: ValidationInfo) -> Plugin | None:
     return plugin(SECTIONS["interference"], value, _context(info))[0]
 
 
+def _failures(value: Any, info: ValidationInfo) -> FailureSection | None:
+    return failures(value, _context(info))
+
+
 def _workloads(value: Any, info: ValidationInfo) -> dict[str, Work]:
     if not isinstance(value, Mapping) or not value:
         hint = "write workload: {NAME: {trace: ..., format: ...}}"
@@ -301,6 +306,7 @@ class ScenarioKeys(Strict):
     stores: dict[Name, StoreKeys] = Field(
         default_factory=dict, description="registries, object stores and file systems on the network"
     )
+    failures: Annotated[Any, PlainValidator(_failures)] = None
     autoscaler: Annotated[Any, PlainValidator(_pool)] = None
     cost: CostKeys | None = None
     run: RunKeys = Field(default_factory=RunKeys)

@@ -17,6 +17,7 @@ from simulator.scenario.loader import is_file
 from simulator.scenario.pace import read_pace
 from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Size, Time, Whole
+from simulator.scenario.savingkeys import Checkpoint
 from simulator.scenario.services import ServiceWork, service
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
@@ -46,7 +47,9 @@ class Cut(Common):
         "ignore", description="whether jobs are killed at the limit that the trace states"
     )
     restart: Time | None = Field(None, description="time lost at each return after a stop; default: the run's")
-    checkpoint: Time | None = Field(None, description="running time between checkpoints; default: a stop loses nothing")
+    checkpoint: Checkpoint | None = Field(
+        None, description="running time between checkpoints, or {every, write, ...}; default: a stop loses nothing"
+    )
     preemptible: bool | None = Field(None, description="whether policies may stop its jobs")
     partition: Name | None = Field(None, description="only servers of this partition")
     pace: Annotated[Any, PlainValidator(read_pace)] = Field(

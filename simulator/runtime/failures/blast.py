@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from simulator.cluster.stores import STORE
 from simulator.cluster.topology import HOST, SCALE_UP, SWITCH, Server, Topology
 from simulator.core.errors import InputError, did_you_mean
-
-STORE = "store"
-"""Kind of the vertices that keep data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,12 @@ def components(topology: Topology, kind: str, servers: Iterable[int] | None = No
 
 
 def ports(topology: Topology) -> list[list[int]]:
-    """Return, for each server, the links that leave it for the network, by index."""
+    """Return, for each server, the links that leave it for the network, by index; those to stores are none of it."""
     owner = _owners(topology)
     found: list[list[int]] = [[] for _ in topology.servers]
     for link, (src, dst) in enumerate(topology.ends):
         server = owner.get(src)
-        if server is not None and owner.get(dst) != server:
+        if server is not None and owner.get(dst) != server and topology.tiers[link] != STORE:
             found[server].append(link)
     return found
 
@@ -96,7 +95,7 @@ def _cables(topology: Topology) -> Iterator[Component]:
 
 
 def _links(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
-    return (each for each in _cables(topology) if topology.tiers[each.links[0]] != SCALE_UP)
+    return (each for each in _cables(topology) if topology.tiers[each.links[0]] not in (SCALE_UP, STORE))
 
 
 def _nics(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
@@ -109,21 +108,26 @@ def _nics(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
 
 
 def _switches(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
-    return _vertices(topology, SWITCH)
+    return (each for each, data in _vertices(topology) if data.get("kind", SWITCH) == SWITCH and not data.get("store"))
 
 
 def _stores(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
-    return _vertices(topology, STORE)
+    found = [(each, data) for each, data in _vertices(topology) if data.get("store") or data.get("kind") == STORE]
+    names = {each.name for each, _ in found}
+    for each, data in found:
+        inner = all(end in names for link in each.links for end in topology.ends[link])
+        if inner or data.get("kind") == STORE or len(found) == 1:
+            yield each
 
 
-def _vertices(topology: Topology, kind: str) -> Iterator[Component]:
+def _vertices(topology: Topology) -> Iterator[tuple[Component, Mapping[str, Any]]]:
+    """Yield what all links of a vertex go down with, and the attributes of the vertex."""
     links: dict[str, list[int]] = {}
     for link, ends in enumerate(topology.ends):
         for end in ends:
             links.setdefault(end, []).append(link)
     for vertex, data in topology.graph.nodes(data=True):
-        if data.get("kind", SWITCH) == kind:
-            yield Component(vertex, links=tuple(links.get(vertex, ())))
+        yield Component(vertex, links=tuple(links.get(vertex, ()))), data
 
 
 def _racks(topology: Topology, servers: Iterable[int]) -> Iterator[Component]:
