@@ -1,0 +1,1 @@
+"""Data jobs: stages of tasks on executors that come and go."""
