@@ -57,8 +57,12 @@ class World:
         busy = sum(bool(node.residents) for node in self.nodes)
         return SupplyObservation(
             up=up, booting=coming, busy=busy, allocated=0.0, queued=0.0, accelerators_per_node=8.0,
-            waiting=len(self.pending), groups=groups, pending=self.pending, nodes=self._arrays(),
+            waiting=len(self.pending), groups=groups, pending=self._waiting(), nodes=self._arrays(),
         )  # fmt: skip
+
+    def _waiting(self) -> list[Unplaced]:
+        there = range(len(self.groups))
+        return [replace(job, groups=tuple(group for group in job.groups if group in there)) for job in self.pending]
 
     def _counted(self, number: int, group: GroupView) -> GroupView:
         mine = [node for node in self.nodes if node.group == number and node.state != DRAINING]

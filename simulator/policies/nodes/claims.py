@@ -46,13 +46,15 @@ class Packer:
 
     Largest jobs first: by accelerators, then cores, then memory (upstream: cores, then memory). A job goes to the
     machine with the fewest jobs that can still hold it, else a machine is added. Ours: a job that fits on no one node
-    is put onto whole nodes of one group, the cheapest for all of it, or not at all.
+    is put onto whole nodes of one group, the cheapest for all of it, or not at all. Without ``by_price`` groups come in
+    their order, as if each were dearer than the one before.
     """
 
-    def __init__(self, groups: Sequence[GroupView], spare: Sequence[int]) -> None:
+    def __init__(self, groups: Sequence[GroupView], spare: Sequence[int], by_price: bool = True) -> None:
         self._groups, self._spare = groups, list(spare)
         self._sides: list[Sides] = [(group.accelerators, group.cores, group.memory) for group in groups]
-        self._order = sorted(range(len(groups)), key=lambda number: (groups[number].price, number))
+        self._prices = [group.price if by_price else float(number) for number, group in enumerate(groups)]
+        self._order = sorted(range(len(groups)), key=lambda number: (self._prices[number], number))
         self._kin = {number: family for family in kin(groups) for number in family}
 
     def pack(self, wishes: Sequence[Kind], room: Room | None = None) -> Packing:
@@ -149,7 +151,7 @@ class Packer:
         best: tuple[float, int, int] | None = None
         for number in self._holders(kind):
             new = self._new(kind, number, room)
-            cost = new * self._groups[number].price
+            cost = new * self._prices[number]
             if 0 < new <= self._spare[number] and (best is None or cost < best[0]):
                 best = (cost, number, new)
         if best is None:

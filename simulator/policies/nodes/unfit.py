@@ -12,7 +12,7 @@ from simulator.policies.supply import GroupView, Unplaced
 def why_unfit(job: Unplaced, groups: Sequence[GroupView]) -> str:
     """Return why none of ``groups`` can ever hold a job; empty if one can.
 
-    Groups that fail for one reason are counted together, the largest of their nodes named.
+    Groups that fail for one reason are counted together; the numbers are of the one that comes nearest.
 
     >>> job = Unplaced("llm", 0.0, accelerators=16.0, groups=(0, 1))
     >>> groups = [GroupView("a", accelerators=8.0), GroupView("b", accelerators=4.0), GroupView("cpu", cores=64.0)]
@@ -22,14 +22,14 @@ def why_unfit(job: Unplaced, groups: Sequence[GroupView]) -> str:
     if not groups:
         return "0/0 node groups can hold it: there are none"
     counts: dict[str, int] = {}
-    largest: dict[str, tuple[float, float]] = {}
+    nearest: dict[str, tuple[float, float, float]] = {}
     for number, group in enumerate(groups):
         reason, want, have = _reason(job, number, group)
         if not reason:
             return ""
         counts[reason] = counts.get(reason, 0) + 1
-        largest[reason] = max(largest.get(reason, (have, want)), (have, want))
-    said = [f"{count} {reason}{_numbers(reason, *largest[reason])}" for reason, count in counts.items()]
+        nearest[reason] = max(nearest.get(reason, (have - want, have, want)), (have - want, have, want))
+    said = [f"{count} {reason}{_numbers(reason, *nearest[reason][1:])}" for reason, count in counts.items()]
     return f"0/{len(groups)} node groups can hold it: {', '.join(said)}"
 
 
