@@ -96,7 +96,7 @@ class Meter:
         power = {"idle": idle_power, "busy": busy_power}
         facts |= {"energy": joules, "pue": costs.pue, "cost": parts, "power": power}
         carbon = self._carbon(costs, end, joules, groups)
-        return facts if carbon is None else facts | {"carbon": carbon}
+        return facts if carbon is None or math.isnan(carbon) else facts | {"carbon": carbon}
 
     def _carbon(self, costs: Costs, end: float, joules: float, groups: Spending | None) -> float | None:
         """Kilograms of CO2e of all energy, PUE included; None where no intensity is known.

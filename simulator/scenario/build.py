@@ -15,17 +15,17 @@ from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
 from simulator.core.rng import stream
 from simulator.runtime.accounting import Costs
-from simulator.runtime.elasticity import NodePool
 from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
 from simulator.scenario.failurebuild import failure_parts
+from simulator.scenario.groupbuild import room, supply
 from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
+from simulator.scenario.nodegroups import priced
 from simulator.scenario.pace import paced
 from simulator.scenario.remarks import remarks
 from simulator.scenario.savingkeys import SavingKeys
-from simulator.scenario.schema import PoolKeys
 from simulator.scenario.servers import (
     booked_for_nobody,
     bookings,
@@ -95,7 +95,8 @@ def build(
     """
     root = scenario.seed if seed is None else seed
     made = plan(scenario, root, replication, traces)
-    run, pool = scenario.run, scenario.pool
+    run = scenario.run
+    nodes, said = supply(scenario, made.topology)
     spent, notes = build_costs(scenario, made.topology)
     return Simulation(
         topology=made.topology,
@@ -106,7 +107,7 @@ def build(
         services=[service.spec for service in made.services],
         stores=stores(scenario),
         parts=failure_parts(scenario, made.topology),
-        pool=None if pool is None else _pool(scenario, pool, made.topology),
+        pool=nodes,
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
         reroute=scenario.network.reroute,
@@ -128,7 +129,7 @@ def build(
         seed=root,
         replication=replication,
         costs=spent,
-        notes=[*made.notes, *notes, *scenario.network.remarks()],
+        notes=[*made.notes, *notes, *said, *scenario.network.remarks()],
         set_aside=made.set_aside,
         progress=progress,
     )
@@ -183,19 +184,11 @@ def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topo
     return partitioned(scenario, with_stores(scenario, topology))
 
 
-def _pool(scenario: Scenario, keys: PoolKeys, topology: Topology) -> NodePool:
-    count = len(topology.servers)
-    for name, value in (("max", keys.maximum), ("initial", keys.initial), ("min", keys.minimum)):
-        if value is not None and value > count:
-            text = f"{name} is {value} nodes; the topology has {count} servers"
-            raise InputError(scenario.root.problem(("autoscaler", name), text))
-    return NodePool(keys.autoscaler.make(), keys.minimum, keys.maximum, keys.provision, keys.initial)
-
-
 def build_costs(scenario: Scenario, topology: Topology) -> tuple[Costs, list[str]]:
     """Return what the cluster costs and draws, and sentences on what that leaves out."""
     with scenario.at("cost"):
-        return costs(scenario.cost, topology)
+        carbon = any(region.carbon is not None for region in scenario.keys.regions.values())
+        return costs(scenario.cost, topology, priced(scenario.keys.node_groups), carbon)
 
 
 def _stream(
@@ -314,15 +307,14 @@ def _keeps(keys: object) -> bool:
 
 def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterable[str]:
     """Say which jobs no cluster of this size can run; stop when the workload says so."""
-    most = None if scenario.pool is None else scenario.pool.maximum
-    room = sum(sorted((server.accelerators for server in topology.servers), reverse=True)[:most])
-    too_large = stream.accelerators > room
+    most = room(scenario, topology)
+    too_large = stream.accelerators > most
     count = int(np.count_nonzero(too_large))
     if not count:
         return
     largest = float(stream.accelerators.max())
     jobs = f"{count:,} of {len(stream):,} jobs ask" if count > 1 else f"1 of {len(stream):,} jobs asks"
-    text = f"{jobs} for more than the {room:,} accelerators of the cluster (the largest for {largest:,g})"
+    text = f"{jobs} for more than the {most:,} accelerators of the cluster (the largest for {largest:,g})"
     work = scenario.workload[stream.name]
     assert not isinstance(work, TransfersWork | ServiceWork)
     keys: Common = work.keys

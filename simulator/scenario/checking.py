@@ -18,7 +18,9 @@ from simulator.scenario.plugins import Context
 from simulator.scenario.schema import ScenarioKeys
 from simulator.scenario.validation import problems_of
 
-REPLACED = ("topology", "workload", "scheduler", "placement", "network", "autoscaler", "cost", "interference")
+REPLACED = (
+    "topology", "workload", "scheduler", "placement", "network", "autoscaler", "node_groups", "cost", "interference",
+)  # fmt: skip
 """Sections that an axis of ``compare:`` of the same name replaces. An axis called as a key path replaces what stands
 there; any other axis holds sets of overrides."""
 MAX_ALTERNATIVES = 10_000

@@ -14,23 +14,30 @@ from simulator.runtime.accounting import Costs
 from simulator.scenario.schema import CloudKeys, CostKeys
 
 
-def costs(keys: CostKeys | None, topology: Topology) -> tuple[Costs, list[str]]:
+def costs(
+    keys: CostKeys | None, topology: Topology, rented: bool = False, carbon: bool = False
+) -> tuple[Costs, list[str]]:
     """Return what the cluster costs and draws, and sentences on what that leaves out.
 
-    Without ``cost:`` only power is known. The price of a cluster counts the lines of its bill that have a price; power
-    counts servers at their rated maximum when busy, and switches all the time.
+    Without ``cost:`` only power is known. ``rented``: node groups have prices, and nothing is bought; ``carbon``: they
+    have carbon intensities. The price of a cluster counts the lines of its bill that have a price; power counts servers
+    at their rated maximum when busy, and switches all the time.
     """
     bill = topology.bill()
     notes: list[str] = []
     idle, busy = _server_power(bill)
     network = sum(line.count * line.power for line in bill if line.kind.endswith("switch") and line.power is not None)
     power = Costs(idle_power=idle, busy_power=busy, network_power=float(network))
+    if busy is None and (carbon or (keys is not None and keys.carbon is not None)):
+        notes.append("The power of the servers is not known, so carbon is not counted.")
     if keys is None:
         return power, notes
     if keys.electricity is not None and busy is None:
         notes.append("The power of the servers is not known, so electricity is not counted.")
-    capex, cloud = _capex(keys, bill, notes), _cloud(keys.cloud)
-    paid = replace(power, capex=capex, life=keys.life, electricity=keys.electricity, pue=keys.pue, cloud=cloud)
+    capex, cloud = None if rented else _capex(keys, bill, notes), _cloud(keys.cloud)
+    paid = replace(
+        power, capex=capex, life=keys.life, electricity=keys.electricity, pue=keys.pue, cloud=cloud, carbon=keys.carbon
+    )
     return paid, notes
 
 

@@ -18,7 +18,7 @@ SHORTHAND = {
     "scheduler": "kind", "placement": "kind", "autoscaler": "kind", "interference": "kind", "topology": "file",
 }  # fmt: skip
 """Sections that may be written as one name, and the key that this name then stands for."""
-FREE_NAMES = ("workload", "compare", "partitions")
+FREE_NAMES = ("workload", "compare", "partitions", "node_groups", "regions")
 """Sections whose keys are names that the user made up."""
 SERVICE = "service"
 """Key that tells a service from other workloads: below one, sections that are not there can be set."""

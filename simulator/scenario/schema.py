@@ -13,9 +13,11 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationError, Val
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import parse
 from simulator.scenario.failurekeys import FailureSection, failures
+from simulator.scenario.groupkeys import Carbon, NodeGroupKeys, RegionKeys
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file, read_text, shown
 from simulator.scenario.network import NetworkKeys
+from simulator.scenario.nodegroups import check as check_groups
 from simulator.scenario.overrides import is_path, label
 from simulator.scenario.plugins import SECTIONS, Context, Plugin, plugin
 from simulator.scenario.quantities import EnergyPrice, Share, Time, Whole
@@ -76,6 +78,7 @@ class CostKeys(Strict):
     cloud: Annotated[Any, PlainValidator(_cloud)] = Field(
         None, description="price per accelerator-hour, or a row of the catalog: {provider, instance, kind, region}"
     )
+    carbon: Carbon | None = Field(None, description="carbon intensity of power that is in no region")
 
     @model_validator(mode="after")
     def _bought_or_rented(self) -> CostKeys:
@@ -124,6 +127,8 @@ class PoolKeys:
     maximum: int | None = None
     initial: int | None = None
     provision: float = 210.0
+    given: tuple[str, ...] = ()
+    """Which of these numbers the scenario says."""
 
 
 class _PoolKeys(Strict):
@@ -218,7 +223,8 @@ def _pool(value: Any, info: ValidationInfo) -> PoolKeys | None:
         return None
     scaler, keys = plugin(SECTIONS["autoscaler"], value, _context(info), _PoolKeys)
     assert isinstance(keys, _PoolKeys)
-    return PoolKeys(scaler, keys.min, keys.max, keys.initial, keys.provision)
+    given = tuple(key for key in _PoolKeys.model_fields if key in keys.model_fields_set)
+    return PoolKeys(scaler, keys.min, keys.max, keys.initial, keys.provision, given)
 
 
 def _interference(value: Any, info: ValidationInfo) -> Plugin | None:
@@ -308,8 +314,15 @@ class ScenarioKeys(Strict):
     )
     failures: Annotated[Any, PlainValidator(_failures)] = None
     autoscaler: Annotated[Any, PlainValidator(_pool)] = None
+    node_groups: dict[Name, NodeGroupKeys] = Field(default_factory=dict, description="nodes that come and go, by group")
+    regions: dict[Name, RegionKeys] = Field(default_factory=dict, description="where nodes are")
     cost: CostKeys | None = None
     run: RunKeys = Field(default_factory=RunKeys)
     compare: Annotated[Any, PlainValidator(_alternatives)] = Field(default_factory=dict)
     measure: Annotated[list[Name], AfterValidator(_measures)] = Field(default_factory=list)
     expect: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _groups_go_together(self) -> ScenarioKeys:
+        check_groups(self.node_groups, self.regions, self.autoscaler, self.cost)
+        return self

@@ -97,7 +97,10 @@ class Spending:
         return math.fsum(self._carbon)
 
     def facts(self, now: float) -> dict[str, Any]:
-        """By group: price ($/s, mean over the run), accelerators of a node, dollars, hours by state, mean of nodes."""
+        """By group: price ($/s, mean over the run), accelerators of a node, dollars, hours by state, mean of nodes.
+
+        Where they are known also the region and its carbon (kgCO2e, before PUE).
+        """
         return {group.name: self._facts(number, now) for number, group in enumerate(self._groups)}
 
     def _facts(self, number: int, now: float) -> dict[str, Any]:
@@ -115,4 +118,6 @@ class Spending:
             "interrupted": self.interrupted[number],
             "missing": self.missing[number],
         }
-        return told if group.carbon is None else told | {"carbon": self._carbon[number], "region": group.region}
+        if group.carbon is None or math.isnan(self._carbon[number]):
+            return told
+        return told | {"carbon": self._carbon[number], "region": group.region}
