@@ -215,10 +215,10 @@ class Window:
 
     @cached_property
     def _replica(self) -> np.ndarray:
-        """Which rows of the table of jobs are replicas of services."""
+        """Which rows of the table of jobs are replicas of services, of loads, or executors of data jobs."""
         workload = self.column("jobs", "workload")
         found = np.zeros(len(workload), dtype=bool)
-        for name in self.services:
+        for name in dict.fromkeys([*self.services, *(self.record.facts.get("fleets") or {})]):
             found |= np.asarray(workload == name, dtype=bool)
         return found
 

@@ -19,9 +19,11 @@ from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
 from simulator.scenario.failurebuild import failure_parts
+from simulator.scenario.fleetplans import PlannedFleet, check_fleet, fleet_of, fleet_parts
 from simulator.scenario.groupbuild import room, supply
 from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
+from simulator.scenario.loads import LoadWork
 from simulator.scenario.nodegroups import priced
 from simulator.scenario.pace import paced
 from simulator.scenario.remarks import remarks
@@ -38,6 +40,7 @@ from simulator.scenario.servicebuild import Service, replicas_of, service_of
 from simulator.scenario.serviceremarks import together
 from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
+from simulator.scenario.taskjobs import TaskWork
 from simulator.scenario.stores import stores, with_stores
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
@@ -71,6 +74,7 @@ class Plan:
     streams: tuple[Stream, ...]
     transfers: tuple[Transfer, ...]
     services: tuple[Service, ...] = ()
+    fleets: tuple[PlannedFleet, ...] = ()
     notes: tuple[str, ...] = ()
     set_aside: dict[str, int] = field(default_factory=dict)
 
@@ -106,7 +110,7 @@ def build(
         transfers=made.transfers,
         services=[service.spec for service in made.services],
         stores=stores(scenario),
-        parts=failure_parts(scenario, made.topology),
+        parts=[*failure_parts(scenario, made.topology), *fleet_parts(made.fleets)],
         pool=nodes,
         capacity_events=capacity_events(scenario, made.topology),
         link_events=link_events(scenario, made.topology),
@@ -144,11 +148,14 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
     streams: list[Stream] = []
     transfers: list[Transfer] = []
     services: list[Service] = []
+    fleets: list[PlannedFleet] = []
     for name, work in scenario.workload.items():
         if isinstance(work, TransfersWork):
             transfers.extend(_transfers(scenario, name, work, topology))
         elif isinstance(work, ServiceWork):
             services.append(service_of(scenario, name, work, topology, root, replication, traces))
+        elif isinstance(work, LoadWork | TaskWork):
+            fleets.append(fleet_of(scenario, name, work, topology, root, replication))
         else:
             streams.append(_stream(scenario, name, work, root, replication, traces))
     notes, set_aside = _remarks([*streams, *services])
@@ -158,19 +165,25 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
         {made.name: made.trace for made in streams if made.trace and made.name in own}, topology
     )
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
-    notes += [note for made in services for note in made.notes]
+    notes += [note for made in (*services, *fleets) for note in made.notes]
     notes += together([pool for made in services for pool in made.pools], topology)
     notes += parted + remarks(scenario, topology)
-    return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(notes), set_aside)
+    return Plan(
+        topology, tuple(streams), tuple(transfers), tuple(services), tuple(fleets), tuple(notes), set_aside
+    )
 
 
 def check_services(scenario: Scenario, traces: TraceCache | None = None) -> None:
-    """Raise ``InputError`` for services that do not fit the cluster; their requests are neither read nor made."""
-    services = {name: work for name, work in scenario.workload.items() if isinstance(work, ServiceWork)}
-    if services:
+    """Raise ``InputError`` for replicas that do not fit the cluster; their requests are neither read nor made."""
+    kinds = (ServiceWork, LoadWork, TaskWork)
+    works = {name: work for name, work in scenario.workload.items() if isinstance(work, kinds)}
+    if works:
         topology = build_topology(scenario, traces)
-        for name, work in services.items():
-            replicas_of(scenario, name, work, topology)
+        for name, work in works.items():
+            if isinstance(work, ServiceWork):
+                replicas_of(scenario, name, work, topology)
+            elif isinstance(work, LoadWork | TaskWork):
+                check_fleet(scenario, name, work, topology)
 
 
 def build_topology(scenario: Scenario, traces: TraceCache | None = None) -> Topology:
@@ -316,7 +329,7 @@ def _oversize(scenario: Scenario, stream: Stream, topology: Topology) -> Iterabl
     jobs = f"{count:,} of {len(stream):,} jobs ask" if count > 1 else f"1 of {len(stream):,} jobs asks"
     text = f"{jobs} for more than the {most:,} accelerators of the cluster (the largest for {largest:,g})"
     work = scenario.workload[stream.name]
-    assert not isinstance(work, TransfersWork | ServiceWork)
+    assert not isinstance(work, TransfersWork | ServiceWork | LoadWork | TaskWork)
     keys: Common = work.keys
     if keys.oversize == "error":
         hint = "take a larger cluster, or write oversize: reject to leave them out and report them"

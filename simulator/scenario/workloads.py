@@ -1,4 +1,4 @@
-"""The kinds of ``workload:``: a trace, a generator, jobs one by one, transfers one by one, a service."""
+"""The kinds of ``workload:``: a trace, a generator, jobs or transfers one by one, a service, a load, data jobs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from simulator.core.errors import did_you_mean, nearest
 from simulator.scenario.arguments import chosen, model_of
 from simulator.scenario.jobs import BatchKeys, Moment, Name, Names, PartBelowOne, TrainingKeys
 from simulator.scenario.loader import is_file
+from simulator.scenario.loads import LoadWork, load
 from simulator.scenario.pace import read_pace
 from simulator.scenario.plugins import Context, no_file
 from simulator.scenario.quantities import Number, Size, Time, Whole
 from simulator.scenario.savingkeys import Checkpoint
 from simulator.scenario.services import ServiceWork, service
+from simulator.scenario.taskjobs import TaskWork, task_jobs
 from simulator.scenario.validation import Strict, at, complaint, each, show, under
 
-KINDS = ("trace", "generate", "jobs", "transfers", "service")
+KINDS = ("trace", "generate", "jobs", "transfers", "service", "load", "stages")
 
 
 class Common(Strict):
@@ -131,14 +133,14 @@ class TransfersWork:
     transfers: tuple[TransferKeys, ...]
 
 
-Work = TraceWork | GeneratedWork | JobsWork | TransfersWork | ServiceWork
+Work = TraceWork | GeneratedWork | JobsWork | TransfersWork | ServiceWork | LoadWork | TaskWork
 
 
 def work(name: str, value: Any, context: Context) -> Work:
     """Return what one entry of ``workload:`` means; raise pydantic errors placed at its keys."""
     if not isinstance(value, Mapping):
         raise complaint(f"{show(value)} is not a workload", f"a workload is a mapping with one of: {', '.join(KINDS)}")
-    kinds = [kind for kind in KINDS if kind in value and not (kind == "jobs" and "generate" in value)]
+    kinds = [kind for kind in KINDS if kind in value and not (kind in ("jobs", "load") and "generate" in value)]
     if len(kinds) != 1:
         found = f"both {' and '.join(map(repr, kinds))}" if kinds else "neither of them"
         close = next((f"Did you mean {near!r}?" for key in value if (near := nearest(str(key), KINDS))), "")
@@ -260,4 +262,6 @@ _READERS: dict[str, Callable[[str, Mapping[str, Any], Context], Work]] = {
     "jobs": _jobs,
     "transfers": _transfers,
     "service": service,
+    "load": load,
+    "stages": task_jobs,
 }
