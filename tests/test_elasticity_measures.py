@@ -11,7 +11,7 @@ from simulator.metrics.measures import measure
 from simulator.metrics.recorder import Record
 from simulator.metrics.reliability import RELIABILITY, down_seconds
 from tests.synthetic import table
-from tests.synthetic_elastic import END, elastic_record, job
+from tests.synthetic_elastic import END, decision, elastic_record, job
 
 NAN = math.nan
 USED, LEAST = 3 * END + (END - 11015.0) + (13330.0 - 11015.0), 2.5 * END
@@ -43,7 +43,7 @@ BY_HAND = {
     "carbon.kg": 12.5,
     "failures": 1.0,
     "mtbf": END,
-    "availability": UP / (UP + 2 * 600.0),
+    "availability": (UP - 2 * 30.0) / (UP + 2 * 570.0),
     "ettr": 12000.0 / (END - 600.0),
     "checkpoint.share": 100.0 / 13530.0,
     "hung.share": 30.0 / 13530.0,
@@ -99,8 +99,27 @@ def test_accelerators_that_failures_took_are_counted_inside_of_the_span():
     ]  # fmt: skip
     event, subject, time, amount = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
     time, amount = time.astype(float), amount.astype(float)
-    assert down_seconds(event, subject, time, amount, 0.0, 100.0) == 4 * 30.0 + 2 * 80.0 + 4 * 40.0
-    assert down_seconds(event, subject, time, amount, 30.0, 70.0) == 4 * 10.0 + 2 * 40.0 + 4 * 10.0
+    assert down_seconds(event, subject, time, amount, 0.0, 100.0) == (0.0, 4 * 30.0 + 2 * 80.0 + 4 * 40.0)
+    assert down_seconds(event, subject, time, amount, 30.0, 70.0) == (0.0, 4 * 10.0 + 2 * 40.0 + 4 * 10.0)
+
+
+def test_what_nobody_has_noticed_is_told_apart():
+    rows = [("failure", "n1", 10.0, 4.0), ("detect", "n1", 25.0, 4.0), ("repair", "n1", 45.0, 4.0)]
+    event, subject, time, amount = (np.array(column, dtype=object) for column in zip(*rows, strict=True))
+    time, amount = time.astype(float), amount.astype(float)
+    assert down_seconds(event, subject, time, amount, 0.0, 100.0) == (4 * 15.0, 4 * 20.0)
+    assert down_seconds(event[:2], subject[:2], time[:2], amount[:2], 20.0, 50.0) == (4 * 5.0, 4 * 25.0)
+
+
+def test_a_load_tells_its_optimum_itself():
+    fleets = {"web": {"kind": "load", "replica_seconds": 300.0, "optimum": 200.0, "accelerators": 1}}
+    rows = [decision(0.0, "hpa", "web", "scale", 1, 2, 2)]
+    jobs = [job("web/0", 0.0, 0.0, NAN, workload="web"), job("web/1", 0.0, 0.0, 100.0, workload="web")]
+    tables = {"decisions": table("decisions", rows), "jobs": table("jobs", jobs)}
+    record = Record(tables, {"end": END, "warmup": 0.0, "fleets": fleets})
+    assert measure(record, "overprovision") == 1.5
+    assert measure(record, "replica.hours") == pytest.approx((END + 100.0) / 3600.0)
+    assert math.isnan(measure(record, "ettr"))
 
 
 def test_nodes_without_groups_are_told_by_their_size():

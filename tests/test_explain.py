@@ -242,6 +242,19 @@ def test_the_nearest_lines_stay_in_order(results):
     assert any(line.kind == "failure" for line in few)
 
 
+def test_parts_are_told_apart_from_the_sources_of_their_failures():
+    rows = [
+        (10.0, "failure", "loose cable a -> b", 0.0), (20.0, "repair", "loose cable a -> b", 0.0),
+        (30.0, "straggle", "heat n1", 8.0), (50.0, "repair", "heat n1", 8.0),
+    ]  # fmt: skip
+    facts = {"end": 100.0, "failures": {"by_source": {"loose cable": 1, "heat": 1}}}
+    log = Log(Window(Record({"events": table("events", rows)}, facts)))
+    assert log.nodes == ("a -> b", "n1")
+    assert [(row.event, row.amount) for row in log.events] == [
+        ("failure", 0.0), ("repair", 10.0), ("straggle", 8.0), ("quicken", 20.0),
+    ]  # fmt: skip
+
+
 # -- sentences ------------------------------------------------------------------------------------------------------
 
 
@@ -282,6 +295,7 @@ def test_decisions_as_sentences(row, nodes, expected):
         ),
         ([("resize", "a", -2.0)], "a was resized by -2 accelerators."),
         ([("capacity", "x -> y", 5e9)], "The link x -> y could carry 40 Gb/s."),
+        ([("straggle", "heat n1", 8.0)], "heat n1 became slow, which held up 8 accelerators."),
         ([("wink", "a", 2.0)], "wink: a (2)."),
     ],
 )  # fmt: skip

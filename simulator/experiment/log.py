@@ -19,11 +19,11 @@ from simulator.metrics.window import Window
 
 OF_NODES = (
     "scale-up", "scale-down", "stock-out", "node-up", "node-down", "node-warm", "node-drain", "interruption", "failure",
-    "detect", "repair",
+    "detect", "repair", "straggle", "quicken",
 )  # fmt: skip
 """Events of nodes and of what they are made of."""
 OF_GROUPS = ("scale-up", "scale-down", "stock-out")
-_PARTS = ("failure", "detect", "repair")
+OF_PARTS = ("failure", "detect", "repair", "straggle", "quicken")
 _PHASES = {"cold-start": "replica-ready", "node-boot": "node-up"}
 """Events of the phases of a start, and the event with which it is over."""
 _OF_REQUESTS = ("evict", "resume")
@@ -43,9 +43,9 @@ class Log:
 
     @cached_property
     def events(self) -> list[Happened]:
-        """All events but those of single requests."""
+        """All events but those of single requests, as ``timed`` has them."""
         chosen = ~np.isin(self.window.column("events", "event").astype(str), _OF_REQUESTS)
-        return [Happened(*row) for row in self._rows("events", [column.name for column in EVENTS], chosen)]
+        return timed(Happened(*row) for row in self._rows("events", [column.name for column in EVENTS], chosen))
 
     @cached_property
     def fleets(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ class Log:
     def nodes(self) -> tuple[str, ...]:
         """Nodes that events name, in order of first appearance."""
         named = [row.subject for row in self.events if row.event.startswith("node-") and row.event != "node-boot"]
-        failed = [part_of(row.subject) for row in self.events if row.event in _PARTS]
+        failed = [self.part_of(row.subject) for row in self.events if row.event in OF_PARTS]
         return tuple(dict.fromkeys([*named, *failed]))
 
     @cached_property
@@ -130,6 +130,13 @@ class Log:
         name = row.subject.rpartition(": ")[0]
         return any(row.time <= time <= until for time in self._through.get(name, ()))
 
+    def part_of(self, subject: str) -> str:
+        """What failed, without the name of its source, which stands before it."""
+        told = self.window.record.facts.get("failures")
+        sources = told.get("by_source") if isinstance(told, dict) else None
+        named = [str(source) for source in sources or () if subject.startswith(f"{source} ")]
+        return subject[len(max(named, key=len)) + 1 :] if named else subject.rpartition(" ")[2]
+
     def group_of(self, node: str) -> str:
         """The node group that a node belongs to; empty when nothing tells."""
         told = groups(self.window)
@@ -137,8 +144,8 @@ class Log:
 
     def at_node(self, row: Happened, node: str) -> bool:
         """Whether an event is of a node, a phase of its start, or a part of it."""
-        if row.event in _PARTS:
-            return row.subject == node or part_of(row.subject) == node
+        if row.event in OF_PARTS:
+            return node in (row.subject, self.part_of(row.subject))
         return (row.event.startswith("node-") and row.subject.partition(": ")[0] == node) or (
             row.event == "interruption" and row.subject == node
         )
@@ -165,13 +172,26 @@ def news(rows: Iterable[Decided]) -> list[Decided]:
     return kept
 
 
-def part_of(subject: str) -> str:
-    """The node of a part that failed, which is named ``component node``.
+def timed(rows: Iterable[Happened]) -> list[Happened]:
+    """Events in order, those that end a failure with the seconds since it began in place of their amount.
 
-    >>> part_of("gpu od-3"), part_of("od-3")
-    ('od-3', 'od-3')
+    The ``repair`` of what was only slow is called ``quicken``.
+
+    >>> timed([Happened(10.0, "failure", "gpu n1", 8.0), Happened(40.0, "repair", "gpu n1", 8.0)])[1]
+    Happened(time=40.0, event='repair', subject='gpu n1', amount=30.0)
     """
-    return subject.rpartition(" ")[2]
+    began: dict[str, tuple[str, float]] = {}
+    found = []
+    for row in rows:
+        told = row
+        if row.event in ("failure", "straggle"):
+            began[row.subject] = (row.event, row.time)
+        elif row.event in ("detect", "repair") and row.subject in began:
+            kind, since = began[row.subject]
+            event = "quicken" if (kind, row.event) == ("straggle", "repair") else row.event
+            told = row._replace(event=event, amount=row.time - since)
+        found.append(told)
+    return found
 
 
 def together(rows: Iterable[Happened]) -> list[list[Happened]]:
@@ -190,4 +210,4 @@ def together(rows: Iterable[Happened]) -> list[list[Happened]]:
     return found
 
 
-_ALONE = (*OF_GROUPS, *_PHASES, "detect", "repair", "capacity", "interruption")
+_ALONE = (*OF_GROUPS, *_PHASES, "detect", "repair", "quicken", "capacity", "interruption")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.experiment.log import OF_GROUPS, OF_NODES, Log
+from simulator.experiment.log import OF_GROUPS, OF_NODES, OF_PARTS, Log
 from simulator.experiment.sentences import Decided, Happened
 from simulator.experiment.story import Line, clock, duration, many
 from simulator.metrics.scaling import TOGETHER, Life, groups, lives
@@ -57,7 +57,7 @@ def group_lines(log: Log, group: str, since: float, until: float) -> tuple[Line,
             return row.subject == group
         if row.event not in OF_NODES and row.event != "node-boot":
             return False
-        node = row.subject.partition(": ")[0].rpartition(" ")[2]
+        node = log.part_of(row.subject) if row.event in OF_PARTS else row.subject.partition(": ")[0]
         return log.group_of(node) == group
 
     return log.lines(since, until, decision, event)

@@ -160,6 +160,8 @@ _EVENTS = {
     "interruption": "{node} {names} {were} called back, with {seconds} of notice.",
     "failure": "{names} failed, which took {accelerators}{all}.",
     "detect": "The failure of {names} was noticed after {seconds}.",
+    "straggle": "{names} became slow, which held up {accelerators}{all}.",
+    "quicken": "{names} {were} as fast as before after {seconds}.",
     "repair": "{names} {were} repaired after {seconds}.",
     "capacity": "The link {names} could carry {rate}.",
     "evict": "{subjects} had to leave a batch.",

@@ -34,7 +34,13 @@ def standing(log: Log, service: str, at: float) -> tuple[list[str], dict[str, An
             f"{many(numbers['requests_running'], 'request')} of {service} ran, {numbers['requests_waiting']:,} waited; "
             f"{numbers['requests_last_minute']:,} came in the minute before."
         )
-    return said, numbers
+    load = load_at(log.window, service, at)
+    if load:
+        said.append(
+            f"{load['demand']:,.4g} requests of {service} came a second, {load['capacity']:,.4g} could be served; "
+            f"{load['backlog']:,.4g} waited."
+        )
+    return said, numbers | load
 
 
 _STATES = {
@@ -78,6 +84,15 @@ def requests_at(window: Window, service: str, at: float) -> dict[str, int]:
         "requests_running": int(running.sum()), "requests_waiting": int((there & ~running).sum()),
         "requests_last_minute": int(((came > at - 60.0) & (came <= at)).sum()),
     }  # fmt: skip
+
+
+def load_at(window: Window, service: str, at: float) -> dict[str, float]:
+    """What the table of loads says of a time: ``demand``, ``capacity`` (1/s), ``backlog``; empty for no load."""
+    rows = np.flatnonzero(np.asarray(window.column("loads", "workload") == service, dtype=bool))
+    before = rows[window.column("loads", "time")[rows] <= at]
+    if not before.size:
+        return {}
+    return {name: float(window.column("loads", name)[before[-1]]) for name in ("demand", "capacity", "backlog")}
 
 
 def lines(log: Log, service: str, since: float, until: float) -> tuple[Line, ...]:

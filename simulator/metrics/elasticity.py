@@ -9,7 +9,6 @@ import numpy as np
 
 from simulator.metrics import churn, optimum, scaling, waste
 from simulator.metrics.measure import Measure, ratio
-from simulator.metrics.serving import replica_seconds
 from simulator.metrics.statistics import mean, quantile
 from simulator.metrics.window import Window, number
 
@@ -26,10 +25,6 @@ def _undo_ratio(window: Window) -> float:
 
 def _hours(window: Window) -> float:
     return (window.end - window.warmup) / 3600.0
-
-
-def _replica_hours(window: Window) -> float:
-    return float(replica_seconds(window).sum()) / 3600.0 if len(window.replicas) else math.nan
 
 
 def _cold(estimate: Callable[[np.ndarray], float]) -> Callable[[Window], float]:
@@ -72,8 +67,8 @@ ELASTICITY: list[Measure] = [
         "that is longer", of_run=_undo_ratio,
     ),
     Measure(
-        "replica.hours", "replica-hours", "count", "lower", "hours that replicas of services held accelerators, summed",
-        of_run=_replica_hours,
+        "replica.hours", "replica-hours", "count", "lower", "hours that replicas had their places, summed",
+        of_run=scaling.replica_hours,
     ),
     Measure(
         "cold_start.mean", "mean cold start", "time", "lower",
@@ -95,8 +90,8 @@ ELASTICITY: list[Measure] = [
     ),
     Measure(
         "overprovision", "over-provisioned replicas", "factor", "lower",
-        "replica-seconds of scaled services over the least that the same computing needs with instant scaling, whole "
-        "run; 1 is a bound that nobody reaches", of_run=_overprovision,
+        "replica-seconds of scaled services and loads over the least that would do with instant scaling, whole run; 1 "
+        "is a bound that nobody reaches", of_run=_overprovision,
     ),
     Measure(
         "nodes.overprovision", "over-provisioned nodes", "factor", "lower",

@@ -1,11 +1,12 @@
 """What the same work would have needed at the least of somebody who knew it all and scaled in no time.
 
-Both bounds are of those who let nobody wait, and both are bounds: nothing that has to boot, or to guess, reaches them.
+All are bounds of those who let nobody wait, and are bounds: nothing that has to boot, or to guess, reaches them.
 
 * **Nodes.** Each job starts when it may, on a cluster that has at every instant just the nodes that its jobs fill,
   ceil(accelerators asked for / accelerators of a node), and lasts as long as it worked: restarts and lost work are
   left out.
-* **Replicas.** In every minute a service has just the replicas that the computing of that minute keeps busy,
+* **Replicas of a load.** The whole number that its demand needs at every instant; the run itself tells it.
+* **Replicas of a service.** In every minute it has just the replicas that the computing of that minute keeps busy,
   ceil(seconds of computing / 60 s). The batches are those of the run; fuller ones could do with less, so this bounds
   what the same batches need. Bounds on latency are not asked for.
 """
@@ -13,6 +14,7 @@ Both bounds are of those who let nobody wait, and both are bounds: nothing that 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -116,10 +118,13 @@ def node_size(window: Window) -> float:
 
 
 def service_seconds(window: Window, service: str) -> tuple[float, float]:
-    """Replica-seconds that a service held, and the least that its computing would have done with; of the whole run.
+    """Replica-seconds that a service or load held, and the least that would have done; of the whole run.
 
     NaN for a service without iterations.
     """
+    told = dict(window.record.facts.get("fleets") or {}).get(service)
+    if isinstance(told, Mapping) and told.get("optimum") is not None:
+        return number(told.get("replica_seconds")), number(told["optimum"])
     mine = np.asarray(window.column("iterations", "workload") == service, dtype=bool)
     if not mine.any():
         return math.nan, math.nan
@@ -136,7 +141,7 @@ def service_seconds(window: Window, service: str) -> tuple[float, float]:
 
 
 def scaled(window: Window) -> list[str]:
-    """Services whose number of replicas changed, or that an autoscaler decided on."""
+    """Services and loads whose number of replicas changed, or that an autoscaler decided on."""
     action, subject = window.column("decisions", "action"), window.column("decisions", "subject")
     asked = dict.fromkeys(subject[np.asarray(action == "scale", dtype=bool)].tolist())
     event, named = window.column("events", "event"), window.column("events", "subject")
@@ -144,4 +149,4 @@ def scaled(window: Window) -> list[str]:
     asked |= dict.fromkeys(str(name).rpartition("/")[0] for name in drained)
     of = fleets(window)
     mine = dict.fromkeys(of.get(name, name) for name in asked)
-    return [name for name in window.services if name in mine]
+    return [name for name in dict.fromkeys([*window.services, *of.values()]) if name in mine]

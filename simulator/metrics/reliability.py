@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from simulator.metrics.measure import Measure, ratio
+from simulator.metrics.scaling import fleets
 from simulator.metrics.statistics import mean
 from simulator.metrics.window import Window
 
@@ -20,8 +21,8 @@ _RUNNING = (*_WORK, "overhead", "rework", "checkpointing", "hung")
 
 
 def _measured(window: Window) -> np.ndarray:
-    """Rows of the jobs that started, submitted after the warm-up, without replicas of services."""
-    replica = np.isin(window.column("jobs", "workload").astype(str), list(window.services))
+    """Rows of the jobs that started, submitted after the warm-up, without replicas."""
+    replica = np.isin(window.column("jobs", "workload").astype(str), [*window.services, *fleets(window).values()])
     started = ~np.isnan(window.column("jobs", "start"))
     return np.flatnonzero(started & ~replica & (window.column("jobs", "submit") >= window.warmup))
 
@@ -81,31 +82,38 @@ def _failures(window: Window) -> float:
 
 def down_seconds(
     event: np.ndarray, subject: np.ndarray, time: np.ndarray, amount: np.ndarray, since: float, until: float
-) -> float:
-    """Accelerator-seconds that failures took between ``since`` and ``until`` (s), from ``failure`` to ``repair``.
+) -> tuple[float, float]:
+    """Accelerator-seconds that failures took between ``since`` and ``until`` (s): unnoticed ones, and noticed ones.
 
-    Rows of the table of events, in order; the amount of a ``failure`` is the accelerators that it took. What was not
-    repaired counts up to ``until``.
+    Rows of the table of events, in order; the amount of a ``failure`` is the accelerators that it took. It is noticed
+    at its ``detect``, or at once without one, and over at its ``repair``, or else at ``until``.
     """
-    lost: dict[str, tuple[float, float]] = {}
-    total = 0.0
-    for row in np.flatnonzero(np.asarray((event == "failure") | (event == "repair"), dtype=bool)).tolist():
+    late = set(subject[np.asarray(event == "detect", dtype=bool)].tolist())
+    lost: dict[str, tuple[float, float, bool]] = {}
+    total = [0.0, 0.0]
+    kinds = (event == "failure") | (event == "detect") | (event == "repair")
+    for row in np.flatnonzero(np.asarray(kinds, dtype=bool)).tolist():
         name, now = str(subject[row]), min(max(float(time[row]), since), until)
         if event[row] == "failure":
-            lost.setdefault(name, (now, float(amount[row])))
+            lost.setdefault(name, (now, float(amount[row]), name not in late))
         elif name in lost:
-            began, accelerators = lost.pop(name)
-            total += (now - began) * accelerators
-    return total + math.fsum((until - began) * accelerators for began, accelerators in lost.values())
+            began, accelerators, noticed = lost.pop(name)
+            total[noticed] += (now - began) * accelerators
+            if event[row] == "detect":
+                lost[name] = (now, accelerators, True)
+    for began, accelerators, noticed in lost.values():
+        total[noticed] += (until - began) * accelerators
+    return total[0], total[1]
 
 
 def _availability(window: Window) -> float:
+    """Accelerators that are broken and unnoticed count as up in the series, noticed ones do not."""
     if not _failed(window):
         return math.nan
     event, subject, time, amount = (window.column("events", name) for name in ("event", "subject", "time", "amount"))
-    lost = down_seconds(event, subject, time, amount, window.warmup, window.end)
+    silent, known = down_seconds(event, subject, time, amount, window.warmup, window.end)
     up = window.integral("capacity")
-    return ratio(up, up + lost)
+    return ratio(up - silent, up + known)
 
 
 RELIABILITY: list[Measure] = [

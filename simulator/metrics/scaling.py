@@ -105,6 +105,26 @@ def fleets(window: Window) -> dict[str, str]:
     return found
 
 
+def replica_hours(window: Window) -> float:
+    """Hours for which replicas of fleets had their places after the warm-up, summed; NaN without replicas.
+
+    What a replica held is taken to be even from its first start to its end.
+    """
+    of = fleets(window)
+    names = [str(name).rpartition("/")[0] for name in window.column("jobs", "id").tolist()]
+    rows = np.array([row for row, name in enumerate(names) if name in of], dtype=int)
+    if not rows.size:
+        return math.nan
+    start, end, accelerators, service = (
+        window.column("jobs", name)[rows] for name in ("start", "end", "accelerators", "service")
+    )
+    last = np.where(np.isnan(end), window.end, end)
+    span, inside = last - start, np.maximum(last - np.maximum(start, window.warmup), 0.0)
+    whole = accelerators * span
+    share = np.divide(service, whole, out=np.ones(len(rows)), where=whole > 0)
+    return float(np.nansum(inside * share)) / 3600.0
+
+
 def found(window: Window) -> list[Swings]:
     """How each number moved from the warm-up to the end; a scale-up has the time that starting takes to be undone."""
     span = (window.warmup, window.end)

@@ -144,7 +144,8 @@ def _accelerator_seconds(group: Mapping[str, object]) -> float:
 def _replicas(window: Window) -> float:
     """Accelerator-seconds of replicas beyond what their services needed; NaN without services that computed."""
     beyond = []
-    for name, facts in window.services.items():
+    told = {**window.services, **dict(window.record.facts.get("fleets") or {})}
+    for name, facts in told.items():
         used, least = service_seconds(window, name)
         beyond.append(max(0.0, used - least) * number(facts.get("accelerators")))
     known = np.array(beyond)
