@@ -126,9 +126,8 @@ class Packer:
 
     def _copies(self, kind: Kind, claim: Claim) -> float:
         """Return how many more jobs of a kind a machine can hold."""
-        return max(
-            (self._fit(kind, number, claim.used) for number in claim.options if number in kind.groups), default=0
-        )
+        options = claim.options if claim.group < 0 else (claim.group,)
+        return max((self._fit(kind, number, claim.used) for number in options if number in kind.groups), default=0)
 
     def _fit(self, kind: Kind, number: int, used: Sides) -> float:
         most = math.inf

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class Command:
         return tuple(candidate.server for candidate in self.candidates)
 
 
+@dataclass(frozen=True, slots=True)
+class _No:
+    """Why nodes cannot go, and the job of which that is said, if it is said of one."""
+
+    text: str
+    job: str = ""
+
+
 def disruption_cost(residents: Sequence[Resident], age: float, lifetime: float) -> float:
     """Return what disrupting a node costs: 1 for each job, more for its priority, all less the sooner it expires.
 
@@ -83,21 +91,41 @@ class Simulation:
         self._place = {row: place for place, row in enumerate(rows)}
         self._moving, self._spot_to_spot = moving, spot_to_spot
         self._fits: dict[tuple[float, ...], tuple[int, int]] = {}
+        self._no: dict[tuple[int, tuple[float, ...]], _No] = {}
 
     def command(self, candidates: Sequence[Candidate], method: str) -> Command | str:
         """Return how to do without nodes, or why that cannot be."""
+        alone = self._hopeless(candidates)
+        key = (candidates[0].group, alone)
+        found = self._no[key] if alone and key in self._no else self._tried(candidates, method)
+        if isinstance(found, Command):
+            return found
+        if alone:
+            name = candidates[0].residents[0].id
+            self._no[key] = replace(found, job=name if found.job else "")
+            found = self._no[key]
+        return f"{found.job} {found.text}" if found.job else found.text
+
+    def _hopeless(self, candidates: Sequence[Candidate]) -> tuple[float, ...]:
+        """Return what the one job of one node asks for if it fits nowhere else: all such nodes share one answer."""
+        if len(candidates) > 1 or len(candidates[0].residents) != 1 or self._moving:
+            return ()
+        kind = kind_of(candidates[0].residents[0])
+        return () if self._may_fit(kind, [self._place[candidates[0].row]]) else _key(kind)
+
+    def _tried(self, candidates: Sequence[Candidate], method: str) -> Command | _No:
         left = self._without(candidates)
         if not left:
             saved = math.fsum(self._groups[one.group].price for one in candidates)
             return Command(tuple(candidates), method, saved=saved)
         for kind in left:
             if self._coming.first(kind) >= 0:
-                return f"{kind.jobs[0]} would go to a node that is not up yet"
+                return _No("would go to a node that is not up yet", kind.jobs[0])
         packing = Packer(self._groups, self._spare).pack(left)
         if packing.left:
-            return f"{packing.left[0].jobs[0]} fits nowhere else"
+            return _No("fits nowhere else", packing.left[0].jobs[0])
         if len(packing.claims) > 1:
-            return f"it would take {len(packing.claims)} new nodes"
+            return _No(f"it would take {len(packing.claims)} new nodes")
         return self._replace(candidates, packing.claims[0].options, method)
 
     def _without(self, candidates: Sequence[Candidate]) -> list[Kind]:
@@ -128,21 +156,21 @@ class Simulation:
 
     def _may_fit(self, kind: Kind, closed: Sequence[int]) -> bool:
         """Whether a job fits onto any node that stays, as things are; no more than a quick way to say no."""
-        key = (kind.accelerators, kind.cores, kind.memory, *kind.groups)
+        key = _key(kind)
         if key not in self._fits:
             rows = np.flatnonzero(_now(self._ready, kind))
             self._fits[key] = (len(rows), int(rows[0]) if len(rows) else -1)
         count, first = self._fits[key]
         return count > 1 or (count == 1 and first not in closed)
 
-    def _replace(self, candidates: Sequence[Candidate], options: Sequence[int], method: str) -> Command | str:
+    def _replace(self, candidates: Sequence[Candidate], options: Sequence[int], method: str) -> Command | _No:
         """Return the exchange for one cheaper node, or why there is none."""
         groups = self._groups
         paid = math.fsum(groups[one.group].price for one in candidates)
         open_ones = [number for number in options if self._spare[number] > 0]
         spot = all(groups[one.group].spot for one in candidates) and any(groups[n].spot for n in open_ones)
         if spot and not self._spot_to_spot:
-            return "spot nodes are not exchanged for spot nodes (spot_to_spot is off)"
+            return _No("spot nodes are not exchanged for spot nodes (spot_to_spot is off)")
         if spot:
             open_ones = [number for number in open_ones if groups[number].spot]
         cheaper = [number for number in open_ones if groups[number].price < paid]
@@ -150,13 +178,17 @@ class Simulation:
             same = [groups[one.group].price for one in candidates if one.group in cheaper]
             cheaper = [number for number in cheaper if groups[number].price < min(same, default=math.inf)]
         if not cheaper:
-            return "there is no cheaper node"
+            return _No("there is no cheaper node")
         if spot and len(candidates) == 1 and len(cheaper) < SPOT_CHOICES:
-            return f"{len(cheaper)} spot groups are cheaper, fewer than {SPOT_CHOICES}"
+            return _No(f"{len(cheaper)} spot groups are cheaper, fewer than {SPOT_CHOICES}")
         best = cheaper[0]
         other = f"{groups[cheaper[1]].name} ({groups[cheaper[1]].price * 3600:.4g} $/h)" if len(cheaper) > 1 else ""
         saved = paid - groups[best].price
         return Command(tuple(candidates), method, best, tuple(cheaper), saved, other or "keep")
+
+
+def _key(kind: Kind) -> tuple[float, ...]:
+    return (kind.accelerators, kind.cores, kind.memory, *kind.groups)
 
 
 def _now(room: Room, kind: Kind) -> np.ndarray:
