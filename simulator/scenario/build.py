@@ -40,8 +40,8 @@ from simulator.scenario.servicebuild import Service, replicas_of, service_of
 from simulator.scenario.serviceremarks import together
 from simulator.scenario.services import ServiceWork
 from simulator.scenario.spec import Scenario
-from simulator.scenario.taskjobs import TaskWork
 from simulator.scenario.stores import stores, with_stores
+from simulator.scenario.taskjobs import TaskWork
 from simulator.scenario.traces import TraceCache, cut
 from simulator.scenario.workloads import Common, Cut, GeneratedWork, JobsWork, TraceWork, TransferKeys, TransfersWork
 from simulator.workload.generate import generate

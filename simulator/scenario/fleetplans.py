@@ -21,7 +21,7 @@ PlannedFleet = PlannedLoad | PlannedTasks
 def fleet_of(
     scenario: Scenario, name: str, work: LoadWork | TaskWork, topology: Topology, seed: int, replication: int
 ) -> PlannedFleet:
-    """Return a load, or the data jobs of a workload; raise ``InputError``, each with its place, for what does not fit."""
+    """Return what is planned of a workload; raise ``InputError``, each with its place, for what does not fit."""
     if isinstance(work, LoadWork):
         return load_of(scenario, name, work, topology, seed, replication)
     return tasks_of(scenario, name, work, topology, seed, replication)

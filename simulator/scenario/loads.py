@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from simulator.core.registry import Registry
 from simulator.core.units import UnitError, parse
@@ -98,10 +98,9 @@ def _named(value: Any) -> Iterator[Any]:
             yield from _named(inner)
 
 
-def _scaling(value: Any, info: ValidationInfo) -> Scaling:
-    found: Scaling = scaling("replicas").func(value, info)  # type: ignore[call-arg, assignment]
-    plain_metrics(found.scaler, "load")
-    return found
+def _has_metrics(value: Scaling) -> Scaling:
+    plain_metrics(value.scaler, "load")
+    return value
 
 
 class LoadReplicaKeys(PodKeys):
@@ -129,7 +128,7 @@ class LoadKeys(Strict):
         description="requests per second over time: a rate, a shape, or a list of shapes, which are added up"
     )
     replica: LoadReplicaKeys = Field(description="what one replica serves, and what it takes of a server")
-    replicas: Annotated[Scaling, PlainValidator(_scaling)] = Field(
+    replicas: Annotated[Scaling, scaling("replicas"), AfterValidator(_has_metrics)] = Field(
         1, validate_default=True, description="how many, or a replica autoscaler, as of a service"
     )
     duration: Annotated[Time, Field(gt=0)] | None = Field(

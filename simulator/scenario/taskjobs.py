@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
 from simulator.core.errors import InputError
 from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys, Phase, cold_start
@@ -48,10 +48,9 @@ class ExecutorKeys(PodKeys):
     slots: Degree = Field(description="tasks that it runs at a time")
 
 
-def _scaling(value: Any, info: ValidationInfo) -> Scaling:
-    found: Scaling = scaling("executors").func(value, info)  # type: ignore[call-arg, assignment]
-    plain_metrics(found.scaler, "data job")
-    return found
+def _has_metrics(value: Scaling) -> Scaling:
+    plain_metrics(value.scaler, "data job")
+    return value
 
 
 def _listed(value: Any) -> Any:
@@ -63,7 +62,7 @@ class TaskKeys(Strict):
 
     stages: Annotated[list[StageKeys], Field(min_length=1)] = Field(description="stages, each with its tasks")
     executor: ExecutorKeys = Field(description="how many tasks one runs at a time, and what it takes of a server")
-    executors: Annotated[Scaling, PlainValidator(_scaling)] = Field(
+    executors: Annotated[Scaling, scaling("executors"), AfterValidator(_has_metrics)] = Field(
         1, validate_default=True, description="how many, or an autoscaler: {kind: spark-dynamic-allocation, max: 20}"
     )
     arrivals: Annotated[list[Time], Field(min_length=1), BeforeValidator(_listed)] = Field(
