@@ -86,7 +86,7 @@ def record(
         rows.append(
             (f"job-{job}", "research", f"team-{job % 3}", job + 1, submit[job], start[job], end[job], wait, jct,
              jct / run[job], size[job], 1, state[job], 0, run[job], ran * (1 - network), ran * network, 0.0, 0.0,
-             size[job] * ran, 0, wait, 0.0, 0.0, 0.0, 0.0, f"user-{job % 5}", math.inf)
+             0.0, 0.0, size[job] * ran, 0, wait, 0.0, 0.0, 0.0, 0.0, f"user-{job % 5}", math.inf, 0)
         )  # fmt: skip
     hours = stop * accelerators / 3600.0
     known = {

@@ -41,7 +41,7 @@ def replica_job(number: int, start: float, end: float, stop: float, accelerators
     jct = end - start
     return (
         f"chat/{number}", "chat", "", -1, start, start, end, 0.0, jct, jct / ran, accelerators, 1, state, 0, ran, ran,
-        0.0, 0.0, 0.0, accelerators * ran, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", math.inf,
+        0.0, 0.0, 0.0, 0.0, 0.0, accelerators * ran, 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", math.inf, 0,
     )  # fmt: skip
 
 

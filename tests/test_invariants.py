@@ -52,7 +52,7 @@ def broken(table: str, column: str, row: int, value, **more) -> Record:
         ("jobs", "end", 3, 1e9, "the run ended at"),
         ("jobs", "end", 3, math.nan, "submit <= start <= end"),
         ("jobs", "jct", 3, 1.0, "sum to"),
-        ("jobs", "network", 3, -5.0, "wait + compute + network + overhead + rework = jct"),
+        ("jobs", "network", 3, -5.0, "wait + compute + network + overhead + rework + checkpointing + hung = jct"),
         ("series", "allocated", 4, -1.0, "accelerators allocated"),
         ("series", "allocated", 4, 9.0, "9.0 accelerators allocated, 8.0 up, 8.0 paid for (1 of"),
         ("series", "provisioned", 4, 7.0, "8.0 up, 7.0 paid for"),

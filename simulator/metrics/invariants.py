@@ -8,11 +8,10 @@ from simulator.core.errors import InvariantError
 from simulator.metrics.checking import CLOCK, RELATIVE, Check, require
 from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.requestchecks import REQUEST_INVARIANTS
-from simulator.metrics.window import Window
+from simulator.metrics.window import RUNNING, Window
 
 STATES = ("COMPLETED", "REJECTED", "UNFINISHED", "FAILED", "TIMEOUT")
 
-_PARTS = ("wait", "compute", "network", "overhead", "rework", "checkpointing", "hung")
 WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wait_held")
 
 
@@ -82,7 +81,7 @@ def _attributed(window: Window) -> None:
     names, end, jct = (window.column("jobs", name) for name in ("id", "end", "jct"))
     done = np.asarray(window.column("jobs", "state") == "COMPLETED", dtype=bool)
     slack = RELATIVE * np.abs(jct) + CLOCK * np.abs(end)
-    parts = {name: window.column("jobs", name) for name in _PARTS}
+    parts = {name: window.column("jobs", name) for name in ("wait", *RUNNING)}
     total = np.sum(list(parts.values()), axis=0) if names.size else np.empty(0)
     sojourn = end - window.column("jobs", "submit")
 
@@ -174,7 +173,7 @@ INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("every table has its declared columns, all of one length", _complete),
     ("every job that was submitted ends in exactly one state", _one_end),
     ("submit <= start <= end for every job, within the run", _causal),
-    ("wait + compute + network + overhead + rework = jct = end - submit for every completed job", _attributed),
+    ("wait + compute + network + overhead + rework + checkpointing + hung = jct for every completed job", _attributed),
     ("the parts of every wait, by reason, add up to it", _waits),
     ("time never runs backwards", _forward),
     ("0 <= accelerators allocated <= accelerators up <= accelerators paid for, at all times", _within_capacity),

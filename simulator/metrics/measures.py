@@ -26,7 +26,7 @@ from simulator.metrics.requests import REQUESTS
 from simulator.metrics.service import SERVICE
 from simulator.metrics.serving import SERVING
 from simulator.metrics.statistics import SMALLEST_BATCH, Interval, mean, quantile, sectioned
-from simulator.metrics.window import Jobs, Window, number
+from simulator.metrics.window import RUNNING, Jobs, Window, number
 
 JOB_HEADLINE = (
     "jct.mean", "jct.p99", "wait.mean", "flows.mean", "flows.p99", "utilization", "cost.total", "energy.kwh",
@@ -83,10 +83,7 @@ def _flow_seconds(window: Window) -> np.ndarray:
 
 
 def _network_share(jobs: Jobs) -> float:
-    network = float(np.nansum(jobs["network"]))
-    running = network + float(np.nansum(jobs["compute"])) + float(np.nansum(jobs["overhead"]))
-    running += float(np.nansum(jobs["rework"]))
-    return ratio(network, running)
+    return ratio(float(np.nansum(jobs["network"])), sum(float(np.nansum(jobs[part])) for part in RUNNING))
 
 
 def _makespan(window: Window) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.metrics import serving
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.statistics import SMALLEST_BATCH, mean, quantile
-from simulator.metrics.window import Jobs, Window
+from simulator.metrics.window import RUNNING, Jobs, Window
 
 BOUND = 10.0
 """Seconds below which a job counts as being so long: short jobs would rule the mean of the slowdown otherwise.
@@ -60,7 +60,7 @@ def _held(jobs: Jobs) -> np.ndarray:
 
 
 def _running(jobs: Jobs) -> np.ndarray:
-    parts = [np.nan_to_num(jobs[name]) for name in ("compute", "network", "overhead", "rework")]
+    parts = [np.nan_to_num(jobs[name]) for name in RUNNING]
     total: np.ndarray = np.sum(parts, axis=0)
     return total
 

@@ -16,9 +16,11 @@ from simulator.metrics.statistics import edges
 
 _NUMBERS = (
     "submit", "start", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "work", "compute", "network",
-    "overhead", "rework", "service", "moves", "deadline", "wait_capacity", "wait_fragmentation", "wait_order",
+    "overhead", "rework", "checkpointing", "hung", "service", "moves", "failures", "deadline", "wait_capacity", "wait_fragmentation", "wait_order",
     "wait_policy", "wait_held",
 )  # fmt: skip
+RUNNING = ("compute", "network", "overhead", "rework", "checkpointing", "hung")
+"""Columns of jobs that the time of running is the sum of."""
 _TEXTS = ("tenant", "user", "workload")
 _STATES = {
     "completed": "COMPLETED", "rejected": "REJECTED", "unfinished": "UNFINISHED", "failed": "FAILED",

@@ -13,7 +13,11 @@ from simulator.report.curves import Plot, bars, cdf, has, mean_of, pooled, serie
 from simulator.report.linkplots import link_heatmap
 from simulator.report.verdict import breakdown as parts_of_jct
 
-_PARTS = {"wait": "waiting", "compute": "computing", "network": "network", "overhead": "restarts"}
+_PARTS = {
+    "wait": "waiting", "compute": "computing", "network": "network", "overhead": "restarts", "rework": "lost work",
+    "checkpointing": "checkpoints", "hung": "hung",
+}  # fmt: skip
+_ALWAYS = ("wait", "compute", "network", "overhead")
 
 
 def jct_cdf(results: Results) -> Figure:
@@ -68,7 +72,8 @@ def breakdown(results: Results) -> Figure:
     seconds = [parts_of_jct(list(results.windows(a).values()), seconds=True) for a in results]
     if not any(seconds):
         return style.empty("Where the time goes", "No job completed.")
-    found = {name: [parts.get(part, np.nan) for parts in seconds] for part, name in _PARTS.items()}
+    there = [part for part in _PARTS if part in _ALWAYS or any(parts.get(part, 0.0) > 0 for parts in seconds)]
+    found = {_PARTS[part]: [parts.get(part, np.nan) for parts in seconds] for part in there}
     total = [sum(parts.values()) for parts in seconds]
     unit = scale([max(total)], "time")
     return bars(results, "Where the time goes", f"Mean job completion time ({unit.unit})", found, "time", unit.factor)

@@ -15,7 +15,11 @@ from simulator.metrics.requests import LATENCIES
 from simulator.metrics.window import Window
 from simulator.report import servicewords
 
-PARTS = {"wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts"}
+PARTS = {
+    "wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts",
+    "rework": "work that was lost at stops", "checkpointing": "writing checkpoints",
+    "hung": "hanging on failures that nobody had noticed",
+}  # fmt: skip
 """Columns that a completed job's JCT is the sum of, and what a sentence calls them."""
 WAITS = {
     "wait_capacity": "because too few accelerators were free",
@@ -315,4 +319,9 @@ def _diagnosis(shares: dict[str, float], held: float, why: list[str]) -> list[st
         said.append("The network is a limit: jobs spend that share of their time in communication that nothing hides.")
     if shares["overhead"] >= NOTABLE:
         said.append("Restarts are a limit: preemptions cost more than they should.")
+    lost = sum(shares[part] for part in ("rework", "checkpointing", "hung"))
+    if lost >= NOTABLE:
+        said.append(
+            f"Stops are a limit: work that was lost, checkpoints and undetected failures take {percent(lost)} of the time."
+        )
     return said
