@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from simulator.core.registry import Registry
 from simulator.core.units import UnitError, parse
-from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys, Phase, cold_start
+from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys, Phase
+from simulator.scenario.fleetkeys import cold_start as phases
 from simulator.scenario.jobs import Text
 from simulator.scenario.plugins import Context, Plugin, Section, plugin
 from simulator.scenario.podrooms import PodKeys
@@ -143,7 +144,7 @@ class LoadKeys(Strict):
     )
     timeout: Annotated[Time, Field(gt=0)] | None = Field(None, description="what waits gives up then; default: never")
     slo: LoadSloKeys | None = Field(None, description="bound on the wait: {wait: 1 s}")
-    cold_start: Annotated[dict[str, Phase], PlainValidator(cold_start)] = Field(
+    cold_start: Annotated[dict[str, Phase], PlainValidator(phases)] = Field(
         default_factory=dict, description="phases of the start of a replica, as of a service"
     )
     monitoring: MonitoringKeys = Field(

@@ -76,5 +76,5 @@ def _fleet(workload: str, name: str, keys: TaskKeys, room: PodRoom) -> FleetSpec
         monitoring=keys.monitoring.made(),
         grace=keys.disruption.grace,
         unavailable=keys.disruption.max_unavailable,
-        **bounds(keys.scaling(), room),
+        **bounds(keys.sized(), room),
     )

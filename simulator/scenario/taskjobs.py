@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from simulator.core.errors import InputError
-from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys, Phase, cold_start
+from simulator.scenario.fleetkeys import DisruptionKeys, MonitoringKeys, Phase
+from simulator.scenario.fleetkeys import cold_start as phases
 from simulator.scenario.jobs import Degree, Name, Names, Text
 from simulator.scenario.loads import plain_metrics
 from simulator.scenario.plugins import Context
@@ -68,7 +69,7 @@ class TaskKeys(Strict):
     arrivals: Annotated[list[Time], Field(min_length=1), BeforeValidator(_listed)] = Field(
         default_factory=lambda: [0.0], description="when it is submitted, or several times, each a job of its own"
     )
-    cold_start: Annotated[dict[str, Phase], PlainValidator(cold_start)] = Field(
+    cold_start: Annotated[dict[str, Phase], PlainValidator(phases)] = Field(
         default_factory=dict, description="phases of the start of an executor, as of a replica"
     )
     monitoring: MonitoringKeys = Field(
@@ -98,7 +99,7 @@ class TaskKeys(Strict):
             for number, keys in enumerate(self.stages, 1)
         ]
 
-    def scaling(self) -> Scaling:
+    def sized(self) -> Scaling:
         """Return how many executors there are; an autoscaler that counts slots is told those of an executor."""
         scaler = self.executors.scaler
         takes = not scaler.made and "slots" in inspect.signature(scaler.thing).parameters
