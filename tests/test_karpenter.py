@@ -645,3 +645,9 @@ def test_speed_of_packing(servers: int) -> None:
         assert time.process_time() - begin < 1.2
 
     assert cpu_seconds(provision, 3) < 2.4
+
+
+def test_speed_of_a_search() -> None:
+    """A thousand busy nodes of one type; the limit is five times what was measured."""
+    seen = large(1000)
+    assert cpu_seconds(lambda: Karpenter().step(0.0, seen), 3) < 0.1
