@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from simulator.core.errors import InputError
 from simulator.metrics import measures
 from simulator.metrics.caveats import caveats
+from simulator.metrics.elasticity import ELASTICITY
 from simulator.metrics.measures import measure
 from simulator.metrics.recorder import Record
+from simulator.metrics.reliability import RELIABILITY
 from simulator.metrics.requests import REQUESTS
 from simulator.metrics.serving import SERVING
 from simulator.metrics.window import Window
@@ -125,7 +127,7 @@ def test_each_measure_equals_arithmetic_by_hand(name, expected):
 
 
 def test_every_measure_is_tested_by_hand():
-    others = {row.name for row in (*REQUESTS, *SERVING)}
+    others = {row.name for row in (*REQUESTS, *SERVING, *ELASTICITY, *RELIABILITY)}
     untested = set(measures.names()) - set(BY_HAND) - others
     assert untested == {"wait.p95", "wait.p99", "slowdown.p95", "slowdown.p99"}
 

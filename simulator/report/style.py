@@ -22,6 +22,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4
 """Colours that colour-blind readers can tell apart (Okabe & Ito 2008, "Color universal design"), yellow left out."""
 PART_COLORS = {
     "waiting": "#a9b4bf", "computing": "#2f6f9f", "network": "#e69f00", "restarts": "#7b3f61",
+    "lost work": "#b5483a", "checkpoints": "#5b8c5a", "hung": "#3f3f46",
     "capex": "#2f6f9f", "electricity": "#e69f00", "cloud": "#7fb3b0",
     "queue": "#a9b4bf", "prefill": "#e69f00", "KV transfer": "#7fb3b0", "preempted": "#7b3f61", "decode": "#2f6f9f",
     "within bounds": "#009e73", "finished": "#2f6f9f", "late": "#e69f00", "rejected": "#d55e00", "given up": "#7b3f61",
