@@ -6,6 +6,7 @@ import numpy as np
 
 from simulator.core.errors import InvariantError
 from simulator.metrics.checking import CLOCK, RELATIVE, Check, require
+from simulator.metrics.loadchecks import LOAD_INVARIANTS, TASK_INVARIANTS
 from simulator.metrics.recorder import DECLARED, Record
 from simulator.metrics.requestchecks import REQUEST_INVARIANTS
 from simulator.metrics.window import RUNNING, Window
@@ -16,13 +17,14 @@ WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wa
 
 
 def check(record: Record) -> list[str]:
-    """Check every invariant and return their statements, in a fixed order; those of requests where there are some.
+    """Check every invariant and return their statements, in a fixed order; those of requests and loads where there are some.
 
     Raises ``InvariantError`` with statement, place and numbers at the first that does not hold. Takes about half a
     second for a million jobs.
     """
     window = Window(record)
-    checks = (*INVARIANTS, *(REQUEST_INVARIANTS if "requests" in record.tables else ()))
+    tables = {"requests": REQUEST_INVARIANTS, "loads": LOAD_INVARIANTS, "applications": TASK_INVARIANTS}
+    checks = (*INVARIANTS, *(each for name in tables if name in record.tables for each in tables[name]))
     for statement, test in checks:
         try:
             test(window)

@@ -19,6 +19,7 @@ import numpy as np
 from simulator.core.errors import InputError, did_you_mean
 from simulator.metrics.elasticity import ELASTICITY
 from simulator.metrics.fairness import FAIRNESS
+from simulator.metrics.loads import LOADS
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.recorder import Record
 from simulator.metrics.reliability import RELIABILITY
@@ -241,6 +242,7 @@ MEASURES: dict[str, Measure] = {
         *REQUESTS,
         *SERVING,
         *ELASTICITY,
+        *LOADS,
         *RELIABILITY,
     ]
 }

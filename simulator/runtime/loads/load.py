@@ -183,7 +183,8 @@ class Load:
         """Tell of what waits at the end of the run, and return the facts."""
         self._advance()
         self._line.close()
-        self._write(now, self._line.backlog, self._line.served)
+        if self._written < now:
+            self._write(now, self._line.backlog, self._line.served)
         line, spec = self._line, self.spec
         size = spec.fleet.accelerators
         return {
@@ -191,5 +192,6 @@ class Load:
             "dropped": line.dropped, "waiting": line.backlog, "replica_seconds": self._held,
             "ready_seconds": self._there, "busy_seconds": self._working, "accelerator_seconds": size * self._held,
             "busy_accelerator_seconds": size * self._working,
+            "record_interval": spec.record_interval,
             "optimum": spec.demand.servers(spec.best, spec.fleet.minimum, now),
         }  # fmt: skip
