@@ -131,6 +131,7 @@ def test_a_group_and_its_nodes(results):
 
 
 def test_a_node_and_its_parts(results):
+    assert results.explain(node="od-1").lines[0].kind == "failure"
     story = results.explain(node="od-1", at=12700.0)
     assert story.state[:2] == ("Node od-1 is of group od.", "It had been broken for 100 s.")
     assert [line.kind for line in story.lines] == ["failure", "detect", "repair"]
@@ -347,4 +348,6 @@ def test_churn_thrash_and_too_many_are_found():
         "4 nodes went after less time of work than they had booted, for $10.40; 4 nodes came or went an hour: let idle "
         "nodes stay longer."
     )
+    events = [(20000.0 * k, "preempt", "a", 1.0) for k in range(6)]
+    assert of_run(Window(Record({"events": table("events", events)}, facts | {"end": 200000.0, "groups": {}}))) == []
     assert found["thrash"].startswith("a was stopped 4 times; 3 of 4 stops came within an hour of one of the same job")

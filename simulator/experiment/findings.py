@@ -22,8 +22,8 @@ STEADY = 0.5
 """Correlation of a number with itself one period later from which on the period is told (ours)."""
 SHORT = 3
 """Nodes that went after less work than boot from which on they are told of (ours)."""
-AGAIN = 3
-"""Stops of one job from which on they are called thrash (ours)."""
+AGAIN = 2
+"""Stops within an hour of one of the same job from which on they are called thrash (ours)."""
 REGRET = 0.5
 """Share above the optimum from which on a number is said to be too high (ours)."""
 COSTLY = 0.1
@@ -113,7 +113,7 @@ def _churning(churned: churn.Churn) -> list[_Found]:
             f"{churned.per_hour:.3g} nodes came or went an hour: let idle nodes stay longer."
         )
         found.append(("churn", "nodes", text, {"short": float(churned.short), "dollars": churned.dollars}))
-    if churned.most >= AGAIN:
+    if churned.again >= AGAIN:
         text = (
             f"{churned.worst} was stopped {churned.most} times; {churned.again} of {many(churned.stops, 'stop')} came "
             "within an hour of one of the same job: protect jobs that were stopped, or let them keep more of their "

@@ -74,7 +74,7 @@ def _moment(seen: list[tuple[float, str, float]], since: float, until: float) ->
 
 
 def _of(log: Log, name: str, subject: str) -> bool:
-    if not subject or name == subject:
+    if not subject or subject in (name, log.part_of(name)):
         return True
     return log.fleets.get(name.rpartition("/")[0]) == subject or log.fleets.get(name) == subject
 
