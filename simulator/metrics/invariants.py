@@ -17,7 +17,7 @@ WAITS = ("wait_capacity", "wait_fragmentation", "wait_order", "wait_policy", "wa
 
 
 def check(record: Record) -> list[str]:
-    """Check every invariant and return their statements, in a fixed order; those of requests and loads where there are some.
+    """Check every invariant and return their statements, in a fixed order; those of requests and loads where such are.
 
     Raises ``InvariantError`` with statement, place and numbers at the first that does not hold. Takes about half a
     second for a million jobs.

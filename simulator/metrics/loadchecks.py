@@ -70,7 +70,5 @@ LOAD_INVARIANTS: tuple[tuple[str, Check], ...] = (
     ("a load is never served faster than its replicas can", _within_capacity),
     ("what came to a load earlier was not served later", _in_order),
 )
-TASK_INVARIANTS: tuple[tuple[str, Check], ...] = (
-    ("a data job ends when all its tasks have, and each once", _tasks),
-)
+TASK_INVARIANTS: tuple[tuple[str, Check], ...] = (("a data job ends when all its tasks have, and each once", _tasks),)
 """Statement and test of each; of records that have loads, or data jobs."""
