@@ -30,7 +30,8 @@ def job(name, submit, start, end, state="COMPLETED", accelerators=1.0, wait=None
         "id": name, "workload": "w", "tenant": "", "row": 1, "submit": submit, "start": start, "end": end, "wait": wait,
         "jct": jct, "slowdown": jct / ran if state == "COMPLETED" else NAN, "accelerators": accelerators, "servers": 1,
         "state": state, "preemptions": 0, "work": ran, "compute": ran - network, "network": network, "overhead": 0.0,
-        "rework": 0.0, "checkpointing": 0.0, "hung": 0.0, "service": accelerators * ran, "moves": 0, "wait_capacity": wait, "wait_fragmentation": 0.0,
+        "rework": 0.0, "checkpointing": 0.0, "hung": 0.0, "service": accelerators * ran, "moves": 0,
+        "wait_capacity": wait, "wait_fragmentation": 0.0,
         "wait_order": 0.0, "wait_policy": 0.0, "wait_held": 0.0, "user": "", "deadline": math.inf, "failures": 0,
     }  # fmt: skip
     return tuple((values | more).values())
