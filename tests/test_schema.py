@@ -23,6 +23,7 @@ from simulator.scenario import shipped
 from simulator.scenario.arguments import arguments
 from simulator.scenario.checking import REPLACED
 from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
+from simulator.scenario.loads import LoadKeys, LoadReplicaKeys, LoadSloKeys
 from simulator.scenario.network import Flap, NetworkEvent, NetworkKeys
 from simulator.scenario.requestkeys import RequestGenerateKeys, RequestKeys, RequestTraceKeys
 from simulator.scenario.schema import CloudKeys, CostKeys, RunKeys, ScenarioKeys, _PoolKeys
@@ -37,6 +38,7 @@ from simulator.scenario.services import (
     SpeculativeKeys,
 )
 from simulator.scenario.spec import Scenario
+from simulator.scenario.taskjobs import ExecutorKeys, StageKeys, TaskKeys
 from simulator.scenario.validation import keys
 from simulator.scenario.workloads import (
     GeneratedWork,
@@ -795,6 +797,7 @@ MODELS = (
     TraceKeys, GenerateKeys, BatchKeys, TrainingKeys, TransferKeys,
     ServiceKeys, ReplicaKeys, EngineKeys, SpeculativeKeys, PrefillKeys, AdapterKeys, SloKeys, ScalerKeys,
     RequestTraceKeys, RequestGenerateKeys, RequestKeys,
+    LoadKeys, LoadReplicaKeys, LoadSloKeys, TaskKeys, StageKeys, ExecutorKeys,
 )  # fmt: skip
 
 

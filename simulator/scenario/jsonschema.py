@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.scenario.failurekeys import FailureKeys, LemonKeys, LogKeys, RepairKeys, SourceKeys
+from simulator.scenario.fleetschema import fleet_schemas
 from simulator.scenario.jobs import BatchKeys, LayoutKeys, TrainingKeys
 from simulator.scenario.plugins import SECTIONS
 from simulator.scenario.schema import CloudKeys, ScenarioKeys, _PoolKeys
@@ -26,8 +27,9 @@ def json_schema() -> Schema:
     properties["failures"] = _failures()
     properties["autoscaler"] = {"anyOf": [{"type": "null"}, *named(SECTIONS["autoscaler"], _PoolKeys)["anyOf"]]}
     service, parts = service_schema()
-    properties["workload"] = {"type": "object", "additionalProperties": {"anyOf": [*_works(), service]}}
-    schema["$defs"] |= parts
+    fleets, more = fleet_schemas()
+    properties["workload"] = {"type": "object", "additionalProperties": {"anyOf": [*_works(), service, *fleets]}}
+    schema["$defs"] |= parts | more
     _money(schema)
     names = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     schema["$defs"]["ServerKeys"] = {"anyOf": [*names, schema["$defs"]["ServerKeys"]]}
