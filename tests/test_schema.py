@@ -348,14 +348,14 @@ def test_wrong_lines(name: str) -> None:
 WORK = {
     "no kind": (
         "{}",
-        "workload.w: a workload has exactly one of trace, generate, jobs, transfers, service, load, stages; this one has "
-        "neither of them",
+        "workload.w: a workload has exactly one of trace, generate, jobs, transfers, service, load, stages; this "
+        "one has neither of them",
     ),
     "no kind, nearly": ("{trac: x.csv}", "this one has neither of them"),
     "two kinds": (
         "{trace: x.csv, jobs: [{}]}",
-        "a workload has exactly one of trace, generate, jobs, transfers, service, load, stages; this one has both 'trace' "
-        "and 'jobs'",
+        "a workload has exactly one of trace, generate, jobs, transfers, service, load, stages; this one has both "
+        "'trace' and 'jobs'",
     ),
     "not a mapping": ("3", "workload.w: 3 is not a workload"),
     "no format": ("{trace: x.csv}", "workload.w.format: 'format' is missing"),

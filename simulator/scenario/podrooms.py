@@ -63,8 +63,12 @@ def same(kind: str, name: str) -> bool:
     return kind == name or (one is not None and other is not None and one.id == other.id)
 
 
-def pod_room(topology: Topology, keys: PodKeys, size: float, wanted: Sequence[str], partition: str) -> PodRoom:
+def pod_room(
+    topology: Topology, keys: PodKeys, size: float, wanted: Sequence[str], partition: str, noun: str = "a replica"
+) -> PodRoom:
     """Return where replicas of ``size`` accelerators fit, on servers of the ``wanted`` types (empty: any).
+
+    ``noun`` is what messages call one.
 
     Raises ``InputError`` for types and partitions that the cluster does not have, and when no server holds a replica,
     with the reason for each kind of server.
@@ -78,7 +82,7 @@ def pod_room(topology: Topology, keys: PodKeys, size: float, wanted: Sequence[st
     chosen = [s for s in servers if not wanted or any(same(s.accelerator, name) for name in wanted)]
     counts = [_count(server, keys, size) for server in chosen]
     if not sum(counts):
-        raise InputError(_nowhere(chosen, keys, size))
+        raise InputError(_nowhere(chosen, keys, size, noun))
     types = tuple(dict.fromkeys(s.accelerator for s, count in zip(chosen, counts, strict=True) if count))
     return PodRoom(types, sum(counts), len(chosen) == len(servers))
 
@@ -108,13 +112,13 @@ def _count(server: Server, keys: PodKeys, size: float) -> int:
     return int(min(room, 1_000_000))
 
 
-def _nowhere(servers: Sequence[Server], keys: PodKeys, size: float) -> Problem:
+def _nowhere(servers: Sequence[Server], keys: PodKeys, size: float, noun: str) -> Problem:
     wanted = [f"{size:g} accelerator{'s' * (size > 1)}"] if size else []
     wanted += [f"{keys.cores:g} cores"] if keys.cores else []
     wanted += [f"{format_quantity(keys.memory, 'bytes', 3)} of memory"] if keys.memory else []
     told = list(dict.fromkeys(_lack(server, keys, size) for server in servers))
     more = f"; and {len(told) - _SHOWN} kinds more" if len(told) > _SHOWN else ""
-    text = f"a replica of {' and '.join(wanted) or 'nothing'} fits no server: {'; '.join(told[:_SHOWN])}{more}"
+    text = f"{noun} of {' and '.join(wanted) or 'nothing'} fits no server: {'; '.join(told[:_SHOWN])}{more}"
     return Problem(text, hint="ask for less, or take larger servers")
 
 

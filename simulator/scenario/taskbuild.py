@@ -42,7 +42,8 @@ def task_room(scenario: Scenario, name: str, work: TaskWork, topology: Topology)
     with scenario.at(*path, "cold_start"):
         check_stores(keys.cold_start, scenario.keys.stores)
     with scenario.at(*path, "executor"):
-        return pod_room(topology, keys.executor, keys.executor.held(), keys.executor.accelerator, keys.partition)
+        executor = keys.executor
+        return pod_room(topology, executor, executor.held(), executor.accelerator, keys.partition, "an executor")
 
 
 def _applications(name: str, keys: TaskKeys, room: PodRoom, seed: int, replication: int) -> Iterator[ApplicationSpec]:

@@ -18,13 +18,15 @@ from simulator.scenario.plugins import Context
 from simulator.scenario.podrooms import PodKeys
 from simulator.scenario.quantities import Number, Time
 from simulator.scenario.serviceparts import Here, Scaling, scaling
-from simulator.scenario.validation import Strict, complaint
+from simulator.scenario.validation import Strict, at, complaint
 from simulator.workload.laws import Law
 from simulator.workload.lengths import seconds_law
 from simulator.workload.taskgraph import Stage, followers
 
 
 def _law(value: Any) -> Law:
+    if isinstance(value, Mapping) and "kind" in value:
+        value = {str(value["kind"]): {key: each for key, each in value.items() if key != "kind"}}
     try:
         return seconds_law("seconds", value)
     except InputError as error:
@@ -38,7 +40,7 @@ class StageKeys(Strict):
     name: Name | None = Field(None, description="what others call it in after; default: its position, from 1")
     tasks: Degree = Field(description="how many")
     seconds: Annotated[Law, PlainValidator(_law)] = Field(
-        description="how long one takes: 3 s, or a law as {lognormal: {mean: 3 s, cv: 0.5}}"
+        description="how long one takes: 3 s, or a law as {kind: lognormal, mean: 3 s, cv: 0.5}"
     )
     after: Names = Field(default_factory=list, description="stages that must be done before it begins; default: none")
 
@@ -89,7 +91,7 @@ class TaskKeys(Strict):
             followers(self.graph())
         except InputError as error:
             problem = error.problems[0]
-            raise complaint(problem.text, problem.hint or "") from None
+            raise at("stages", complaint(problem.text, problem.hint or "")) from None
         return self
 
     def graph(self) -> list[Stage]:
