@@ -1,97 +1,70 @@
-"""Groups, nodes and jobs in one line each, for tests of controllers of nodes."""
+"""Small worlds of nodes that come and go, and controllers that follow a script."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from simulator.policies.supply import GroupView, Nodes, NodeState, Resident, SupplyObservation, Unplaced
-
-BOOTING, STARTING, READY, DRAINING, FAILED = NodeState
-
-
-@dataclass
-class Node:
-    """One node; what is free on it follows from its residents."""
-
-    server: int
-    group: int = 0
-    state: NodeState = READY
-    residents: tuple[Resident, ...] = ()
-    created: float = -1e6
-    idle: float = -1e6
+from simulator.cluster.topology import Topology
+from simulator.metrics.recorder import Record
+from simulator.policies.supply import SupplyObservation
+from simulator.runtime.simulation import Simulation
+from simulator.runtime.supply.groups import Group
+from simulator.runtime.supply.supply import Supply
+from simulator.testing.running import run as run_checked
+from simulator.workload.jobs import BatchJob
 
 
-def runs(name: str = "r", accelerators: float = 0.0, **more: Any) -> Resident:
-    more.setdefault("groups", tuple(range(32)))
-    return Resident(name, accelerators=accelerators, **more)
+def job(name: str, submit: float, duration: float, accelerators: float = 4.0, **more: Any) -> BatchJob:
+    return BatchJob(id=name, submit=submit, duration=duration, accelerators=accelerators, **more)
 
 
-def waits(name: str = "j", accelerators: float = 0.0, since: float = 0.0, **more: Any) -> Unplaced:
-    more.setdefault("groups", tuple(range(32)))
-    return Unplaced(name, since, accelerators=accelerators, **more)
+def nodes(count: int, accelerators: int = 4, **fields: Any) -> Topology:
+    return Topology.from_links([], {f"n{i}": {"accelerators": accelerators, **fields} for i in range(count)})
 
 
-def many(count: int, accelerators: float = 0.0, **more: Any) -> list[Unplaced]:
-    return [waits(f"j{number}", accelerators, **more) for number in range(count)]
+class Script:
+    """Answers from a table of times (s), each answer once, at the first step at or after its time; nothing else.
+
+    An answer may be a function of the observation.
+    """
+
+    interval = 10.0
+    detailed = True
+    kind = "script"
+
+    def __init__(self, answers: Mapping[float, Any], prompt: bool = False) -> None:
+        self._answers = dict(answers)
+        self.prompt = prompt
+        self.told: list[tuple[float, SupplyObservation]] = []
+
+    def reset(self) -> None:
+        self._left = sorted(self._answers)
+        self.told.clear()
+
+    def step(self, now: float, observation: SupplyObservation) -> Any:
+        self.told.append((now, observation))
+        if self._left and now >= self._left[0]:
+            answer = self._answers[self._left.pop(0)]
+            return answer(observation) if isinstance(answer, Callable) else answer  # type: ignore[arg-type]
+        return ()
 
 
-@dataclass
-class World:
-    """A cluster that is looked at; sizes of groups are counted."""
+def run(
+    jobs: Sequence[BatchJob], scaler: Any, groups: Sequence[Group], topology: Topology | None = None, **options: Any
+) -> tuple[Simulation, Record]:
+    """Run jobs on groups; the record's invariants are checked."""
+    count = 1 + max(server for group in groups for server in group.servers)
+    scheduler = options.pop("scheduler", "fifo")
+    return run_checked(jobs, scheduler, topology or nodes(count), pool=Supply(scaler, groups), **options)
 
-    groups: Sequence[GroupView] = (GroupView("gpu", accelerators=8.0, maximum=100),)
-    nodes: list[Node] = field(default_factory=list)
-    pending: Sequence[Unplaced] = ()
-    asked: list[int] = field(default_factory=list)
-    """Rows whose residents were looked at."""
 
-    def seen(self) -> SupplyObservation:
-        groups = [self._counted(number, group) for number, group in enumerate(self.groups)]
-        up = sum(node.state == READY for node in self.nodes)
-        coming = sum(node.state in (BOOTING, STARTING) for node in self.nodes)
-        busy = sum(bool(node.residents) for node in self.nodes)
-        return SupplyObservation(
-            up=up, booting=coming, busy=busy, allocated=0.0, queued=0.0, accelerators_per_node=8.0,
-            waiting=len(self.pending), groups=groups, pending=self._waiting(), nodes=self._arrays(),
-        )  # fmt: skip
+def events(record: Record, *kinds: str) -> list[tuple[float, str, str, float]]:
+    table = record.tables["events"]
+    rows = zip(*(table[name].tolist() for name in ("time", "event", "subject", "amount")), strict=True)
+    return [row for row in rows if row[1] in kinds]
 
-    def _waiting(self) -> list[Unplaced]:
-        there = range(len(self.groups))
-        return [replace(job, groups=tuple(group for group in job.groups if group in there)) for job in self.pending]
 
-    def _counted(self, number: int, group: GroupView) -> GroupView:
-        mine = [node for node in self.nodes if node.group == number and node.state != DRAINING]
-        return replace(
-            group,
-            size=len(mine),
-            ready=sum(node.state == READY for node in mine),
-            booting=sum(node.state in (BOOTING, STARTING) for node in mine),
-        )
-
-    def _arrays(self) -> Nodes:
-        def total(side: str) -> np.ndarray:
-            return np.array([getattr(self.groups[node.group], side) for node in self.nodes], dtype=float)
-
-        def free(side: str) -> np.ndarray:
-            used = [sum(getattr(one, side) for one in node.residents) for node in self.nodes]
-            return total(side) - np.array(used, dtype=float)
-
-        def column(name: str, kind: type) -> np.ndarray:
-            return np.array([getattr(node, name) for node in self.nodes], dtype=kind)
-
-        def residents(row: int) -> Sequence[Resident]:
-            self.asked.append(row)
-            return self.nodes[row].residents
-
-        idle = [math.nan if node.residents else node.idle for node in self.nodes]
-        return Nodes(
-            column("server", int), column("group", int), column("state", int),
-            total("accelerators"), total("cores"), total("memory"),
-            free("accelerators"), free("cores"), free("memory"),
-            column("created", float), column("created", float), np.array(idle, dtype=float), residents,
-        )  # fmt: skip
+def decisions(record: Record, *columns: str) -> list[tuple[Any, ...]]:
+    table = record.tables.get("decisions")
+    return [] if table is None else list(zip(*(table[name].tolist() for name in columns), strict=True))

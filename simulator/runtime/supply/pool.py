@@ -232,6 +232,7 @@ class Pool:
         """Try again to have all the warm nodes that are missing."""
         for number in range(len(self.groups)):
             self._refill(number)
+        self._simulation.note_capacity()
 
     # -- jobs on nodes ----------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,7 +179,9 @@ class Sight:
         return known
 
     def _why(self, job: Job) -> str:
-        said = why_unfit(self._describe(job), self.groups())
+        suited = self._roster.owner[self._cells.constraints.lasting(job) & self._grouped]
+        right = tuple(np.unique(suited).tolist())
+        said = why_unfit(replace(self._describe(job), groups=right), self.groups())
         if not said:
             said = f"0/{len(self._pool.groups)} node groups can hold it with as many nodes as there may be"
         return said + (f", nor can the {len(self._always)} servers that are always up" if len(self._always) else "")
