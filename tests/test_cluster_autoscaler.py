@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supply_world import BOOTING, DRAINING, FAILED, READY, STARTING, Node, World, many, runs, waits
+from node_world import BOOTING, DRAINING, FAILED, READY, STARTING, Node, World, many, runs, waits
 
 from simulator.policies.scaling.cluster_autoscaler import ClusterAutoscaler
 from simulator.policies.supply import GroupView, Grow, Nodes, Remove, SupplyAction, SupplyObservation, autoscalers

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supply_world import BOOTING, DRAINING, FAILED, READY, STARTING, Node, World, many, runs, waits
+from node_world import BOOTING, DRAINING, FAILED, READY, STARTING, Node, World, many, runs, waits
 from test_cluster_autoscaler import cpu_seconds, held_elsewhere, large, worlds
 
 from simulator.policies.nodes.budgets import budgets, remarks, strictest

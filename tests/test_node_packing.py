@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supply_world import runs, waits
+from node_world import runs, waits
 
 from simulator.policies.nodes.backoff import Backoff
 from simulator.policies.nodes.claims import Packer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supply_world import BOOTING, DRAINING, READY, STARTING, Node, World, many, runs, waits
+from node_world import BOOTING, DRAINING, READY, STARTING, Node, World, many, runs, waits
 from test_cluster_autoscaler import worlds
 
 from simulator.core.rng import stream

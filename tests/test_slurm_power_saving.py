@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supply_world import BOOTING, DRAINING, FAILED, STARTING, Node, World, many, runs
+from node_world import BOOTING, DRAINING, FAILED, STARTING, Node, World, many, runs
 from test_cluster_autoscaler import worlds
 
 from simulator.policies.nodes.rates import Rate
