@@ -475,7 +475,7 @@ def test_money_is_the_integral_of_what_is_paid_for(
         if event == "node-up":
             assert subject not in up
             up[subject] = time
-        elif event == "node-down" and subject in up:
+        else:
             hours["od" if subject in ("n0", "n1", "n2") else "spot"] += time - up.pop(subject)
     for subject, time in up.items():
         hours["od" if subject in ("n0", "n1", "n2") else "spot"] += end - time

@@ -218,7 +218,9 @@ class Pool:
     def go(self, server: int) -> None:
         """Give a node back on which nothing runs; whoever calls this notes the capacity afterwards."""
         self._switch.release((server,), SUPPLY)
-        if self._switch.down(server, SUPPLY):
+        was_up = self._nodes.up.item(server)
+        self._switch.down(server, SUPPLY)
+        if was_up:
             self._note("node-down", server)
         self._pay(server, None)
         self.emptied.pop(server, None)
