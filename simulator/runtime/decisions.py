@@ -26,7 +26,7 @@ class Decisions:
         self._clock = clock
         self._table = Table(DECISIONS)
         self._rows = 0
-        self._last: dict[tuple[str, str], str] = {}
+        self._last: dict[tuple[str, str], tuple[int, int, str]] = {}
 
     def __len__(self) -> int:
         return self._rows
@@ -55,10 +55,10 @@ class Decisions:
     def scaled(self, controller: str, subject: str, before: int, wanted: int, applied: int) -> None:
         """Write down what a controller of a number wants, unless that is nothing new."""
         rule = wanted.rule if isinstance(wanted, Decision) else ""
-        key = (controller, subject)
-        if applied == before and wanted == before and self._last.get(key, "") == rule:
+        key, answer = (controller, subject), (int(wanted), applied, rule)
+        if applied == before and self._last.get(key, (before, before, "")) == answer:
             return
-        self._last[key] = rule
+        self._last[key] = answer
         runner_up, inputs = (wanted.runner_up, wanted.inputs) if isinstance(wanted, Decision) else (None, None)
         self.add(
             controller, subject, "scale", rule, before=before, wanted=int(wanted), applied=applied,
