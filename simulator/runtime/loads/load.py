@@ -83,7 +83,7 @@ class Load:
         seconds = now - self._since
         if seconds <= 0:
             return
-        line, backlog, ready = self._line, self._line.backlog, self._ready
+        line, ready = self._line, self._ready
         served, area = line.served, line.area
         line.advance(now)
         self._since = now
@@ -96,8 +96,10 @@ class Load:
             self._working += share * ready
             self._area += share * ready
         self._area += line.area - area
-        if backlog > 0 and line.emptied < now:
+        if line.emptied < now:
             self._write(line.emptied, 0.0, line.served - (now - line.emptied) * line.demand)
+        elif line.emptied == now:
+            self._changed(self)
         if self.spec.random:
             line.settle()
 
