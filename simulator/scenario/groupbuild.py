@@ -76,7 +76,7 @@ def room(scenario: Scenario, topology: Topology) -> int:
 
 def _fits(group: Group) -> None:
     count = len(group.servers)
-    for name, value in (("max", group.maximum), ("initial", group.first), ("min", group.minimum)):
+    for name, value in (("max", group.maximum), ("min", group.minimum), ("initial", group.initial)):
         if value is not None and value > count:
             raise InputError(f"{name} is {value} nodes; the group has {count} servers")
     wrong = numbers(group)

@@ -16,6 +16,33 @@ from simulator.scenario.validation import Strict, at, complaint, each, show
 
 _FILE = re.compile(r".+\.(csv|txt|tsv|gz)", re.IGNORECASE)
 _BOOT_NAME = re.compile(r"[A-Za-z][\w-]*")
+_STRING = {"type": "string"}
+
+
+def _text(*examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "number"], "examples": list(examples)})
+
+
+_COUNT = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {**_STRING, "examples": ["spot.csv"]}]})
+_TAKEN = WithJsonSchema(
+    {"anyOf": [{**_STRING, "examples": ["spot.csv"]}, {"type": "object", "properties": {"mean": _STRING}}]}
+)
+_INTENSITY = WithJsonSchema(
+    {
+        "anyOf": [
+            {**_STRING, "examples": ["400 g/kWh", "grid.csv"]},
+            {"type": "object", "properties": {"file": _STRING, "column": _STRING}, "required": ["file"]},
+        ]
+    }
+)
+_PHASES = WithJsonSchema(
+    {
+        "anyOf": [
+            {**_STRING, "examples": ["ec2", "210 s"]},
+            {"type": "object", "additionalProperties": {"anyOf": [_STRING, {"type": "object"}, {"const": 0}]}},
+        ]
+    }
+)
 
 
 class LawKeys(Strict):
@@ -123,19 +150,19 @@ class NodeGroupKeys(Strict):
     quota: Annotated[Whole, Field(ge=1)] | None = Field(
         None, description="most nodes at all, those that drain and the warm ones included"
     )
-    price: Annotated[Any, PlainValidator(_file_or("price", "price"))] = Field(
+    price: Annotated[Any, PlainValidator(_file_or("price", "price")), _text("$98/h", "price.csv")] = Field(
         None, description="$/h of a node, or a file with prices over time"
     )
     market: Literal["on-demand", "spot"] = Field("on-demand", description="what controllers are told of it")
-    boot: Annotated[Any, PlainValidator(boot_of)] = Field(
+    boot: Annotated[Any, PlainValidator(boot_of), _PHASES] = Field(
         None, description="phases of the start: a time, a preset, or times by name; default: 210 s"
     )
     warm: WarmKeys | None = Field(None, description="nodes that wait prepared")
     region: Name | None = Field(None, description="one of regions")
-    capacity: Annotated[Any, PlainValidator(_capacity)] = Field(
+    capacity: Annotated[Any, PlainValidator(_capacity), _COUNT] = Field(
         None, description="nodes that the provider has: a number, or a file with their number over time"
     )
-    interruptions: Annotated[Any, PlainValidator(_interruptions)] = Field(
+    interruptions: Annotated[Any, PlainValidator(_interruptions), _TAKEN] = Field(
         None, description="how the provider takes nodes back: {mean: time}, or a file"
     )
     notice: Time = Field(120.0, description="between the notice of an interruption and the end of the node")
@@ -179,7 +206,7 @@ def _carbon(value: Any) -> float | CarbonFile:
 class RegionKeys(Strict):
     """Where nodes are: what their power emits, and what they cost beside elsewhere."""
 
-    carbon: Annotated[Any, PlainValidator(_carbon)] = Field(
+    carbon: Annotated[Any, PlainValidator(_carbon), _INTENSITY] = Field(
         None, description="carbon intensity: g/kWh, or a file of it over time"
     )
     price: Annotated[Number, Field(ge=0)] = Field(1.0, description="factor on the prices of its groups")
