@@ -78,7 +78,9 @@ def lose_since_checkpoint(job: Job) -> None:
     Checkpoints lie ``job.checkpoint`` seconds of work apart; the seconds of running that went into what is lost are
     rework, counted at the last speed, or at the mean one where it stood still.
     """
-    kept = math.floor(job.done / job.checkpoint * (1 + 1e-12)) * job.checkpoint if job.checkpoint < math.inf else 0.0
+    kept = 0.0
+    if job.checkpoint < math.inf:  # a job that was stopped as it began may be a rounding error behind its beginning
+        kept = max(0.0, math.floor(job.done / job.checkpoint * (1 + 1e-12)) * job.checkpoint)
     spent = busy(job)
     if job.done > kept:
         seconds = (job.done - kept) / job.speed if job.speed > 0 else spent * (1.0 - kept / job.done)
