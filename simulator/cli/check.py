@@ -113,6 +113,8 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
     facts["network"] = _section(data.get("network", {"contention": "max-min"}))
     if scenario.pool is not None:
         facts["autoscaler"] = _section(data["autoscaler"], "kind")
+    for name, group in data.get("node_groups", {}).items():
+        facts[f"group {name}"] = _section({key: value for key, value in group.items() if key != "servers"}) or "-"
     facts["cost"] = _cost(scenario, plan)
     return facts
 
@@ -167,12 +169,14 @@ def _work(jobs: int, trace: Trace, accelerators: int) -> str:
 
 def _cost(scenario: Scenario, plan: Plan) -> dict[str, str]:
     from simulator.core.units import format_quantity as write
-    from simulator.scenario.costs import costs
+    from simulator.scenario.build import build_costs
+    from simulator.scenario.nodegroups import priced
 
-    if scenario.cost is None:
+    rented = priced(scenario.keys.node_groups)
+    if scenario.cost is None and not rented:
         return {"": "not asked for"}
-    paid, _ = costs(scenario.cost, plan.topology)
-    parts = {}
+    paid, _ = build_costs(scenario, plan.topology)
+    parts = {"rent": "by node group"} if rented else {}
     if paid.capex is not None:
         parts["purchase"] = f"${paid.capex:,.0f}"
         parts["life"] = f"{paid.life / 31557600:.3g} y"

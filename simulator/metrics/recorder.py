@@ -78,14 +78,15 @@ EVENTS = (
         "event",
         "str",
         "",
-        "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-up, -down; capacity; of services "
+        "submit, start, preempt, resize, end, timeout, reject; scale-up, -down; node-boot, -up, -drain, -down, "
+        "-warm; interruption, stock-out; capacity; of services "
         "cold-start, replica-ready, replica-drain, evict, resume; failure, detect, repair, straggle",
     ),
-    Column("subject", "str", "", "job, node group, link, phase of a replica's start, or request"),
+    Column("subject", "str", "", "job, node group, node, link, phase of the start of a replica or node, or request"),
     Column(
         "amount", "float64", "",
-        "accelerators (of a resize, how many more), nodes, bytes/s; seconds of a phase, replicas that are ready, "
-        "requests that are left, or tokens that a request has",
+        "accelerators (of a resize, how many more), nodes, bytes/s; seconds of a phase or notice, replicas that are "
+        "ready, requests that are left, or tokens that a request has",
     ),
 )  # fmt: skip
 LINKS = (
@@ -215,7 +216,10 @@ class Record:
     one accelerator with its share of the servers, ``idle`` and ``busy``), ``notes`` (list of sentences a reader must
     know), ``set_aside`` (reason -> count), ``invariants`` (list of those checked), ``services`` (name -> dict:
     ``accelerators`` of a replica, tokens of a KV ``block``, KV ``blocks`` of each replica by number, ``classes``,
-    ``accelerator_seconds`` that replicas held and ``busy_accelerator_seconds`` in which they computed, ``requests``).
+    ``accelerator_seconds`` that replicas held and ``busy_accelerator_seconds`` in which they computed, ``requests``),
+    ``carbon`` (kgCO2e, PUE included), ``groups`` (name of a node group -> dict: ``price`` ($/s of a node, mean over the
+    run), ``accelerators`` of a node, ``paid`` (US dollars), ``hours`` of nodes by state, ``nodes_mean``,
+    ``interrupted`` and ``missing`` nodes).
     """
 
     tables: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
