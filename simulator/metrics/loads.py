@@ -40,8 +40,8 @@ class Waited(NamedTuple):
         """Share of each row that waits at most so long."""
         low, high = np.minimum(self.first, self.last), np.maximum(self.first, self.last)
         span = high - low
-        part = np.divide(seconds - low, span, out=np.where(seconds >= low, 1.0, 0.0), where=span > 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            part = np.divide(seconds - low, span, out=np.where(seconds >= low, 1.0, 0.0), where=span > 0)
             late = np.where(self.chance > 0, self.chance * np.exp(-np.asarray(seconds) / self.delay), 0.0)
         return np.asarray(np.clip(part, 0.0, 1.0) * (1.0 - late))
 

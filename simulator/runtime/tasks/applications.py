@@ -84,5 +84,6 @@ class Applications(Part):
                 said.append(f"Data job {application.name}: an executor can never be placed: {fleet.refused}.")
             elif self._until == math.inf and not application.over:
                 why = "its executors wait for a place that is never free" if fleet.seats else "it has no executors"
-                said.append(f"Data job {application.name}: {application.tasks - application.done:,} tasks left: {why}.")
+                left = application.tasks - application.done
+                said.append(f"Data job {application.name}: {left:,} task{'s' * (left != 1)} left: {why}.")
         return said
