@@ -227,6 +227,7 @@ class Pool:
         self._broken.pop(server, None)
         number = self.roster.owner.item(server)
         self.roster.set(server, OFF)
+        self._simulation.pulls.forget(server)
         self.went(server)
         self._refill(number)
 
