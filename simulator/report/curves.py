@@ -208,6 +208,7 @@ def bars(
     dimension: str,
     unit: float,
     whole: bool = True,
+    colors: Mapping[str, str] = style.PART_COLORS,
 ) -> Figure:
     """A bar an alternative, put together of ``parts`` (name -> value of each alternative); ``unit`` is one of its axis.
 
@@ -221,8 +222,10 @@ def bars(
             part: np.nan_to_num(values[: len(shown)]) for part, values in parts.items() if np.any(np.nan_to_num(values))
         }
         for part, widths in used.items():
-            color = style.PART_COLORS[part]
-            axes.barh(range(len(shown)), widths / unit, left=left / unit, height=0.62, label=part, color=color)
+            color = colors[part]
+            axes.barh(
+                range(len(shown)), widths / unit, left=left / unit, height=0.62, label=style.label(part), color=color
+            )
             left += widths
         chosen = scale(left.tolist(), dimension)
         for row, total in enumerate(left if whole else ()):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from simulator.experiment.results import Results
 from simulator.metrics.display import scale
-from simulator.report import linkplots, serviceplots, style
+from simulator.report import elasticplots, linkplots, loadplots, serviceplots, style
 from simulator.report.curves import Plot, bars, cdf, has, mean_of, pooled, series, timeline, titled
 from simulator.report.linkplots import link_heatmap
 from simulator.report.verdict import breakdown as parts_of_jct
@@ -79,7 +81,16 @@ def breakdown(results: Results) -> Figure:
     return bars(results, "Where the time goes", f"Mean job completion time ({unit.unit})", found, "time", unit.factor)
 
 
+def _ready_alone(results: Results) -> bool:
+    """Whether replicas that are ready have a figure of their own: not where those that are wanted stand beside them."""
+    return not elasticplots.FIGURES["replicas_wanted"].has_data(results) and _READY.has_data(results)
+
+
+_READY = serviceplots.FIGURES["replicas_ready"]
 FIGURES: dict[str, Plot] = serviceplots.FIGURES | {
+    "replicas_ready": replace(_READY, has_data=_ready_alone),
+    **loadplots.FIGURES,
+    **elasticplots.FIGURES,
     "jct_cdf": Plot(
         jct_cdf,
         lambda r: has(r, lambda w: w.jobs["completed"].any()),
