@@ -112,6 +112,8 @@ class Actions:
         for number, group in enumerate(self._pool.groups):
             wanted, have = group.minimum, self._roster.size(number)
             if have < wanted:
+                if number in self._refused and not self._pool.room(number, wanted - have)[0]:
+                    continue  # it has been told, and nothing has changed
                 came = self._grown(number, wanted - have, Grow(number, wanted - have, rule="minimum"), group.name)
                 changed = changed or bool(came)
         return changed

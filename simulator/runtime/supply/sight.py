@@ -41,7 +41,9 @@ class Sight:
         self._most = ~self._grouped
         for group in pool.groups:
             self._most[list(group.servers[: group.most])] = True
-        self._unplaced: dict[Job, Unplaced] = {}
+        self._unplaced: dict[Job, tuple[Unplaced, int]] = {}
+        """What was said of waiting jobs, and the number of what each of them wishes."""
+        self._wishes: dict[Wish, int] = {}
         self._fixed: tuple[int, tuple[np.ndarray, ...]] = (-1, ())
 
     def sums(self) -> SupplyObservation:
@@ -104,13 +106,15 @@ class Sight:
 
     def pending(self) -> list[Unplaced]:
         """Jobs that wait and fit nowhere now, in the order of the queue; each kind of job is looked at once."""
-        fits: dict[Wish, bool] = {}
+        fits: dict[int, bool] = {}
         known, found = self._unplaced, []
         for job in self._simulation.view.queue:
-            unplaced = known.get(job)
-            if unplaced is None or unplaced.since != job.since or unplaced.accelerators != job.accelerators:
-                unplaced = known[job] = self._describe(job)
-            wish = (*_wish(job, job.accelerators), job.tenant)
+            entry = known.get(job)
+            if entry is None or entry[0].since != job.since or entry[0].accelerators != job.accelerators:
+                wished = (*_wish(job, job.accelerators), job.tenant)
+                number = self._wishes.setdefault(wished, len(self._wishes))
+                entry = known[job] = (self._describe(job), number)
+            unplaced, wish = entry
             fit = fits.get(wish)
             if fit is None:
                 fit = fits[wish] = self._fits(job)

@@ -44,9 +44,6 @@ class Supply:
         self.autoscaler = autoscaler
         self.groups = tuple(groups)
 
-    def __bool__(self) -> bool:
-        return True
-
     def attach(self, simulation: Simulation) -> None:
         """Take over the servers of a simulation that is about to run."""
         self._simulation = simulation
