@@ -9,6 +9,7 @@ import click
 
 from simulator.cli.common import debug_option, json_option, override_options, overrides, table, write_json
 from simulator.cli.plans import plans
+from simulator.cli.fleetfacts import fleet_facts
 from simulator.cli.servicefacts import service_facts
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
         work = scenario.workload[service.name]
         assert isinstance(work, ServiceWork)
         facts |= service_facts(service, work)
+    for fleet in plan.fleets:
+        facts |= fleet_facts(fleet)
     if plan.transfers:
         facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
     scheduler, placement = data.get("scheduler", "fifo"), data.get("placement", "pack")

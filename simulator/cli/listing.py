@@ -82,6 +82,12 @@ def _request_generators() -> Rows:
     return _plugins(request_generators)
 
 
+def _load_shapes() -> Rows:
+    from simulator.workload.loadshapes import load_shapes
+
+    return _plugins(load_shapes)
+
+
 def _builders() -> Rows:
     from simulator.cluster.builders import builders
 
@@ -303,6 +309,7 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
     "request-formats": (_request_formats, "logs of requests to a service:  requests: {trace: FILE, format: NAME}"),
     "request-generators": (_request_generators, "requests made up:  requests: {generate: NAME, requests: 1000}"),
+    "load-shapes": (_load_shapes, "demands over time:  load: {kind: NAME}"),
     "builders": (_builders, "topologies from a few numbers:  topology: {build: NAME}"),
     "accelerators": (_accelerators, "GPUs, TPUs, ASICs, FPGAs and CPUs of the catalog"),
     "servers": (_servers, "servers of the catalog"),
