@@ -145,7 +145,7 @@ class NodeGroupKeys(Strict):
 
     servers: Servers = Field(description="which servers of the topology are its nodes")
     min: Annotated[Whole, Field(ge=0)] = Field(0, description="fewest nodes")
-    max: Annotated[Whole, Field(ge=1)] | None = Field(None, description="most nodes; default: all of its servers")
+    max: Annotated[Whole, Field(ge=0)] | None = Field(None, description="most nodes; default: all of its servers")
     initial: Annotated[Whole, Field(ge=0)] | None = Field(None, description="nodes at the start; default: min")
     quota: Annotated[Whole, Field(ge=1)] | None = Field(
         None, description="most nodes at all, those that drain and the warm ones included"
