@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.common import debug_option, json_option, override_options, overrides, table, write_json
-from simulator.cli.plans import plans
 from simulator.cli.fleetfacts import fleet_facts
+from simulator.cli.plans import plans
 from simulator.cli.servicefacts import service_facts
 
 if TYPE_CHECKING:

@@ -42,6 +42,6 @@ def _tasks(planned: PlannedTasks) -> dict[str, str]:
     jobs = f"{count:,} data job{'s' * (count != 1)} of {stages:,} stage{'s' * (stages != 1)} and {tasks:,} tasks"
     return {
         f"tasks {planned.name}": f"{jobs}, {format_quantity(work, 'time', 3)} of work each",
-        f"{planned.name} executors": f"{first.slots:,} tasks at a time each, at most {first.fleet.maximum:,} there are: "
-        f"{path} of work in each slot at the least",
+        f"{planned.name} executors": f"{first.slots:,} tasks at a time each, at most {first.fleet.maximum:,} there "
+        f"are: {path} of work in each slot at the least",
     }
