@@ -8,6 +8,7 @@ import pytest
 
 from simulator.policies.supply import Remove
 from simulator.runtime.disruption import RETRY, Disruption
+from simulator.runtime.savers import NoSaver
 from simulator.runtime.supply.groups import Group
 from simulator.runtime.supply.supply import Supply
 from simulator.testing.running import prepared
@@ -69,7 +70,7 @@ def test_a_replica_is_warned_of_an_interruption_whatever_its_budget() -> None:
     assert life.left == [(50.0, 30.0)]
 
 
-class Saver:
+class Saver(NoSaver):
     """Saves a job in some time."""
 
     def __init__(self, simulation: Any, seconds: float) -> None:
@@ -87,7 +88,7 @@ def test_a_job_is_saved_before_it_is_evicted_as_far_as_the_grace_allows(seconds:
     group = Group("g", (0, 1), initial=2, grace=40.0)
     scaler = Script({20.0: [Remove((0,))]})
     simulation = prepared([a], "fifo", nodes(2), pool=Supply(scaler, [group]))
-    simulation.saver = saver = Saver(simulation, seconds)  # type: ignore[attr-defined]
+    simulation.gangs.saver = saver = Saver(simulation, seconds)
     record = simulation.run()
     events = record.tables["events"]
     assert events["time"][events["event"] == "preempt"].tolist() == [stopped]

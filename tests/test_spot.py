@@ -10,6 +10,7 @@ import pytest
 
 from simulator.core.errors import InputError
 from simulator.policies.supply import Grow
+from simulator.runtime.savers import NoSaver
 from simulator.runtime.supply.boots import Phase
 from simulator.runtime.supply.groups import Group
 from simulator.runtime.supply.steps import Steps
@@ -73,7 +74,7 @@ def test_jobs_that_may_not_be_stopped_are_stopped_by_the_provider() -> None:
 
 
 def test_saving_begins_with_the_notice() -> None:
-    class Saver:
+    class Saver(NoSaver):
         def __init__(self) -> None:
             self.asked: list[tuple[str, float]] = []
 
@@ -87,7 +88,7 @@ def test_saving_begins_with_the_notice() -> None:
 
     group = Group("spot", (0,), initial=1, interruptions=[(50.0, 1)], notice=25.0)
     simulation = prepared([job("a", 0.0, 100.0)], "fifo", servers(1), pool=Supply(Script({}), [group]), until=200.0)
-    simulation.saver = saver = Saver()  # type: ignore[attr-defined]
+    simulation.gangs.saver = saver = Saver()
     simulation.run()
     assert saver.asked == [("a", 50.0)]
 

@@ -12,6 +12,9 @@ STEPS = 10_000
 CHANGES = 1_000
 """Steps of these that grow or shrink something, after which it rests too: it goes back and forth (ours)."""
 
+LOOKS = 25
+"""Times that it looks at the work of all jobs within so many steps, as that takes long where there are many (ours)."""
+
 
 class Patience:
     """Counts the steps since any job last got on; a controller that rests is asked again when a job comes or ends."""
@@ -20,6 +23,7 @@ class Patience:
         self._simulation = simulation
         self._steps = self._changes = 0
         self._seen: tuple[float, ...] = ()
+        self._since = 0
 
     @property
     def over(self) -> bool:
@@ -31,13 +35,14 @@ class Patience:
         simulation = self._simulation
         counts = simulation.counts()
         if simulation.to_come() or counts != self._seen[:2]:
-            self._steps = self._changes = 0
+            self._steps = self._changes = self._since = 0
             self._seen = counts
             return
-        seen = simulation.work_so_far()
-        if seen != self._seen:
-            self._steps = self._changes = 0
-        else:
-            self._changes += changed
-            self._steps += changed or not booting
-        self._seen = seen
+        self._changes += changed
+        self._steps += changed or not booting
+        self._since += 1
+        if self._since >= min(STEPS, CHANGES) // LOOKS:
+            seen = simulation.work_so_far()
+            if seen != self._seen:
+                self._steps = self._changes = 0
+            self._seen, self._since = seen, 0

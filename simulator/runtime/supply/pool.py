@@ -42,6 +42,8 @@ class Pool:
         self.went: Callable[[int], None] = _nobody
         self.emptied: dict[int, None] = {}
         """Draining nodes that may have become empty."""
+        self.changes = 0
+        """Grows whenever a job comes or goes, or others may have taken servers down or kept them."""
         self._broken: dict[int, None] = {}
         self._paid = int(self._nodes.total[self.roster.owner < 0].sum())
 
@@ -242,6 +244,7 @@ class Pool:
     def placed(self, job: Job) -> None:
         """A job has begun to run somewhere."""
         roster, now = self.roster, self._clock.now
+        self.changes += 1
         for server, taken in job.placement:
             if roster.owner.item(server) < 0:
                 continue
@@ -256,6 +259,7 @@ class Pool:
     def lifted(self, job: Job) -> None:
         """A job gives its accelerators back."""
         roster, now = self.roster, self._clock.now
+        self.changes += 1
         for server, taken in job.placement:
             residents = roster.residents[server]
             if job not in residents:
@@ -271,6 +275,7 @@ class Pool:
 
     def look(self) -> None:
         """See which nodes others have taken down, or let up again."""
+        self.changes += 1
         state, up = self.roster.state, self._nodes.up
         for server in ((state == READY) & ~up).nonzero()[0].tolist():
             if server not in self._broken:

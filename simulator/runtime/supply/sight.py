@@ -44,6 +44,9 @@ class Sight:
         self._unplaced: dict[Job, tuple[Unplaced, int]] = {}
         """What was said of waiting jobs, and the number of what each of them wishes."""
         self._wishes: dict[Wish, int] = {}
+        self._looked: tuple[int, ...] = ()
+        self._waits: tuple[Unplaced, ...] = ()
+        """Jobs that wait, as of the last change of anything that this depends on."""
         self._fixed: tuple[int, tuple[np.ndarray, ...]] = (-1, ())
 
     def sums(self) -> SupplyObservation:
@@ -104,8 +107,15 @@ class Sight:
 
     # -- jobs -------------------------------------------------------------------------------------------------------
 
-    def pending(self) -> list[Unplaced]:
+    def pending(self) -> tuple[Unplaced, ...]:
         """Jobs that wait and fit nowhere now, in the order of the queue; each kind of job is looked at once."""
+        simulation = self._simulation
+        now = (*simulation.counts(), len(simulation.view.queue), self._pool.changes, self._roster.version)
+        if now != self._looked:
+            self._looked, self._waits = now, tuple(self._waiting())
+        return self._waits
+
+    def _waiting(self) -> list[Unplaced]:
         fits: dict[int, bool] = {}
         known, found = self._unplaced, []
         for job in self._simulation.view.queue:
