@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 
 from simulator.experiment.results import Results
 from simulator.metrics.recorder import Record
-from simulator.report import curves, plots, serviceplots, style
+from simulator.report import curves, elasticplots, loadplots, plots, serviceplots, style
 from tests.synthetic import manifest, record, results
 
-NAMES = tuple(name for name in plots.FIGURES if name != "link_heatmap" and name not in serviceplots.FIGURES)
-"""All but those that need tables of their own: see test_linkplots and test_serviceplots."""
+_OWN = {"link_heatmap": None, **serviceplots.FIGURES, **elasticplots.FIGURES, **loadplots.FIGURES}
+NAMES = tuple(name for name in plots.FIGURES if name not in _OWN)
+"""All but those that need tables of their own: see test_linkplots, test_serviceplots and test_elasticplots."""
 ODD = {"$x$ & <script>alert(1)</script>": {}, "_hidden": {"order": "sjf"}, "a name " * 20: {"accelerators": 12}}
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simulator.experiment.results import Results
-from simulator.metrics import scaling, waste
+from simulator.metrics import scaling
 from simulator.metrics.display import scale
 from simulator.metrics.window import Window, number
 from simulator.report import elasticlevels as levels
@@ -51,21 +51,21 @@ def replicas_wanted(results: Results) -> Figure:
         told = panels.titled(results, title, len(names), len(found), "fleets")
         figure, axes, unit = panels.rows(told, names, end)
         for each, fleet in zip(axes, names, strict=True):
-            for index, window in enumerate(windows.values()):
-                color = style.PALETTE[index]
+            for color, window in zip(style.PALETTE, windows.values(), strict=False):
                 grid, (want, have) = panels.sampled(
                     [levels.wanted(window, fleet), levels.ready(window, fleet)], window.end
                 )
                 each.plot(grid / unit, have, drawstyle="steps-post", color=color)
                 if len(levels.wanted(window, fleet).times):
-                    each.plot(grid / unit, want, drawstyle="steps-post", color=color, **_WANTED)
+                    mark = color if len(shown) > 1 else style.PALETTE[1]
+                    each.plot(grid / unit, want, drawstyle="steps-post", color=mark, **_WANTED)
             each.set_ylim(bottom=0.0, top=each.get_ylim()[1] * 1.1)
         axes[len(axes) // 2].set_ylabel("Replicas")
         colors = dict(zip(shown, style.PALETTE, strict=False)) if len(shown) > 1 else {}
         handles = [Line2D([], [], color=color, label=style.label(name)) for name, color in colors.items()]
-        ink = "#4d4d4d" if colors else style.PALETTE[0]
-        handles += [Line2D([], [], color=ink, label="ready")]
-        handles += [Line2D([], [], color=ink, **_WANTED, label="wanted, within bounds")]
+        solid, dashed = ("#4d4d4d", "#4d4d4d") if colors else style.PALETTE[:2]
+        handles += [Line2D([], [], color=solid, label="ready")]
+        handles += [Line2D([], [], color=dashed, **_WANTED, label="wanted, within bounds")]
         for handle in handles:
             axes[0].add_line(handle)
         style.legend(axes[0], len(handles))
@@ -100,7 +100,7 @@ def cost_groups(results: Results) -> Figure:
 
 def waste_causes(results: Results) -> Figure:
     """Dollars for what did not work, by cause, mean over replications, one bar an alternative."""
-    found = [_mean([waste.dollars(window) for window in results.windows(name).values()]) for name in results]
+    found = [_mean([levels.wasted(window) for window in results.windows(name).values()]) for name in results]
     parts = {text: [each.get(cause, np.nan) for each in found] for cause, text in WASTE.items()}
     title = "What was paid for and did not work"
     if not any(np.nansum(values) > 0 for values in parts.values()):
@@ -226,7 +226,7 @@ FIGURES: dict[str, Plot] = {
     ),
     "nodes_states": Plot(
         nodes_states, lambda r: any(map(_varies, _firsts(r))), "What is paid for",
-        "Accelerators that are paid for by what they do. All but those that jobs hold is room, or waste.",
+        "Accelerators that are paid for by what they do. What no job or replica holds is room for more, or waste.",
     ),
     "nodes_groups": Plot(
         nodes_groups, lambda r: any(map(levels.by_group, _firsts(r))), "Nodes by group",
@@ -236,7 +236,7 @@ FIGURES: dict[str, Plot] = {
         cost_groups, lambda r: has(r, _costs), "What groups cost", "Dollars paid for the nodes of each group.",
     ),
     "waste_causes": Plot(
-        waste_causes, lambda r: has(r, lambda w: any(value > 0 for value in waste.dollars(w).values())),
+        waste_causes, lambda r: has(r, lambda w: any(value > 0 for value in levels.wasted(w).values())),
         "What was paid for and did not work",
         "Dollars for what booted, was free, drained, was kept warm or had failed, and for replicas beyond what the "
         "computing of their service kept busy. The parts do not overlap.",
@@ -249,3 +249,5 @@ FIGURES: dict[str, Plot] = {
     ),
 }  # fmt: skip
 """Figures of elasticity and failures, in order."""
+OF_REPLICAS = ("replicas_wanted", "cold_start_phases")
+"""Those of services, loads and data jobs, which stand with the other figures of these."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.experiment.results import Results
 from simulator.metrics import measures
 from simulator.metrics.display import scale
-from simulator.report import text, verdict
+from simulator.report import elasticwords, text, verdict
+from simulator.report.elastictables import groups
 from simulator.report.servicetables import classes, services
 from simulator.report.text import Grid
 
@@ -41,6 +42,7 @@ def render(results: Results) -> str:
             about=_about(results),
             verdict=verdict.sentences(results),
             limits=verdict.limits(results),
+            elastic=elasticwords.sections(results),
             outcomes=results.expectations(),
             summaries=in_parts(summary_table(results)),
             differences=_by_alternative(results),
@@ -49,6 +51,7 @@ def render(results: Results) -> str:
             runs=_runs(results),
             services=services(results),
             classes=classes(results),
+            groups=groups(results),
             invariants=_invariants(results),
             asked=[measures.get(name) for name in asked],
             others=[measures.get(name) for name in measures.names() if name not in asked],

@@ -89,8 +89,8 @@ def _ready_alone(results: Results) -> bool:
 _READY = serviceplots.FIGURES["replicas_ready"]
 FIGURES: dict[str, Plot] = serviceplots.FIGURES | {
     "replicas_ready": replace(_READY, has_data=_ready_alone),
+    **{name: elasticplots.FIGURES[name] for name in elasticplots.OF_REPLICAS},
     **loadplots.FIGURES,
-    **elasticplots.FIGURES,
     "jct_cdf": Plot(
         jct_cdf,
         lambda r: has(r, lambda w: w.jobs["completed"].any()),
@@ -127,6 +127,7 @@ FIGURES: dict[str, Plot] = serviceplots.FIGURES | {
         "What it costs",
         "Cost of the whole run by part.",
     ),
+    **{name: plot for name, plot in elasticplots.FIGURES.items() if name not in elasticplots.OF_REPLICAS},
     "flows_cdf": Plot(
         flows_cdf,
         lambda r: has(r, lambda w: w.column("flows", "end").size > 0),

@@ -11,7 +11,7 @@ from typing import IO, Any
 from simulator.experiment.results import Names, Results
 from simulator.metrics import measures
 from simulator.metrics.display import wide
-from simulator.report import verdict
+from simulator.report import elasticwords, verdict
 
 STAR = "*"
 WIDTH = 110
@@ -93,7 +93,9 @@ def show(results: Results, file: IO[str] | None = None, width: int | None = None
     columns = width or (shutil.get_terminal_size((WIDTH, 24)).columns if terminal else WIDTH)
     grids = [summary_grid(results)] + ([difference_grid(results)] if len(results) > 1 else [])
     _print(out, [clean(results.name)], "bold", terminal)
-    _print(out, [clean(line) for line in (*verdict.sentences(results), *verdict.limits(results))], "", terminal)
+    said = (*verdict.sentences(results), *verdict.limits(results))
+    said += tuple(elasticwords.brief(results, verdict.leader(results)))
+    _print(out, [clean(line) for line in said], "", terminal)
     for grid in grids:
         out.write("\n")
         if terminal:

@@ -13,7 +13,7 @@ from simulator.metrics.display import scale, wide
 from simulator.metrics.measure import Measure, ratio
 from simulator.metrics.requests import LATENCIES
 from simulator.metrics.window import Window
-from simulator.report import servicewords
+from simulator.report import elasticwords, servicewords
 
 PARTS = {
     "wait": "waiting in the queue", "compute": "computing", "network": "exposed network", "overhead": "restarts",
@@ -85,11 +85,17 @@ def sentences(results: Results) -> list[str]:
 
 def limits(results: Results) -> list[str]:
     """What holds back the requests and jobs of the best alternative (or the only one), from where their time went."""
-    lead = _lead(results)
-    name = _ranking(results, lead)[0] if lead else results.alternatives[0]
+    name = leader(results)
     windows = list(results.windows(name).values())
     of_requests = servicewords.limits(name, windows)
-    return [*of_requests, *_of_jobs(name, windows, alone=not any(window.services for window in windows))]
+    alone = not any(window.services or window.record.facts.get("fleets") for window in windows)
+    return [*of_requests, *_of_jobs(name, windows, alone)]
+
+
+def leader(results: Results) -> str:
+    """The best alternative by the verdict, or the only one."""
+    lead = _lead(results)
+    return _ranking(results, lead)[0] if lead else results.alternatives[0]
 
 
 def _of_jobs(name: str, windows: list[Window], alone: bool) -> list[str]:
@@ -100,8 +106,16 @@ def _of_jobs(name: str, windows: list[Window], alone: bool) -> list[str]:
     told = ", ".join(f"{percent(share)} {PARTS[part]}" for part, share in shares.items() if share >= 0.005)
     why = _waiting(windows) if shares["wait"] >= NOTABLE else []
     found = _diagnosis(shares, _held_while_queueing(windows), why)
-    free = ["Nothing is scarce: jobs spend nearly all of their time computing."] if alone else []
+    free = [_all_computing(windows)] if alone and not found else []
     return [f"Where the mean JCT of {name} goes: {told}.", *(found or free)]
+
+
+def _all_computing(windows: list[Window]) -> str:
+    """Whether nothing is scarce; not said where stops cost something, or something is wrong with the scaling."""
+    computing = "jobs spend nearly all of their time computing"
+    if not elasticwords.amiss(windows):
+        return f"Nothing is scarce: {computing}."
+    return f"{computing[:1].upper()}{computing[1:]}; what scaling and failures cost is told apart."
 
 
 def completions(results: Results, subject: str = "jobs") -> dict[str, tuple[int, int]]:
@@ -322,6 +336,7 @@ def _diagnosis(shares: dict[str, float], held: float, why: list[str]) -> list[st
     lost = sum(shares[part] for part in ("rework", "checkpointing", "hung"))
     if lost >= NOTABLE:
         said.append(
-            f"Stops are a limit: work that was lost, checkpoints and undetected failures take {percent(lost)} of the time."
+            f"Stops are a limit: work that was lost, checkpoints and undetected failures take {percent(lost)} of the "
+            "time."
         )
     return said
