@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.testing import check_load_shape
 from simulator.workload.load import Demand, demand, own_length
 from simulator.workload.loadshapes import load_shapes
 from simulator.workload.piecewise import linear, stepwise
@@ -51,6 +52,35 @@ def written(folder: Path, text: str) -> Path:
 def test_every_shape_has_a_first_line_and_an_example() -> None:
     assert load_shapes.names() == sorted([*EXAMPLES, "trace", "azure-functions"])
     assert all(len(load_shapes.summary(name)) > 20 for name in load_shapes.names())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_shapes_do_what_all_must(name: str) -> None:
+    check_load_shape(name, **EXAMPLES[name])
+
+
+class Falling:
+    def area(self, times: np.ndarray, draws: Draws) -> np.ndarray:
+        return 10.0 - times / 1000.0
+
+
+class Restless:
+    def area(self, times: np.ndarray, draws: Draws) -> np.ndarray:
+        return times * len(times)
+
+
+class Late:
+    def area(self, times: np.ndarray, draws: Draws) -> np.ndarray:
+        return np.sin(times / 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [(Falling, "10 requests came until 0 s"), (Restless, "depends on what other times"), (Late, "the rate is below 0")],
+)
+def test_broken_shapes_are_told_what_is_wrong(shape: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_load_shape(shape)
 
 
 @pytest.mark.parametrize("name", RATES)

@@ -2,8 +2,8 @@
 
 Call ``check_scheduler(policy)``, or ``check_placer``, ``check_order``, ``check_backfill``, ``check_autoscaler``,
 ``check_interference``, ``check_generator``, ``check_format``; for services ``check_router``, ``check_batching``,
-``check_lineup``, ``check_replica_scaler``, ``check_request_generator``, ``check_request_format``; or subclass a
-contract and let pytest run one test for each promise::
+``check_lineup``, ``check_replica_scaler``, ``check_request_generator``, ``check_request_format``; for loads
+``check_load_shape``; or subclass a contract and let pytest run one test for each promise::
 
     from simulator.testing import SchedulerContract
 
@@ -23,6 +23,7 @@ from simulator.testing.formats import FormatContract, check_format
 from simulator.testing.generators import GeneratorContract, check_generator
 from simulator.testing.interferences import InterferenceContract, check_interference
 from simulator.testing.lineups import LineupContract, check_lineup
+from simulator.testing.loadshapes import LoadShapeContract, check_load_shape
 from simulator.testing.orders import OrderContract, check_order
 from simulator.testing.placers import PlacerContract, check_placer
 from simulator.testing.replicascalers import ReplicaScalerContract, check_replica_scaler
@@ -41,6 +42,7 @@ __all__ = [
     "GeneratorContract",
     "InterferenceContract",
     "LineupContract",
+    "LoadShapeContract",
     "OrderContract",
     "PlacerContract",
     "ReplicaScalerContract",
@@ -57,6 +59,7 @@ __all__ = [
     "check_generator",
     "check_interference",
     "check_lineup",
+    "check_load_shape",
     "check_order",
     "check_placer",
     "check_replica_scaler",

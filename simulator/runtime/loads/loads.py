@@ -98,6 +98,7 @@ class Loads(Part):
             if fleet.refused:
                 said.append(f"Load {load.name}: a replica can never be placed: {fleet.refused}.")
             if not load.over and self._until == math.inf:
-                why = "it has no replicas" if not fleet.ready else "its replicas do not get through it"
+                why = "its replicas wait for a place that is never free" if fleet.seats else "it has no replicas"
+                why = "its replicas do not get through it" if fleet.ready else why
                 said.append(f"Load {load.name}: a part of its demand is never served: {why}.")
         return said
