@@ -267,9 +267,17 @@ def test_bounds_are_those_of_the_service() -> None:
     scaler = Hpa(target=1.0, min_replicas=2, max_replicas=6)
     assert (scaler.minimum, scaler.maximum) == (2, 6)
     assert scaler.step(0.0, seen(5, 50)) == 6
-    scaler.bounds(0, None)
-    assert (scaler.minimum, scaler.maximum) == (0, None)
-    assert scaler.step(15.0, seen(5, 50)) == 10
+    scaler.bounds(0, 4)
+    assert (scaler.minimum, scaler.maximum) == (2, 4)
+    with pytest.raises(ValueError, match="min_replicas is 2; it must be min, which is 3, or more; write min: 2 to go"):
+        scaler.bounds(3, None)
+    other = Hpa(target=1.0)
+    assert (other.minimum, other.maximum) == (1, None)
+    other.bounds(0, 8)
+    assert (other.minimum, other.maximum) == (0, 8)
+    other.bounds(2, None)
+    assert (other.minimum, other.maximum) == (2, None)
+    assert other.step(15.0, seen(5, 50)) == 10
 
 
 # -- laws ------------------------------------------------------------------------------------------------------------
@@ -422,12 +430,14 @@ BUSY: dict[str, Any] = {"metric": "busy", "target": {"utilization": 0.6}}
         ({"cpu_initialization_period": -1.0}, "cpu_initialization_period is -1 s; it must be 0 or more"),
         ({"initial_readiness_delay": math.nan}, "initial_readiness_delay is nan s; it must be 0 or more"),
         ({"missing_pods": "reqest"}, "missing_pods is 'reqest'; did you mean 'request'?"),
-        ({"min_replicas": -1}, "min is -1; it must be 0 or more"),
-        ({"min_replicas": 5, "max_replicas": 2}, "max is 2; it must be 5 or more, min being 5"),
-        ({"min_replicas": 0, "max_replicas": 0}, "max is 0; it must be 1 or more, min being 0"),
+        ({"min_replicas": -1}, "min_replicas is -1; it must be 0 or more"),
+        ({"min_replicas": 5, "max_replicas": 2}, "max_replicas is 2; it must be 5 or more, min_replicas being 5"),
+        ({"min_replicas": 0, "max_replicas": 0}, "max_replicas is 0; it must be 1 or more, min_replicas being 0"),
+        ({"max_replicas": 0}, "max_replicas is 0; it must be 1 or more, min being 1"),
         (
             {"metric": "busy", "target": 0.5, "min_replicas": 0},
-            "min is 0; the HPA goes to 0 and back only by a metric of type Object or External (HPAScaleToZero)",
+            "min_replicas is 0; the HPA goes to 0 and back only by a metric of type Object or External "
+            "(HPAScaleToZero)",
         ),
         ({"metrics": [BUSY], "target": 3.0}, "target says what metrics says, too; leave one of them out"),
         ({"metrics": [BUSY], "metric": "kv"}, "metric says what metrics says, too; leave one of them out"),
@@ -526,7 +536,7 @@ BUSY: dict[str, Any] = {"metric": "busy", "target": {"utilization": 0.6}}
         ),
         (
             {"behavior": {"scaleUp": {"tolerance": -0.1}}},
-            "behavior: scaleUp.tolerance is -0.1; it must be a number above 0",
+            "behavior: scaleUp.tolerance is -0.1; it must be a number, 0 or more",
         ),
     ],
 )

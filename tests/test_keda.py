@@ -123,9 +123,9 @@ def test_a_cooldown_counts_from_the_last_look_at_which_a_trigger_was_active() ->
 
 
 def test_a_service_that_was_never_active_waits_for_the_initial_cooldown() -> None:
-    assert numbers(follow(Keda(threshold=5.0), 1, [0, 0, 0])) == [1, 1, 0], "0 s, over at the second look"
+    assert numbers(follow(Keda(threshold=5.0), 1, [0, 0, 0])) == [0, 0, 0], "0 s, over at the first look"
     scaler = Keda(threshold=5.0, initial_cooldown_period=60.0)
-    assert numbers(follow(scaler, 1, [0] * 7)) == [1, 1, 1, 1, 1, 1, 0]
+    assert numbers(follow(scaler, 1, [0] * 7)) == [1, 1, 1, 1, 0, 0, 0]
     decided = Keda(threshold=5.0, initial_cooldown_period=60.0, sync_period=30.0)
     decided.step(0.0, seen(3))
     assert decided.step(90.0, seen(3)).inputs == {"idle for": 90.0, "cooldown": 60.0}

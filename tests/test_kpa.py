@@ -170,7 +170,7 @@ LAST = {
     "retention": ({"retention": 60.0}, ["0 1 1 -9 1", "60 0 1 -9 hold", "119 0 1 -9 hold", "120 0 1 -9 0"]),
     "short retention": ({"retention": 20.0}, ["0 1 1 -9 1", "60 0 1 -9 hold", "79 0 1 -9 hold", "80 0 1 -9 0"]),
     "not to zero": ({"to_zero": False}, ["0 1 1 5 1", "900 0 1 5 1"]),
-    "never ready": ({}, ["0 1 0 -9 1", "2 0 0 -9 hold", "629 0 0 -9 hold", "630 0 0 -9 0"]),
+    "never ready": ({}, ["0 1 0 -9 1", "2 0 0 -9 hold", "630 0 0 -9 hold", "631 0 0 -9 0"]),
     "work again": ({}, ["0 1 1 5 1", "60 0 1 5 hold", "70 2 1 5 2", "80 0 2 5 1", "130 0 1 5 hold"]),
 }
 """Rows of time, wanted, ready and excess burst capacity, and the pods to have."""
@@ -189,7 +189,7 @@ def test_defaults_aim_at_70_of_100_requests() -> None:
     scaler = Kpa()
     rows = [
         (0.0, told(0, 0.0, 0.0), 1, "initial scale"),
-        (2.0, told(0, 0.0, 0.0, coming=1), 1, "initial scale"),
+        (2.0, told(0, 0.0, 0.0, coming=1), 1, "activating"),
         (4.0, told(1, 70.0, 70.0), 1, "stable"),
         (6.0, told(1, 71.0, 71.0), 2, "panic"),  # 2 is twice the one that is ready
         (8.0, told(1, 10.0, 10.0, coming=1), 2, "panic: no scale down"),

@@ -46,6 +46,11 @@ class Panic:
         self.spare = 0.0
         """Excess burst capacity, in the metric's unit; negative: the activator belongs into the path of requests."""
 
+    def opening(self, replicas: int) -> float:
+        """Return the excess burst capacity before anything is seen, of so many replicas (createScaler)."""
+        capacity = self._spec.target_burst_capacity
+        return float(int(replicas * self._spec.total - capacity)) if capacity > 0 else capacity
+
     @property
     def panicking(self) -> bool:
         """Whether it is in panic mode."""

@@ -42,7 +42,8 @@ DOWNSCALE_STABILIZATION = 300.0
 """Seconds: --horizontal-pod-autoscaler-downscale-stabilization of kube-controller-manager, Kubernetes 1.33."""
 UP = ScalingRules((ScalingPolicy("Pods", 4, 15.0), ScalingPolicy("Percent", 100, 15.0)), window=0.0)
 DOWN = ScalingRules((ScalingPolicy("Percent", 100, 15.0),), window=DOWNSCALE_STABILIZATION)
-"""What is not said in a ``behavior`` (pkg/apis/autoscaling/v2/defaults.go, Kubernetes 1.33)."""
+"""What is not said in a ``behavior`` (pkg/apis/autoscaling/v2/defaults.go, Kubernetes 1.33). Its window of shrinking is
+left open there and filled in by the controller, from its flag (maybeInitScaleDownStabilizationWindow)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,7 @@ class Controller:
                 continue
             inputs[metric], inputs[ratio], inputs[desired] = proposal.value, proposal.ratio, proposal.replicas
             still = still and proposal.still
-            if proposal.replicas > most:
-                most = proposal.replicas
+            most = max(most, proposal.replicas, 0)
         return most, still, inputs, failure
 
     def _normalised(self, now: float, current: int, wanted: int) -> tuple[int, str]:

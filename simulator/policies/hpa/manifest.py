@@ -9,18 +9,33 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, get_args
 
 from simulator.core.errors import nearest
-from simulator.policies.hpa.behavior import DOWN, UP, Behavior, ScalingPolicy, ScalingRules, Select
+from simulator.policies.hpa.behavior import (
+    DOWN,
+    DOWNSCALE_STABILIZATION,
+    UP,
+    Behavior,
+    ScalingPolicy,
+    ScalingRules,
+    Select,
+)
 from simulator.policies.hpa.metrics import KINDS, SHARES, STARTS_HOT, TARGETS, By, Kind, MetricSpec
 from simulator.policies.replicas import Metric
 
 LONGEST_WINDOW, LONGEST_PERIOD = 3600, 1800
 """Seconds that a stabilisation window and the period of a policy may last (MaxStabilizationWindowSeconds and
 MaxPeriodSeconds)."""
-_SUFFIXES = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "%": 1e-2}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(m|k|M|%|)")
+_SUFFIXES = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "%": 1e-2}
+_SUFFIXES |= {f"{letter}i": 1024.0**power for power, letter in enumerate("KMGT", start=1)}
+"""Suffixes of quantities (k8s.io/apimachinery/pkg/api/resource), and per cent."""
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+)\s*([KMGT]i|[numkMGT%]?)")
+_SOURCES: dict[str, Kind] = {"resource": "Resource", "pods": "Pods", "object": "Object", "external": "External"}
+"""Keys under which autoscaling/v2 writes a metric of each type."""
+CPU = "cpu"
+"""Resource of Kubernetes that ``busy`` stands for."""
 _WRITTEN: dict[str, By] = {
     "utilization": "Utilization",
     "averageUtilization": "Utilization",
@@ -34,24 +49,59 @@ def metrics(written: object) -> list[MetricSpec]:
     """Return the metrics of a list such as ``[{metric: busy, type: Resource, target: {utilization: 0.6}}]``.
 
     ``type`` is by itself that of ``KINDS``. ``target`` has one of ``utilization`` (a share), ``averageUtilization``
-    (percent), ``averageValue`` and ``value``. ``resource: true`` sets samples from the start of a replica aside.
+    (percent), ``averageValue`` and ``value``. ``resource: true`` sets samples from the start of a replica aside. An
+    entry may also be written as autoscaling/v2 does, with its source under ``resource``, ``pods``, ``object`` or
+    ``external``.
     """
     return [_metric(entry, f"metrics: [{index}]") for index, entry in enumerate(entries(written, "metrics"))]
 
 
 def _metric(written: object, place: str) -> MetricSpec:
+    nested = isinstance(written, Mapping) and any(isinstance(written.get(key), Mapping) for key in _SOURCES)
+    if nested:
+        return _sourced(written, place)
     entry = mapping(written, place, ("metric", "type", "target", "resource"))
     for key in ("metric", "target"):
         if key not in entry:
             raise ValueError(f"{place} has no {key!r}")
     metric: Metric = choice(entry["metric"], f"{place}.metric", get_args(Metric))
     kind: Kind = choice(entry.get("type", KINDS[metric]), f"{place}.type", get_args(Kind))
-    by, target = _target(entry["target"], f"{place}.target", metric)
-    if by not in TARGETS[kind]:
-        raise ValueError(f"{place}.target is {by}; a metric of type {kind} takes {' or '.join(TARGETS[kind])}")
     resource = entry.get("resource", kind == "Resource" and metric == STARTS_HOT)
     if not isinstance(resource, bool):
         raise ValueError(f"{place}.resource is {resource!r}; it must be true or false")
+    return _spec(metric, kind, entry["target"], f"{place}.target", resource)
+
+
+def _sourced(written: object, place: str) -> MetricSpec:
+    """Return a metric as autoscaling/v2 has it: ``{type: Pods, pods: {metric: {name: kv}, target: {...}}}``.
+
+    The resource ``cpu`` is ``busy``. What it is measured at (``describedObject``, ``selector``) is the service.
+    """
+    entry = mapping(written, place, ("type", *_SOURCES))
+    keys = [key for key in entry if key != "type"]
+    if len(keys) != 1:
+        raise ValueError(f"{place} has {' and '.join(map(repr, keys))}; it must have one of {', '.join(_SOURCES)}")
+    key, kind = keys[0], _SOURCES[keys[0]]
+    if entry.get("type", kind) != kind:
+        raise ValueError(f"{place}.type is {entry['type']!r}; with {key} it is {kind}")
+    where, of_resource = f"{place}.{key}", kind == "Resource"
+    source = mapping(entry[key], where, ("name", "target") if of_resource else ("metric", "target", "describedObject"))
+    for needed in ("name" if of_resource else "metric", "target"):
+        if needed not in source:
+            raise ValueError(f"{where} has no {needed!r}")
+    if of_resource:
+        name = choice(source["name"], f"{where}.name", (CPU, *get_args(Metric)))
+    else:
+        identity = mapping(source["metric"], f"{where}.metric", ("name", "selector"))
+        name = choice(identity.get("name"), f"{where}.metric.name", get_args(Metric))
+    metric: Metric = STARTS_HOT if name == CPU else name
+    return _spec(metric, kind, source["target"], f"{where}.target", of_resource and metric == STARTS_HOT)
+
+
+def _spec(metric: Metric, kind: Kind, written: object, place: str, resource: bool) -> MetricSpec:
+    by, target = _target(written, place, metric)
+    if by not in TARGETS[kind]:
+        raise ValueError(f"{place} is {by}; a metric of type {kind} takes {' or '.join(TARGETS[kind])}")
     return MetricSpec(metric, kind, by, target, resource)
 
 
@@ -67,6 +117,10 @@ def _target(written: object, place: str, metric: Metric) -> tuple[By, float]:
     value = quantity(entry[keys[0]], where)
     if by == "Utilization":
         share = value / 100 if keys[0] == "averageUtilization" else value
+        if keys[0] == "utilization" and share > 1:
+            raise ValueError(
+                f"{where} is {value:g}; it is a share: write {value:g} %, or averageUtilization: {value:g}"
+            )
         if abs(share * 100 - round(share * 100)) > 1e-9 or share < 0.01:
             raise ValueError(f"{where} is {value:g}; Kubernetes takes whole percents, 1 or more")
         return by, share
@@ -75,31 +129,32 @@ def _target(written: object, place: str, metric: Metric) -> tuple[By, float]:
     return by, value
 
 
-def quantity(written: object, place: str, least: float = 0.0) -> float:
-    """Return a number above ``least`` that may be written as Kubernetes does: 0.5, "500m", "2k", "60 %"."""
+def quantity(written: object, place: str, least: float = 0.0, closed: bool = False) -> float:
+    """Return a number above ``least``, or that with ``closed``, as Kubernetes writes it: 0.5, "500m", "2k", "60 %"."""
     value = math.nan
     if isinstance(written, int | float) and not isinstance(written, bool):
         value = float(written)
     elif isinstance(written, str) and (found := _QUANTITY.fullmatch(written.strip())):
         value = float(found[1]) * _SUFFIXES[found[2]]
-    if not least < value < math.inf:
-        said = written if isinstance(written, str) or value != value else value
-        raise ValueError(f"{place} is {said!r}; it must be a number above {least:g}")
+    if not (least < value < math.inf or (closed and value == least)):
+        said, end = written if isinstance(written, str) or value != value else value, " or more" if closed else ""
+        raise ValueError(f"{place} is {said!r}; it must be a number{', ' if closed else ' above '}{least:g}{end}")
     return value
 
 
-def behavior(written: object) -> Behavior | None:
+def behavior(written: object, stabilization: float = DOWNSCALE_STABILIZATION) -> Behavior | None:
     """Return the rules of a ``behavior`` block; None for None and ``none``, as where a manifest has no such block.
 
     What is not said is that of ``UP`` and ``DOWN``, also of an empty block: SetDefaults_HorizontalPodAutoscalerBehavior
-    fills in what is missing of a block, but does not make one.
+    fills in what is missing of a block, but does not make one. ``stabilization`` (s) is the window of shrinking where
+    the block does not say it.
     """
     if written is None or written == "none":
         return None
     entry = mapping(written, "behavior: it", ("scaleUp", "scaleDown"))
     return Behavior(
         up=_rules(entry.get("scaleUp"), "behavior: scaleUp", UP),
-        down=_rules(entry.get("scaleDown"), "behavior: scaleDown", DOWN),
+        down=_rules(entry.get("scaleDown"), "behavior: scaleDown", replace(DOWN, window=stabilization)),
     )
 
 
@@ -120,7 +175,7 @@ def _rules(written: object, place: str, default: ScalingRules) -> ScalingRules:
 
 
 def _tolerance(written: object, place: str) -> float:
-    return 0.0 if written == 0 else quantity(written, place)
+    return quantity(written, place, least=0.0, closed=True)
 
 
 def _policies(written: object, place: str) -> tuple[ScalingPolicy, ...]:

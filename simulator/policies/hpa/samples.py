@@ -26,11 +26,12 @@ class Startup:
         """Whether a pod's sample is set aside: it is starting, or was never ready.
 
         Within ``initialization`` of its start: it is not ready, or the sample's window began before it became so. After
-        that: it is not ready, and stopped being so within ``readiness`` of its start (groupPods).
+        that: it is not ready, and stopped being so within ``readiness`` of its start (groupPods). One that has not been
+        ready for ever (``ready_since`` is -inf) never was.
         """
         if pod.started + self.initialization > now:
             return not pod.ready or pod.sampled < pod.ready_since + pod.window
-        return not pod.ready and pod.started + self.readiness > pod.ready_since
+        return not pod.ready and (pod.ready_since == -math.inf or pod.started + self.readiness > pod.ready_since)
 
 
 class Sampled(NamedTuple):

@@ -127,7 +127,7 @@ def _trigger(written: object, place: str) -> Trigger:
     return Trigger(
         metric=manifest.choice(entry["metric"], f"{place}.metric", get_args(Metric)),
         threshold=manifest.quantity(entry["threshold"], f"{place}.threshold"),
-        activation=0.0 if activation == 0 else manifest.quantity(activation, f"{place}.activationThreshold"),
+        activation=manifest.quantity(activation, f"{place}.activationThreshold", closed=True),
         by=manifest.choice(entry.get("metricType", "AverageValue"), f"{place}.metricType", ("AverageValue", "Value")),
     )
 

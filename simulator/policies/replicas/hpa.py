@@ -25,7 +25,7 @@ class Hpa:
     ``AverageValue``; several, and other targets, by ``metrics``, which then stands alone. ``behavior`` is the block of
     a manifest. Without it, or with ``none``, a manifest has none: at each step it at most doubles, or goes to 4 if that
     is more, and it follows the highest number of the last ``downscale_stabilization``. Bounds are ``min`` and ``max``
-    of the service (``min_replicas`` and ``max_replicas`` where nobody sets them); ``min: 0`` needs a metric of type
+    of the service, and ``min_replicas`` and ``max_replicas`` within them; 0 as the fewest needs a metric of type
     ``Object`` or ``External``. Defaults of ``metric`` and ``target`` are ours, all others those of Kubernetes 1.33.
     """
 
@@ -43,7 +43,7 @@ class Hpa:
         cpu_initialization_period: Seconds = 300.0,
         initial_readiness_delay: Seconds = 30.0,
         missing_pods: Missing = "request",
-        min_replicas: int = 1,
+        min_replicas: int | None = None,
         max_replicas: int | None = None,
     ) -> None:
         if metrics is not None and (target is not None or metric is not None):
@@ -67,10 +67,11 @@ class Hpa:
         """Whether it looks at each replica by itself."""
         self._wakes = any(not spec.per_pod for spec in specs)
         startup = Startup(cpu_initialization_period, initial_readiness_delay)
-        rules = manifest.behavior(behavior)
+        rules = manifest.behavior(behavior, downscale_stabilization)
         settings = Settings(specs, rules, tolerance, downscale_stabilization, startup, missing_pods)
         self._controller = Controller(settings)
-        self.bounds(min_replicas, max_replicas)
+        self._least, self._most = min_replicas, max_replicas
+        self.bounds(1 if min_replicas is None else min_replicas, None)
 
     @property
     def minimum(self) -> int:
@@ -83,15 +84,25 @@ class Hpa:
         return self._controller.maximum
 
     def bounds(self, minimum: int, maximum: int | None) -> None:
-        """Set the fewest and the most replicas; raise ``ValueError`` for what Kubernetes refuses."""
-        if minimum < 0:
-            raise ValueError(f"min is {minimum}; it must be 0 or more")
-        if maximum is not None and maximum < max(minimum, 1):
-            raise ValueError(f"max is {maximum}; it must be {max(minimum, 1)} or more, min being {minimum}")
-        if minimum == 0 and not self._wakes:
+        """Set the fewest and the most replicas of the service; raise ``ValueError`` for what Kubernetes refuses.
+
+        ``min_replicas`` and ``max_replicas`` hold within them.
+        """
+        fewest, most = "min" if self._least is None else "min_replicas", "max"
+        if self._least is not None and 0 <= self._least < minimum:
+            text = f"it must be min, which is {minimum}, or more; write min: {self._least} to go there"
+            raise ValueError(f"min_replicas is {self._least}; {text}")
+        least = minimum if self._least is None else self._least
+        if self._most is not None and (maximum is None or self._most <= maximum):
+            maximum, most = self._most, "max_replicas"
+        if least < 0:
+            raise ValueError(f"{fewest} is {least}; it must be 0 or more")
+        if maximum is not None and maximum < max(least, 1):
+            raise ValueError(f"{most} is {maximum}; it must be {max(least, 1)} or more, {fewest} being {least}")
+        if least == 0 and not self._wakes:
             text = "the HPA goes to 0 and back only by a metric of type Object or External (HPAScaleToZero)"
-            raise ValueError(f"min is 0; {text}")
-        self._controller.minimum, self._controller.maximum = minimum, maximum
+            raise ValueError(f"{fewest} is 0; {text}")
+        self._controller.minimum, self._controller.maximum = least, maximum
 
     def reset(self) -> None:
         """Forget earlier numbers: a new run begins."""

@@ -70,7 +70,7 @@ class Keda:
         self._triggers = _triggers(threshold, metric, activation_threshold, triggers, fallback)
         self._least, self._most, self._idle = min_replica_count, max_replica_count, idle_replica_count
         specs = [trigger.spec for trigger in self._triggers.all]
-        rules = manifest.behavior(behavior)
+        rules = manifest.behavior(behavior, downscale_stabilization)
         self._hpa = Controller(Settings(specs, rules, tolerance, downscale_stabilization))
         self.bounds(0, None)
         self.reset()
@@ -88,7 +88,10 @@ class Keda:
     def bounds(self, minimum: int, maximum: int | None) -> None:
         """Set the fewest and the most replicas of the service; raise ``ValueError`` for what KEDA refuses."""
         idle = self._idle
-        least = minimum if self._least is None else max(minimum, self._least)
+        if self._least is not None and 0 <= self._least < minimum:
+            text = f"it must be min, which is {minimum}, or more; write min: {self._least} to go there"
+            raise ValueError(f"min_replica_count is {self._least}; {text}")
+        least = minimum if self._least is None else self._least
         most = min(count for count in (self._most, maximum, math.inf) if count is not None)
         if self._most is None and maximum is None:
             most = MOST
@@ -148,11 +151,14 @@ class Keda:
         return Decision(current, "ScalerNotActive")
 
     def _cooled(self, now: float, current: int, wanted: int) -> Decision:
-        """Return what a service goes to when its cooldown is over, from however many replicas (scaleToZeroOrIdle)."""
+        """Return what a service goes to when its cooldown is over, from however many replicas (scaleToZeroOrIdle).
+
+        A cooldown must be exceeded. The first look comes after the object was made, so it exceeds 0 s.
+        """
         never = self._last_active != self._last_active
         since, wait = (self._created, self._initial_cooldown) if never else (self._last_active, self._cooldown)
         inputs = {"idle for": now - since, "cooldown": wait}
-        if now - since > wait:
+        if now - since > wait or (never and now - since == wait):
             return Decision(wanted, "KEDAScaleTargetDeactivated", inputs, runner_up=current)
         return Decision(current, "ScalerCooldown", inputs, runner_up=wanted)
 

@@ -33,7 +33,8 @@ class Kpa:
     activator was in the path for that long already, and at the earliest ``scale_to_zero_retention`` (0 s) later. The
     activator is in the path while the excess burst capacity is negative: ready x ``total`` -
     ``target_burst_capacity`` (211) - the mean over the panic window. ``initial_scale`` replicas are wanted until they
-    were ready once; ``activation_scale``, 2 or more, is the fewest that are wanted when any are.
+    were ready once; ``activation_scale``, 2 or more, is the fewest that are wanted when any are. Bounds are ``min`` and
+    ``max`` of the service, as min-scale and max-scale: with fewest above 0 the last replica never goes.
 
     With more than one replica at its first step it starts in panic. Not modelled: requests that poke the autoscaler
     between two ticks, the seconds that probing the activator takes, and the concurrency limit of a pod.
@@ -86,13 +87,21 @@ class Kpa:
         self._means = (Average(short), Average(stable_window))
         self._spans = (short, stable_window)
         self._initial = initial_scale
-        self._begun = False
+        self.bounds(0, None)
+        self.reset()
+
+    def bounds(self, minimum: int, maximum: int | None) -> None:
+        """Set the fewest and the most replicas (``applyBounds`` of kpa/scaler.go); None: any number."""
+        self._least, self._most = minimum, maximum
 
     def reset(self) -> None:
         """Forget everything: a new run begins."""
         self._begun = False
+        self._last = HOLD
+        """Replicas that were wanted when there was data; ``HOLD``: there was none yet."""
         for part in (self._panic, self._idling, *self._means):
             part.reset()
+        self._panic.spare = self._panic.opening(self._initial)
 
     @property
     def panicking(self) -> bool:
@@ -101,20 +110,37 @@ class Kpa:
 
     def step(self, now: float, observation: ServiceObservation) -> Decision:
         """Return the number of replicas wanted."""
-        have = observation.replicas
+        have, ready = observation.replicas, observation.ready
         name = "outstanding" if self.metric == "concurrency" else "arrivals"
         if name in observation.missing:
-            return Decision(have, "no data", {"ready": observation.ready})
-        panic, stable = self._seen(now, observation, name)
-        decided = self._panic.step(now, observation.ready, stable, panic)
-        self._begun = self._begun or observation.ready >= self._initial
-        wanted, rule, other = int(decided), decided.rule, decided.runner_up
-        if not self._begun and wanted < self._initial:
-            wanted, rule, other = self._initial, "initial scale", wanted
-        number, why = self._idling.settle(now, wanted, observation.ready, self._panic.spare)
-        if why:
+            decided = Decision(self._last, "no data", {"ready": ready})
+        else:
+            panic, stable = self._seen(now, observation, name)
+            decided = self._panic.step(now, ready, stable, panic)
+        wanted, rule, other = self._bounded(decided, have)
+        needed = max(self._least, 1 if self._begun else self._initial)
+        number, why = self._idling.settle(now, wanted, ready, self._panic.spare, needed)
+        self._last, self._begun = int(decided), self._begun or ready >= needed
+        if why and not decided == number == HOLD:
             rule, other = why, wanted
         return Decision(have if number == HOLD else number, rule, decided.inputs, runner_up=other)
+
+    def _bounded(self, decided: Decision, have: int) -> tuple[int, str, int | None]:
+        """Return what is wanted within the bounds, the rule, and what would be wanted otherwise (scale of scaler.go).
+
+        Until ``initial_scale`` replicas were ready once, there are no fewer; a service begins with so many.
+        """
+        wanted = int(decided)
+        if wanted < 0 and not self._idling.activating:
+            return HOLD, decided.rule, None
+        least, rule = self._least, "min scale"
+        if not self._begun and self._initial > least and (self._initial > 1 or not have):
+            least, rule = self._initial, "initial scale"
+        if wanted < least and least:
+            return least, rule, None if wanted < 0 else wanted
+        if self._most is not None and wanted > self._most > 0:
+            return self._most, "max scale", wanted
+        return max(wanted, 0), decided.rule, decided.runner_up
 
     def _seen(self, now: float, observation: ServiceObservation, name: str) -> tuple[float, float]:
         """Means over the panic and the stable window: those that it is told, else of what was seen at the steps."""
