@@ -103,8 +103,8 @@ def _backlog(window: Window) -> list[str]:
         if backlog[worst] >= 1.0:
             when = scale([float(time[worst])], "time").text(float(time[worst]))
             said.append(
-                f"The backlog of {load} was largest, {_count(float(backlog[worst]))} requests, {when} into the run, when "
-                f"{ready[worst]:,} of {many(int(wanted[worst]), 'wanted replica')} were ready."
+                f"The backlog of {load} was largest, {_count(float(backlog[worst]))} requests, {when} into the run, "
+                f"when {ready[worst]:,} of {many(int(wanted[worst]), 'wanted replica')} were ready."
             )
     return said[:MOST]
 
