@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import simulator as sim
+from simulator.cli.fleetfacts import fleet_facts
 from simulator.core.errors import InputError
 from simulator.scenario.build import build, plan
 from simulator.scenario.loads import LoadWork
@@ -230,3 +231,10 @@ def test_the_schema_knows_loads() -> None:
         data = Scenario.load(text()).data
         data["workload"]["shop"][key] = yaml.safe_load(value)
         assert not validator.is_valid(data), key
+
+
+def test_check_tells_of_demand_and_room() -> None:
+    assert fleet_facts(made(load="{kind: ramp, low: 0 /s, high: 200 /s, length: 1 h}")) == {
+        "load shop": "100 requests/s over 1 h, 199.6 at the peak",
+        "shop replicas": "50 requests/s each: 4 at the peak, at most 10 there are",
+    }

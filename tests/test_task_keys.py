@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simulator as sim
+from simulator.cli.fleetfacts import fleet_facts
 from simulator.core.errors import InputError
 from simulator.scenario.build import build, plan
 from simulator.scenario.spec import Scenario
@@ -140,3 +141,10 @@ def test_the_schema_knows_data_jobs() -> None:
         data = Scenario.load(text()).data
         data["workload"]["etl"][key] = value
         assert not validator.is_valid(data), key
+
+
+def test_check_tells_of_tasks_and_room() -> None:
+    assert fleet_facts(made(arrivals="[0 s, 1 min]")) == {
+        "tasks etl": "2 data jobs of 2 stages and 10 tasks, 26 s of work each",
+        "etl executors": "2 tasks at a time each, at most 4 there are: 3.25 s of work in each slot at the least",
+    }
