@@ -795,7 +795,8 @@ def test_examples_of_the_reference(block: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 MODELS = (
-    ScenarioKeys, NodeGroupKeys, WarmKeys, LawKeys, RegionKeys, CarbonFile, InterruptionKeys, NetworkKeys, NetworkEvent, Flap, LayoutKeys, CostKeys, CloudKeys, RunKeys, _PoolKeys,
+    NodeGroupKeys, WarmKeys, LawKeys, RegionKeys, CarbonFile, InterruptionKeys,
+    ScenarioKeys, NetworkKeys, NetworkEvent, Flap, LayoutKeys, CostKeys, CloudKeys, RunKeys, _PoolKeys,
     TraceKeys, GenerateKeys, BatchKeys, TrainingKeys, TransferKeys,
     ServiceKeys, ReplicaKeys, EngineKeys, SpeculativeKeys, PrefillKeys, AdapterKeys, SloKeys, ScalerKeys,
     RequestTraceKeys, RequestGenerateKeys, RequestKeys,
