@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulator.cli.common import debug_option, json_option, override_options, overrides, table, write_json
+from simulator.cli.elasticfacts import autoscaler_facts, group_facts, start_facts, store_facts
+from simulator.cli.failurefacts import failure_facts
 from simulator.cli.fleetfacts import fleet_facts
 from simulator.cli.plans import plans
 from simulator.cli.servicefacts import service_facts
@@ -24,6 +29,8 @@ _JOBS = "workload "
 _DIMENSIONS = {
     "submit": "time", "duration": "time", "compute": "time", "estimate": "time", "gradient": "bytes", "memory": "bytes"
 }  # fmt: skip
+_NARROWEST = 40
+"""Characters that the text of a line has at least."""
 _SHOWN = 8
 """Listed jobs of a workload that are shown one by one."""
 
@@ -103,9 +110,10 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
     for service in plan.services:
         work = scenario.workload[service.name]
         assert isinstance(work, ServiceWork)
-        facts |= service_facts(service, work)
+        facts |= service_facts(service, work) | start_facts(service.name, work.keys, service.weights)
     for fleet in plan.fleets:
         facts |= fleet_facts(fleet)
+        facts |= start_facts(fleet.name, getattr(scenario.workload[fleet.name], "keys", None))
     if plan.transfers:
         facts["transfers"] = f"{len(plan.transfers):,}, {sum(t.bytes for t in plan.transfers) / 1e9:,.4g} GB in all"
     scheduler, placement = data.get("scheduler", "fifo"), data.get("placement", "pack")
@@ -115,9 +123,8 @@ def _facts(scenario: Scenario, plan: Plan) -> Facts:
     facts["placement"] = _section(placement, "kind")
     facts["network"] = _section(data.get("network", {"contention": "max-min"}))
     if scenario.pool is not None:
-        facts["autoscaler"] = _section(data["autoscaler"], "kind")
-    for name, group in data.get("node_groups", {}).items():
-        facts[f"group {name}"] = _section({key: value for key, value in group.items() if key != "servers"}) or "-"
+        facts["autoscaler"] = autoscaler_facts(scenario, _section(data["autoscaler"], "kind"))
+    facts |= group_facts(scenario, plan.topology) | store_facts(scenario) | failure_facts(scenario, plan)
     facts["cost"] = _cost(scenario, plan)
     return facts
 
@@ -191,6 +198,19 @@ def _cost(scenario: Scenario, plan: Plan) -> dict[str, str]:
     return parts or {"": "nothing that is known"}
 
 
+def _wrapped(lines: Mapping[str, str]) -> str:
+    """Lines as a table; on a terminal what is longer than it goes on below, under where it began."""
+    if not sys.stdout.isatty():
+        return table(list(lines.items()))
+    indent = max(map(len, lines)) + 2
+    width = max(shutil.get_terminal_size().columns - indent, _NARROWEST)
+    rows: list[tuple[str, str]] = []
+    for name, text in lines.items():
+        parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+        rows += [(name, parts[0]), *(("", part) for part in parts[1:])]
+    return table(rows)
+
+
 def _print(experiment: Mapping[str, str], facts: Mapping[str, Facts]) -> None:
     """What all alternatives share as lines, what they differ in as a table."""
     shared: dict[str, str] = {}
@@ -205,7 +225,7 @@ def _print(experiment: Mapping[str, str], facts: Mapping[str, Facts]) -> None:
         for k in dict.fromkeys(k for part in parts for k in part if k not in common):
             name = key.removeprefix(_JOBS)
             columns[f"{name}.{k}" if k else name] = [part.get(k, "-") for part in parts]
-    click.echo(table(list({**experiment, **shared}.items())))
+    click.echo(_wrapped({**experiment, **shared}))
     if columns:
         rows = [(name, *cells) for name, *cells in zip(facts, *columns.values(), strict=True)]
         click.echo("\n" + table(rows, ("alternative", *columns)))

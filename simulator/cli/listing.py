@@ -53,6 +53,21 @@ def _of_kind(kind: str) -> Rows:
     return _plugins(_registry(kind))
 
 
+def _imitating(kind: str) -> Rows:
+    """Policies that follow products, with the product and its version."""
+    registry = _registry(kind)
+    rows = [
+        (name, str(getattr(registry.get(name), "imitates", "") or "ours"), line) for name, line in _of_kind(kind)[1]
+    ]
+    return ("name", "after", "what it does"), rows
+
+
+def _boots() -> Rows:
+    from simulator.cli.bootlist import boots
+
+    return boots()
+
+
 def _policies() -> Rows:
     rows = [(name, kind, line) for kind in POLICIES for name, line in _of_kind(kind)[1]]
     return ("name", "kind", "what it does"), rows
@@ -297,14 +312,14 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "orders": (partial(_of_kind, "order"), "who goes first:  scheduler: {order: NAME}"),
     "backfills": (partial(_of_kind, "backfill"), "who may pass:  scheduler: {order: NAME, backfill: NAME}"),
     "placements": (partial(_of_kind, "placement"), "where a job runs:  placement: {kind: NAME}"),
-    "autoscalers": (partial(_of_kind, "autoscaler"), "how many nodes a pool has:  autoscaler: {kind: NAME}"),
+    "autoscalers": (partial(_imitating, "autoscaler"), "how many nodes a pool has:  autoscaler: {kind: NAME}"),
     "interferences": (partial(_of_kind, "interference"), "jobs on one accelerator:  interference: {kind: NAME}"),
     "objectives": (partial(_of_kind, "objective"), "what gavel is after:  scheduler: {kind: gavel, objective: NAME}"),
     "scores": (partial(_of_kind, "score"), "what kube goes by:  placement: {kind: kube, scores: {NAME: 1}}"),
     "routers": (partial(_of_kind, "router"), "which replica a request goes to:  router: {kind: NAME}"),
     "batchings": (partial(_of_kind, "batching"), "what an iteration computes:  engine: {batching: {kind: NAME}}"),
     "lineups": (partial(_of_kind, "lineup"), "who is let in next:  engine: {order: {kind: NAME}}"),
-    "replica-autoscalers": (partial(_of_kind, "replica autoscaler"), "how many replicas:  replicas: {kind: NAME}"),
+    "replica-autoscalers": (partial(_imitating, "replica autoscaler"), "how many replicas:  replicas: {kind: NAME}"),
     "formats": (_formats, "traces that can be read:  workload: {jobs: {trace: FILE, format: NAME}}"),
     "generators": (_generators, "workloads made up on the spot:  workload: {jobs: {generate: NAME, jobs: 1000}}"),
     "request-formats": (_request_formats, "logs of requests to a service:  requests: {trace: FILE, format: NAME}"),
@@ -322,6 +337,7 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "frameworks": (_frameworks, "what runs the training:  framework: NAME of a job"),
     "engines": (_engines, "what serves a model:  engine: NAME of a service"),
     "failures": (_failures, "how often components fail:  failures: {NAME: {component: accelerator, catalog: ROW}}"),
+    "boots": (_boots, "how nodes come up:  node_groups: {NAME: {boot: NAME}}"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
     "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
