@@ -60,6 +60,8 @@ def _metric(written: object, place: str) -> MetricSpec:
     nested = isinstance(written, Mapping) and any(isinstance(written.get(key), Mapping) for key in _SOURCES)
     if nested:
         return _sourced(written, place)
+    if isinstance(written, Mapping) and "ContainerResource" in (written.get("type"), *map(_capital, written)):
+        raise ValueError(f"{place} is a ContainerResource; a replica is one container, so it must be a Resource")
     entry = mapping(written, place, ("metric", "type", "target", "resource"))
     for key in ("metric", "target"):
         if key not in entry:
@@ -70,6 +72,10 @@ def _metric(written: object, place: str) -> MetricSpec:
     if not isinstance(resource, bool):
         raise ValueError(f"{place}.resource is {resource!r}; it must be true or false")
     return _spec(metric, kind, entry["target"], f"{place}.target", resource)
+
+
+def _capital(key: object) -> str:
+    return str(key)[:1].upper() + str(key)[1:]
 
 
 def _sourced(written: object, place: str) -> MetricSpec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from simulator.policies.hpa import manifest
-from simulator.policies.hpa.metrics import By, MetricSpec
+from simulator.policies.hpa.metrics import SHARES, By, MetricSpec
 from simulator.policies.replicas import Metric, load
 from simulator.policies.serving import ServiceObservation
 
@@ -124,9 +124,13 @@ def _trigger(written: object, place: str) -> Trigger:
         if key not in entry:
             raise ValueError(f"{place} has no {key!r}")
     activation = entry.get("activationThreshold", 0)
+    metric: Metric = manifest.choice(entry["metric"], f"{place}.metric", get_args(Metric))
+    threshold = manifest.quantity(entry["threshold"], f"{place}.threshold")
+    if metric in SHARES and threshold > 1:
+        raise ValueError(f"{place}.threshold is {threshold:g}; {metric} is a share, at most 1")
     return Trigger(
-        metric=manifest.choice(entry["metric"], f"{place}.metric", get_args(Metric)),
-        threshold=manifest.quantity(entry["threshold"], f"{place}.threshold"),
+        metric=metric,
+        threshold=threshold,
         activation=manifest.quantity(activation, f"{place}.activationThreshold", closed=True),
         by=manifest.choice(entry.get("metricType", "AverageValue"), f"{place}.metricType", ("AverageValue", "Value")),
     )

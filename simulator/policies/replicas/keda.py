@@ -11,12 +11,19 @@ from simulator.policies.decision import Decision
 from simulator.policies.hpa import manifest
 from simulator.policies.hpa.behavior import DOWNSCALE_STABILIZATION
 from simulator.policies.hpa.controller import Controller, Settings
+from simulator.policies.hpa.metrics import SHARES
 from simulator.policies.hpa.triggers import Reading, Trigger, Triggers, fallback, triggers
 from simulator.policies.replicas import Metric, check
 from simulator.policies.serving import ServiceObservation, replica_scalers
 
 MOST = 100
 """Replicas at most unless somebody says more (maxReplicaCount of KEDA 2.20)."""
+_STANDS = {
+    "KEDAScaleTargetActivated": "ScalerActive",
+    "KEDAScaleTargetDeactivated": "ScalerNotActive",
+    "MinReplicaCount": "ScalerNotActive",
+}
+"""What holds after KEDA acted, until it looks again."""
 
 
 @replica_scalers.register("keda")
@@ -112,12 +119,22 @@ class Keda:
         self._triggers.reset()
         self._created = self._last_active = math.nan
         self._next_poll = self._next_sync = -math.inf
+        self._said: Decision | None = None
 
     def step(self, now: float, observation: ServiceObservation) -> Decision:
-        """Return the number of replicas wanted, and whose decision it is: a reason of KEDA, or one of the HPA."""
+        """Return the number of replicas wanted, and whose decision it is: a reason of KEDA, or one of the HPA.
+
+        Where neither is due, or KEDA slept and the HPA is switched off, what was said last still holds.
+        """
         if self._created != self._created:
             self._created = now
         current = observation.replicas
+        decided = self._decided(now, observation, current)
+        self._said = self._standing(current) if decided is None else decided
+        return self._said
+
+    def _decided(self, now: float, observation: ServiceObservation, current: int) -> Decision | None:
+        """Return what a loop that is due says; None: nothing."""
         decided: Decision | None = None
         if now >= self._next_poll:
             self._next_poll = _following(self._next_poll, now, self._polling)
@@ -125,11 +142,20 @@ class Keda:
             if decided != current:
                 return decided
         if now < self._next_sync:
-            return Decision(current, "NotDue") if decided is None else decided
+            return decided
         self._next_sync = _following(self._next_sync, now, self._sync)
         if current == 0:
-            return Decision(0, "ScalingDisabled") if decided is None else decided
+            return decided
         return self._hpa.reconcile(now, observation, self._triggers.read(observation).instead)
+
+    def _standing(self, current: int) -> Decision:
+        """Return the number that there is, with the reason given last if that was for this number."""
+        said = self._said
+        if said is None or said != current:
+            return Decision(current, "NotDue")
+        if said.rule in _STANDS:
+            return Decision(current, _STANDS[said.rule])
+        return Decision(current, said.rule, said.inputs, said.runner_up)
 
     def _polled(self, now: float, current: int, reading: Reading) -> Decision:
         """Return what KEDA itself does: RequestScale of pkg/scaling/executor/scale_scaledobjects.go."""
@@ -173,7 +199,9 @@ def _triggers(
             raise ValueError(f"threshold is {bound:g}; it must be above 0")
         if not 0 <= above < math.inf:
             raise ValueError(f"activation_threshold is {above:g}; it must be 0 or more")
-        check(by, bound, 1.0)
+        check(by, min(bound, 1.0), 1.0)
+        if by in SHARES and bound > 1:
+            raise ValueError(f"threshold is {bound:g}; {by} is a share, at most 1")
         return Triggers([Trigger(by, bound, above)], fallback(stand))
     for name, value in (("threshold", threshold), ("metric", metric), ("activation_threshold", activation)):
         if value is not None:

@@ -109,14 +109,13 @@ class Kpa:
         return self._panic.panicking
 
     def step(self, now: float, observation: ServiceObservation) -> Decision:
-        """Return the number of replicas wanted."""
+        """Return the number of replicas wanted; without data what was wanted last, or those that there are."""
         have, ready = observation.replicas, observation.ready
-        name = "outstanding" if self.metric == "concurrency" else "arrivals"
-        if name in observation.missing:
+        means = self._seen(now, observation)
+        if means is None:
             decided = Decision(self._last, "no data", {"ready": ready})
         else:
-            panic, stable = self._seen(now, observation, name)
-            decided = self._panic.step(now, ready, stable, panic)
+            decided = self._panic.step(now, ready, means[1], means[0])
         wanted, rule, other = self._bounded(decided, have)
         needed = max(self._least, 1 if self._begun else self._initial)
         number, why = self._idling.settle(now, wanted, ready, self._panic.spare, needed)
@@ -142,14 +141,19 @@ class Kpa:
             return self._most, "max scale", wanted
         return max(wanted, 0), decided.rule, decided.runner_up
 
-    def _seen(self, now: float, observation: ServiceObservation, name: str) -> tuple[float, float]:
-        """Means over the panic and the stable window: those that it is told, else of what was seen at the steps."""
+    def _seen(self, now: float, observation: ServiceObservation) -> tuple[float, float] | None:
+        """Means over the panic and the stable window: those that it is told, else of what was seen at the steps.
+
+        None: the metric cannot be had, or is no number.
+        """
+        name = "outstanding" if self.metric == "concurrency" else "arrivals"
         value = float(getattr(observation, name))
-        own = [mean.of(now, value) for mean in self._means]
-        if self.metric == "rps":
-            return own[0], own[1]
-        told = [observation.window.get(span, mean) for span, mean in zip(self._spans, own, strict=True)]
-        return told[0], told[1]
+        if name in observation.missing or not math.isfinite(value):
+            return None
+        means = [mean.of(now, value) for mean in self._means]
+        if self.metric == "concurrency":
+            means = [observation.window.get(span, mean) for span, mean in zip(self._spans, means, strict=True)]
+        return (means[0], means[1]) if all(map(math.isfinite, means)) else None
 
 
 def _check(spec: PanicSpec, utilization: float, panic_window: float) -> None:
