@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulator.cli.common import debug_option, json_option, table, write_json
+from simulator.cli.shippedlist import shipped_rows
 
 if TYPE_CHECKING:
     from simulator.core.registry import Registry
@@ -294,18 +293,6 @@ def _measures() -> Rows:
     return ("measure", "unit", "better", "what it is"), [(m.name, m.unit, m.better, m.meaning) for m in rows]
 
 
-def _shipped(kind: str) -> Rows:
-    from simulator.scenario.shipped import folder, names
-
-    return (kind, "what it shows"), [(name, _headline(folder(kind) / f"{name}.yaml")) for name in names(kind)]
-
-
-def _headline(path: Path) -> str:
-    """The name that a file gives itself, else its first comment."""
-    found = re.search(r"^(?:name: *|# *)(\S.*)$", path.read_text("utf-8"), re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
 KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "policies": (_policies, "all the kinds of policies that follow, together"),
     "schedulers": (partial(_of_kind, "scheduler"), "which job runs next:  scheduler: {kind: NAME}"),
@@ -340,8 +327,11 @@ KINDS: dict[str, tuple[Callable[[], Rows], str]] = {
     "boots": (_boots, "how nodes come up:  node_groups: {NAME: {boot: NAME}}"),
     "prices": (_prices, "what clouds ask for an accelerator"),
     "measures": (_measures, "what runs are judged by:  measure: [NAME, ...]"),
-    "scenarios": (partial(_shipped, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
-    "topologies": (partial(_shipped, "topologies"), "topologies that come with the project:  topology: {file: NAME}"),
+    "scenarios": (partial(shipped_rows, "scenarios"), "scenarios that come with the project:  simulator run NAME"),
+    "topologies": (
+        partial(shipped_rows, "topologies"),
+        "topologies that come with the project:  topology: {file: NAME}",
+    ),
 }
 
 
