@@ -17,9 +17,9 @@ from simulator.core.errors import InputError, PolicyError
 from simulator.metrics.recorder import Record
 from simulator.policies.scaling.target_tracking import TargetTracking
 from simulator.policies.supply import SupplyObservation
-from simulator.runtime.supply import patience
 from simulator.runtime.accounting import Costs
 from simulator.runtime.elasticity import NodePool
+from simulator.runtime.supply import patience
 from simulator.testing import replay
 from simulator.workload.jobs import BatchJob, State
 
@@ -228,7 +228,8 @@ def test_servers_without_accelerators() -> None:
 def test_an_answer_that_is_no_number_of_nodes(wanted: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         run([job("a", 0.0, 1.0)], Script([wanted]))
-    assert str(caught.value) == f"autoscaler Script at 10 s: step returned {wanted!r}, not a number of nodes, nor any of Grow, " "Remove and Replace"
+    told = f"step returned {wanted!r}, not a number of nodes, nor any of Grow, Remove and Replace"
+    assert str(caught.value) == f"autoscaler Script at 10 s: {told}"
 
 
 def test_an_autoscaler_that_fails() -> None:
