@@ -160,7 +160,7 @@ class Gangs:
                 self._motion.reroute(job, partial(self._pattern, job))
             if self.drags.paces:
                 self.drags.came(job, pattern)
-            if account == "hung":
+            if account == "hung" and job.saving is not None:
                 self.saver.began(job)
 
     def stands(self, job: Job) -> bool:

@@ -49,7 +49,7 @@ def ports(topology: Topology) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in topology.servers]
     for link, (src, dst) in enumerate(topology.ends):
         server = owner.get(src)
-        if server is not None and owner.get(dst) != server and topology.tiers[link] != STORE:
+        if server is not None and owner.get(dst) != server and topology.tiers[link] not in (SCALE_UP, STORE):
             found[server].append(link)
     return found
 

@@ -29,7 +29,10 @@ class Outage:
 
 
 class Outages:
-    """Carries out failures: takes servers and links down, lets jobs hang and stops them, repairs, and counts."""
+    """Carries out failures: takes servers and links down, lets jobs hang and stops them, repairs, and counts.
+
+    The repair of servers begins when somebody notices; links come back by themselves, so long after they went.
+    """
 
     def __init__(self, simulation: Simulation, cuts: Cuts, vain: Vain, spares: int) -> None:
         self._simulation, self._clock, self._nodes = simulation, simulation.clock, simulation.nodes
@@ -65,8 +68,9 @@ class Outages:
         outage.servers = dict.fromkeys(servers)
         lost = float(sum(self._nodes.total.item(server) for server in servers))
         self._simulation.note_event("failure", f"{name} {component.name}", lost)
-        if not servers:
+        if component.links:
             self._clock.after(repair, self._repair, outage, phase=Phase.FAILURES)
+        if not servers:
             return True
         self.taken += 1
         for server in servers:
@@ -91,8 +95,8 @@ class Outages:
         return [job for job in running if any(server in servers for server, _ in job.placement)]
 
     def _notice(self, outage: Outage) -> None:
-        """Somebody notices: jobs are stopped, the servers take no more work, and the repair begins."""
-        if outage.noticed or self._simulation.over():
+        """Somebody notices: jobs are stopped, the servers take no more work, and the repair of servers begins."""
+        if outage.noticed or outage.over or self._simulation.over():
             return
         outage.noticed = True
         simulation, servers = self._simulation, outage.servers
@@ -107,7 +111,8 @@ class Outages:
         for server in servers:
             self._silent.pop(server, None)
             simulation.availability.down(server, outage)
-        self._clock.after(outage.repair, self._repair, outage, phase=Phase.FAILURES)
+        if not outage.component.links:
+            self._clock.after(outage.repair, self._repair, outage, phase=Phase.FAILURES)
         self._changed()
 
     def _repair(self, outage: Outage) -> None:

@@ -15,12 +15,17 @@ PATIENCE = 10_000
 """Failures in a row without any job getting further than ever before, after which a run without horizon is given up."""
 
 
+_SELDOM = 10
+"""Failures for each that stops a job, beyond which jobs are taken to wait for servers rather than to fail; ours."""
+
+
 class Vain:
     """Counts failures since somebody got on, and ends a run in which nobody does."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self._count = 0
+        self._stops = 0
         self._since = 0.0
         self._seen: tuple[float, ...] = (-1, -1)
         self._best = -1.0
@@ -28,6 +33,7 @@ class Vain:
 
     def stopped(self, job: Job) -> None:
         """A failure has stopped a job, whose counters say what is left of its work."""
+        self._stops += 1
         if job.done > self._furthest.get(job, 0.0) * (1 + 1e-9):
             self._furthest[job] = job.done
             self._count = 0
@@ -38,7 +44,7 @@ class Vain:
         if simulation.until < float("inf") or not (simulation.view.running.members or simulation.view.queue.members):
             return
         if not self._count:
-            self._since = simulation.clock.now
+            self._since, self._stops = simulation.clock.now, 0
         self._count += 1
         if self._count < PATIENCE:
             return
@@ -56,7 +62,8 @@ class Vain:
         mean = (now - self._since) / PATIENCE
         start = f"{PATIENCE:,} failures in a row, one every {_time(mean)} in the mean, and no job has got any further"
         worst = max(jobs, key=lambda job: job.failures)
-        if not worst.failures:
+        if self._stops * _SELDOM < PATIENCE:
+            worst = jobs[0]
             nodes = self._simulation.nodes
             return (
                 f"{start}: {len(jobs)} wait, the first, {worst.id!r}, for {worst.accelerators:g} accelerators, and "
