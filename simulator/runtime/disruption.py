@@ -20,7 +20,7 @@ class Disruption:
     """Evicts jobs for those who want a node for something else.
 
     A replica goes by the rules of its service (``job.life``). A batch or training job may go unless it is not
-    preemptible; where something saves jobs (``simulation.saver``), it is saved first, as far as the grace allows.
+    preemptible; where its checkpoints take time, it writes one first, as far as the grace allows.
     """
 
     def __init__(self, simulation: Simulation) -> None:
@@ -53,11 +53,24 @@ class Disruption:
             end()
 
     def warn(self, job: Job, notice: float, rule: str, node: str) -> None:
-        """Tell a job that its node is gone in ``notice`` seconds: it may save, or leave if its service can do that."""
+        """Tell a job that its node is gone in ``notice`` seconds.
+
+        A replica leaves. A job whose checkpoints take time writes one at once and goes when it is written, as what it
+        did after would be lost; others work to the end.
+        """
         if getattr(job.life, "leave", None) is not None:
             self.evict(job, notice, rule, node)
-        else:
-            self._save(job, _nothing)
+            return
+        before, writing = stay(job), False
+
+        def written() -> None:
+            if writing and job.state is State.RUNNING and stay(job) == before:
+                self._simulation.decisions.add(
+                    "disruption", job.id, "evict", f"{rule}, saved", inputs={"node": node, "grace": notice}
+                )
+                self._simulation.stop(job)
+
+        writing = self._save(job, written) > 0
 
     def end(self, job: Job, rule: str, node: str) -> None:
         """Stop a job now, whatever it may say: its node is gone."""
@@ -67,15 +80,9 @@ class Disruption:
 
     def _save(self, job: Job, done: Callable[[], None]) -> float:
         """Begin to save a job; return the seconds that this takes, 0 where nothing saves it."""
-        saver = getattr(self._simulation, "saver", None)
-        save = getattr(saver, "save_now", None)
-        return 0.0 if save is None or job.life is not None else float(save(job, done) or 0.0)
+        return 0.0 if job.life is not None else self._simulation.gangs.saver.save_now(job, done)
 
 
 def stay(job: Job) -> tuple[int, int]:
     """Tell one stay of a job on accelerators from the next."""
     return job.preemptions, job.moves
-
-
-def _nothing() -> None:
-    """Nobody waits for the end of the save."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from simulator.core.errors import InputError
@@ -29,6 +30,9 @@ class Saver(Protocol):
     def forget(self, job: Job) -> None:
         """It is over."""
 
+    def save_now(self, job: Job, done: Callable[[], None]) -> float:
+        """Begin a checkpoint at once, ``done()`` when it is written; return the seconds that this takes, or 0."""
+
 
 class NoSaver:
     """Stands for the part that writes checkpoints in a run that has none."""
@@ -47,6 +51,10 @@ class NoSaver:
     def lose(self, job: Job) -> bool:
         """Return False."""
         return False
+
+    def save_now(self, job: Job, done: Callable[[], None]) -> float:
+        """Return 0: nothing is written."""
+        return 0.0
 
     def forget(self, job: Job) -> None:
         """Do nothing."""
