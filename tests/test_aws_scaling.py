@@ -304,6 +304,27 @@ def test_warm_up_of_steps_as_in_the_guide() -> None:
         assert (int(got), got.rule) == (wanted, rule), now
 
 
+def test_the_walk_of_the_guide() -> None:
+    """10 members at 60 become 11, at 70 then 14, at 40 then 13, at 30 then 10; each warm before the next breach."""
+    scaler = StepScalingOfReplicas(metric="outstanding", **STEPS, cooldown=0.0, warmup=300.0)
+    for minute, ready, mean, wanted in (
+        (0, 10, 60, 11), (1, 11, 55, 11), (7, 11, 70, 14), (8, 14, 55, 14), (15, 14, 40, 13), (16, 13, 30, 10),
+    ):  # fmt: skip
+        assert scaler.step(60.0 * minute, seen(ready, ready * mean)) == wanted, minute
+
+
+@pytest.mark.parametrize(
+    ("members", "mean", "target", "wanted"),
+    [
+        (10, 150.0, 100.0, 15),  # the EC2 guide: 1500 messages, 10 instances, an acceptable backlog of 100 each
+        (3, 75.0, 50.0, 5),  # 4.5 is rounded up
+    ],
+)
+def test_a_backlog_for_each_member(members: int, mean: float, target: float, wanted: int) -> None:
+    scaler = TargetTracking(metric="queued", target=target, out_periods=1)
+    assert scaler.step(0.0, seen(members, members * mean, queued=members * mean)) == wanted
+
+
 def test_cooldown_of_steps_as_in_the_reference() -> None:
     """2 more; within the cooldown a step of 3 adds only 1; a growth goes ahead while shrinking has to wait."""
     scaler = StepScalingOfReplicas(
@@ -333,9 +354,9 @@ def test_steps_wait_for_their_periods_and_for_a_step_that_fits() -> None:
     scaler = StepScalingOfReplicas(
         metric="outstanding",
         out_threshold=5.0,
-        out_steps=[{"lower": 2, "upper": 4, "adjustment": 6}],
+        out_steps=[{"lower": 2, "adjustment": 6}],
         in_threshold=0.0,
-        in_steps=[{"adjustment": 0}],
+        in_steps=[{"upper": 0, "adjustment": 0}],
         adjustment_type="ExactCapacity",
         out_periods=2,
     )
@@ -343,7 +364,6 @@ def test_steps_wait_for_their_periods_and_for_a_step_that_fits() -> None:
         (seen(2, 14), 2, "no alarm"),
         (seen(2, 14), 6, "alarm high"),
         (seen(6, 36), 6, "no step"),  # 1 beyond the threshold: no step begins before 2
-        (seen(6, 60), 6, "no step"),  # 5 beyond: none ends after 4
         (seen(0, 5), 1, "from zero"),
     ]
     decisions(scaler, rows)
@@ -383,13 +403,18 @@ def test_a_percentage_never_overshoots_and_never_does_nothing(current: int, perc
     [
         ([{"lower": 0, "upper": 10, "adjustment": 1}, {"lower": 5, "adjustment": 2}], "ranges overlap: one ends at 10"),
         ([{"lower": 0, "upper": 10, "adjustment": 1}, {"lower": 11, "adjustment": 2}], "ranges leave a gap"),
-        ([{"adjustment": 1}, {"adjustment": 2}], "ranges overlap"),
+        ([{"lower": 0, "adjustment": 1}, {"lower": 4, "adjustment": 2}], "ranges overlap: one ends at inf"),
+        ([{"upper": 0, "adjustment": -1}, {"upper": 5, "adjustment": 1}], "ranges overlap: one ends at 0"),
+        ([{"adjustment": 1}], r"out_steps\[0\] has neither lower nor upper; a step has at least one of them"),
+        ([{"lower": None, "upper": None, "adjustment": 1}], r"out_steps\[0\] has neither lower nor upper"),
+        ([{"lower": 0, "upper": 5, "adjustment": 1}], "the highest range ends at 5; leave its upper bound out"),
+        ([{"lower": -5, "upper": 0, "adjustment": 1}], "the lowest range begins at -5; leave its lower bound out"),
         ([{"lower": 5, "upper": 5, "adjustment": 1}], "lower 5 is not below upper 5"),
         ([{"lower": 5}], r"out_steps\[0\] has no adjustment"),
         ([{"adjustment": None}], "has no adjustment"),
-        ([{"adjustment": 1, "from": 3}], "has no key 'from'"),
-        ([{"adjustment": 1.5}], "adjustment is 1.5; it must be whole for ChangeInCapacity"),
-        ([{"adjustment": math.inf}], "adjustment is inf; it must be a finite number"),
+        ([{"lower": 0, "adjustment": 1, "from": 3}], "has no key 'from'"),
+        ([{"lower": 0, "adjustment": 1.5}], "adjustment is 1.5; it must be whole for ChangeInCapacity"),
+        ([{"lower": 0, "adjustment": math.inf}], "adjustment is inf; it must be a finite number"),
         ([{"adjustment": 1, "lower": "ten"}], "lower is 'ten'; it must be a number"),
         ([3], r"out_steps\[0\] is 3; it must be like"),
     ],

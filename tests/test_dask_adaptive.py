@@ -69,6 +69,7 @@ def test_the_target(arguments: Any, observation: ServiceObservation, wanted: int
         (seen(10, 0, kv=0.5), 10),  # exactly: nothing can be spared
         (seen(10, 0, kv=0.6), 10),
         (seen(10, 10, running=10), 10),
+        (seen(2, 0, kv=1e-15), 1),  # whatever is stored needs a worker
     ],
     ids=str,
 )
@@ -124,6 +125,34 @@ def test_those_that_have_not_arrived_go_too() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "table"),
+    [
+        ({"minimum": 1, "maximum": 4}, [(seen(0, 0), 1), (seen(0, 100, coming=1), 4)]),
+        (  # four asked for, three arrived, two wanted: the one that has not come and one that has go at the second ask
+            {"minimum": 1, "maximum": 4, "wait_count": 2},
+            [(seen(0, 100), 4), (seen(3, 0, 2, coming=1), 4), (seen(3, 0, 2, coming=1), 2), *[(seen(2, 0, 2), 2)] * 4],
+        ),
+        ({"wait_count": 0}, [(seen(2, 20), 2), (seen(2, 0), 0)]),
+        ({"task_seconds": 1000.0}, [(seen(0, 10), 10), (seen(0, 200), 200)]),  # long ones: no more than there are
+        ({"task_seconds": 1000.0, "slots": 5}, [(seen(1, 5, 5), 2), (seen(1, 195, 5), 40)]),
+        ({"task_seconds": 10.0, "target_duration": 0.1}, [(seen(1, 0, 1), 1)]),
+        ({"task_seconds": 1.0, "slots": 8, "minimum": 2}, [(seen(2, 184, 16), 5)]),
+        ({"task_seconds": 1.0, "slots": 8, "minimum": 2, "target_duration": 1.0}, [(seen(2, 24, 16), 5)]),
+        ({"maximum": 2}, [*[(seen(5, 995, 5), 5)] * 2, (seen(5, 995, 5), 2)]),  # a maximum closes busy ones too
+        ({"wait_count": 5}, [(seen(0, 1), 1), *[(seen(1, 0, 1), 1), (seen(1, 0), 1)] * 10]),  # pauses are no churn
+        ({}, [(seen(0, 0), 0), (seen(0, 30), 3), *[(seen(0, 0, coming=3), 3)] * 2, (seen(0, 0, coming=3), 0)]),
+    ],
+    ids=str,
+)
+def test_situations_of_its_own_tests(arguments: Any, table: Any) -> None:
+    """Numbers of distributed/deploy/tests/test_adaptive.py, test_adaptive_core.py and tests/test_scheduler.py."""
+    scaler = DaskAdaptive(**arguments)
+    assert [int(scaler.step(float(second), row)) for second, (row, _) in enumerate(table)] == [
+        want for _, want in table
+    ]
+
+
 def test_idle_ones_are_those_that_say_so() -> None:
     pods = [PodReading({"running": count}) for count in (2.0, 0.0, 1.0, 0.0)]
     assert idle(seen(4, 0, running=3, pods=pods), slots=4) == 2
@@ -158,7 +187,7 @@ def test_it_never_shrinks_before_so_many_asks_nor_leaves_its_bounds(
         ({"minimum": 5, "maximum": 4}, "maximum is 4; it must be at least 5"),
         ({"maximum": 0}, "maximum is 0; it must be at least 1"),
         ({"slots": 0}, "slots is 0; it must be 1 or more"),
-        ({"wait_count": 0}, "wait_count is 0; it must be 1 or more"),
+        ({"wait_count": -1}, "wait_count is -1; it must be 0 or more"),
         ({"target_duration": 0.0}, "target_duration is 0 s; it must be above 0"),
         ({"task_seconds": math.nan}, "task_seconds is nan s; it must be above 0"),
         ({"interval": -1.0}, "interval is -1 s; it must be above 0"),

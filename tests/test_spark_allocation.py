@@ -203,6 +203,116 @@ def test_laws(steps: list[tuple[int, int]], slots: int, bounds: tuple[int, int])
         have = int(got)
 
 
+SUITE = {"sustained_scheduler_backlog_timeout": 2.0, "executor_idle_timeout": 3.0}
+"""Timeouts of ExecutorAllocationManagerSuite; the first is 1 s there too."""
+
+
+@pytest.mark.parametrize(
+    ("bounds", "rows"),
+    [
+        pytest.param(
+            (1, 10, 1),
+            [
+                (0.0, seen(1, 1000), 1), (1.0, seen(1, 1000), 2), (3.0, seen(1, 1000, coming=1), 4),
+                (5.0, seen(1, 1000, coming=3), 8), (7.0, seen(1, 1000, coming=7), 10), (9.0, seen(4, 996, 4), 10),
+            ],
+            id="add executors",
+        ),
+        pytest.param(  # five tasks need five; a stage of three more need eight; of three more ten, the most
+            (0, 10, 0),
+            [
+                (0.0, seen(0, 5), 0), (1.0, seen(0, 5), 1), (3.0, seen(0, 5), 3), (5.0, seen(0, 5), 5),
+                (7.0, seen(1, 7, 1), 6), (9.0, seen(1, 7, 1), 8), (11.0, seen(1, 7, 1), 8), (11.1, seen(1, 9, 3), 9),
+                (13.1, seen(1, 9, 3), 10), (15.1, seen(1, 8, 4), 10),
+            ],
+            id="capped by tasks that wait",
+        ),
+        pytest.param(
+            (0, 10, 0),
+            [
+                (0.0, seen(0, 5), 0), (1.0, seen(0, 5), 1), (3.0, seen(0, 5), 3), (5.0, seen(1, 4, 1), 5),
+                (5.1, seen(1, 3), 3),
+            ],
+            id="cancel pending executors",
+        ),
+        pytest.param((0, 20, 0), [(at, seen(0, 0), 0) for at in (0.0, 0.1, 1.1, 11.1)], id="polling: no events"),
+        pytest.param(
+            (0, 20, 0),
+            [
+                (0.0, seen(0, 1000), 0), (0.5, seen(0, 1000), 0), (1.5, seen(0, 1000), 1), (2.5, seen(0, 1000), 1),
+                (4.5, seen(0, 1000), 3), (6.5, seen(0, 1000), 7), (8.5, seen(0, 0, 1000), 7),
+                (10.5, seen(0, 0, 1000), 7), (10.6, seen(0, 1000), 7), (11.6, seen(0, 1000), 8),
+                (13.6, seen(0, 1000), 10), (15.6, seen(0, 1000), 14), (17.6, seen(0, 1000), 20),
+            ],
+            id="polling: add",
+        ),
+        pytest.param(  # three idle time out, one stays; of two idle among five that one goes as soon as more are there
+            (1, 20, 1),
+            [(0.0, seen(3, 0), 3), (1.5, seen(3, 0), 3), (4.5, seen(3, 0), 1), (4.6, seen(5, 0, 3), 4)],
+            id="polling: remove",
+        ),
+        pytest.param((2, 5, 3), [(0.0, seen(0, 0), 3), (0.1, seen(0, 2), 2)], id="initial ones until the first job"),
+        pytest.param((2, 5, 3), [(0.0, seen(3, 0), 3), (3.0, seen(3, 0), 2)], id="initial ones until one timed out"),
+        pytest.param((1, 5, 3), [(0.0, seen(3, 0), 3), (3.0, seen(3, 0), 1)], id="SPARK-26758"),
+        pytest.param(
+            (0, 100_000, 0),
+            [
+                (0.0, seen(0, 1000), 0), (1.0, seen(0, 1000), 1), (3.0, seen(0, 1000), 3), (5.0, seen(0, 1000), 7),
+                (7.0, seen(0, 1000), 15), (7.1, seen(15, 0), 15), (7.2, seen(15, 1000), 15), (8.2, seen(15, 985, 15), 16),
+            ],
+            id="no ramp below what runs",
+        ),
+        pytest.param(
+            (1, 2, 1),
+            [
+                (0.0, seen(1, 2), 1), (1.0, seen(1, 2), 2), (1.1, seen(2, 0, 2), 2), (1.2, seen(2, 0, 1), 2),
+                (2.1, seen(2, 0, 1), 2), (4.2, seen(2, 0, 1), 1),
+            ],
+            id="SPARK-23365",
+        ),
+        pytest.param(
+            (5, 12, 5),
+            [
+                (0.0, seen(5, 8), 5), (1.0, seen(5, 8), 6), (3.0, seen(5, 8), 8), (3.1, seen(8, 0, 8), 8),
+                (3.2, seen(8, 0, 5), 8), (6.2, seen(8, 0, 5), 5), (6.3, seen(5, 0, 4), 5), (9.3, seen(5, 0, 4), 5),
+            ],
+            id="removing, by the target",
+        ),
+        pytest.param((5, 10, 5), [(0.0, seen(10, 0), 10), (3.0, seen(10, 0), 5), (7.0, seen(5, 0), 5)], id="remove"),
+        pytest.param(  # twelve of which eight are wanted: four of the idle ones go
+            (5, 12, 5),
+            [
+                (0.0, seen(5, 1000), 5), (1.0, seen(5, 1000), 6), (3.0, seen(5, 1000), 8), (3.5, seen(12, 1000), 8),
+                (5.0, seen(10, 1000), 12), (7.0, seen(10, 1000), 12),
+            ],
+            id="adding and removing in turn",
+        ),
+        pytest.param((1, 5, 1), [(0.0, seen(0, 1), 1), (1.0, seen(1, 0, 1), 1), (2.0, seen(1, 1), 1)], id="SPARK-8366"),
+        pytest.param(
+            (2, 10, 2),
+            [
+                (0.0, seen(2, 1, 9), 2), (0.3, seen(2, 1, 9), 2), (0.4, seen(2, 0, 9), 2), (1.4, seen(2, 1, 9), 2),
+                (2.3, seen(2, 1, 9), 2), (2.4, seen(2, 1, 9), 3),
+            ],
+            id="the timer begins anew",
+        ),
+    ],
+)  # fmt: skip
+def test_situations_of_its_own_suite(bounds: tuple[int, int, int], rows: list[tuple[float, Any, int]]) -> None:
+    """Numbers of core/src/test/scala/org/apache/spark/ExecutorAllocationManagerSuite.scala."""
+    scaler = SparkDynamicAllocation(*bounds, **SUITE)
+    assert [int(scaler.step(now, row)) for now, row, _ in rows] == [want for _, _, want in rows]
+
+
+@pytest.mark.parametrize(
+    ("slots", "ratio", "target"),
+    [(1, 0.5, 10), (1, 1 / 3, 7), (2, 1 / 3, 4), (1, 0.385, 8), (1, 1.0, 15), (4, 1 / 3, 3)],
+)
+def test_allocation_ratios_of_its_own_suite(slots: int, ratio: float, target: int) -> None:
+    scaler = SparkDynamicAllocation(3, 15, slots=slots, executor_allocation_ratio=ratio)
+    assert [int(scaler.step(float(second), seen(0, 20))) for second in range(8)][-1] == target
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

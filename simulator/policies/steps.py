@@ -63,14 +63,19 @@ def changed(current: int, adjustment: float, kind: Adjustment, least: int = 0) -
 def ladder(steps: Sequence[Mapping[str, Any]], kind: Adjustment, name: str) -> tuple[Step, ...]:
     """Return the steps that mappings of ``lower``, ``upper`` and ``adjustment`` describe, lowest first.
 
-    Rules of AWS (API reference, ``StepAdjustment``): ranges neither overlap nor leave a gap; a bound that is left out
-    is infinite. Raises ``ValueError``.
+    Rules of AWS (Amazon EC2 Auto Scaling API reference, ``StepAdjustment``): ranges neither overlap nor leave a gap; a
+    bound that is left out is infinite, and no step leaves out both; ranges that go below the threshold go on without
+    end, and so do those that go above it. Raises ``ValueError``.
     """
     made = sorted((_step(step, kind, f"{name}[{index}]") for index, step in enumerate(steps)), key=lambda s: s.lower)
     for below, above in itertools.pairwise(made):
         if below.upper != above.lower:
             what = "overlap" if below.upper > above.lower else "leave a gap"
             raise ValueError(f"{name}: ranges {what}: one ends at {below.upper:g}, the next begins at {above.lower:g}")
+    if made and -math.inf < made[0].lower < 0:
+        raise ValueError(f"{name}: the lowest range begins at {made[0].lower:g}; leave its lower bound out")
+    if made and 0 < made[-1].upper < math.inf:
+        raise ValueError(f"{name}: the highest range ends at {made[-1].upper:g}; leave its upper bound out")
     return tuple(made)
 
 
@@ -82,6 +87,8 @@ def _step(given: Mapping[str, Any], kind: Adjustment, name: str) -> Step:
         wrong = f"has no key {unknown[0]!r}" if unknown else "has no adjustment"
         raise ValueError(f"{name} {wrong}; a step has adjustment, and lower or upper or both")
     said = {key: value for key, value in given.items() if value is not None}
+    if len(said) == 1:
+        raise ValueError(f"{name} has neither lower nor upper; a step has at least one of them")
     numbers = {"lower": -math.inf, "upper": math.inf} | said
     for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):

@@ -24,7 +24,7 @@ class DaskAdaptive:
     ceil(cores / ``slots``), which are the threads of a worker; at least 1 when something waits and there is none; twice
     as many as there are when over 60 % of their memory is used. Where that is fewer than there are, only idle workers
     are closed, as long as the others hold twice what is stored. A worker goes when ``wait_count`` asks in a row named
-    it, those that have not arrived first.
+    it, those that have not arrived first; with 0 it goes at the first, as with 1.
 
     Tasks are ``queued`` + ``running`` of the observation, the memory used is its ``kv``. ``task_seconds`` is what Dask
     knows of the tasks, 0.5 s for kinds that it has not seen run.
@@ -50,8 +50,8 @@ class DaskAdaptive:
         ):
             if not 0 < time < math.inf:
                 raise ValueError(f"{name} is {time:g} s; it must be above 0")
-        if wait_count < 1:
-            raise ValueError(f"wait_count is {wait_count}; it must be 1 or more")
+        if wait_count < 0:
+            raise ValueError(f"wait_count is {wait_count}; it must be 0 or more")
         self.interval = interval
         self._duration, self._task, self._slots = target_duration, task_seconds, slots
         self._minimum, self._maximum, self._wait = minimum, maximum, wait_count
@@ -96,6 +96,6 @@ class DaskAdaptive:
         if wanted >= ready:
             return wanted, rule, inputs
         spare = idle(observation, self._slots)
-        room = math.floor(ready * (1.0 - SPARE * observation.kv) + 1e-9)
+        room = min(math.floor(ready * (1.0 - SPARE * observation.kv) + 1e-9), ready - (observation.kv > 0))
         inputs |= {"idle": float(spare), "can be spared": float(max(0, room))}
         return ready - max(0, min(spare, room)), "idle workers", inputs
