@@ -258,7 +258,8 @@ SUITE = {"sustained_scheduler_backlog_timeout": 2.0, "executor_idle_timeout": 3.
             (0, 100_000, 0),
             [
                 (0.0, seen(0, 1000), 0), (1.0, seen(0, 1000), 1), (3.0, seen(0, 1000), 3), (5.0, seen(0, 1000), 7),
-                (7.0, seen(0, 1000), 15), (7.1, seen(15, 0), 15), (7.2, seen(15, 1000), 15), (8.2, seen(15, 985, 15), 16),
+                (7.0, seen(0, 1000), 15), (7.1, seen(15, 0), 15), (7.2, seen(15, 1000), 15),
+                (8.2, seen(15, 985, 15), 16),
             ],
             id="no ramp below what runs",
         ),
