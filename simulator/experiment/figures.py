@@ -78,6 +78,42 @@ class Plots:
         """Where the mean latency of requests goes: queue, prefill, decode, and what else takes time."""
         return self._of_services("request_phases")
 
+    def replicas_wanted(self) -> Figure:
+        """Replicas that autoscalers want and that are ready, over time, a row a fleet."""
+        return self._drawn("elasticplots", "replicas_wanted")
+
+    def cold_start_phases(self) -> Figure:
+        """Where the mean cold start of a replica goes, phase by phase."""
+        return self._drawn("elasticplots", "cold_start_phases")
+
+    def nodes_states(self) -> Figure:
+        """Accelerators that are paid for by what they do, over time: held, free, draining, booting, failed."""
+        return self._drawn("elasticplots", "nodes_states")
+
+    def nodes_groups(self) -> Figure:
+        """Nodes that are up by group, over time."""
+        return self._drawn("elasticplots", "nodes_groups")
+
+    def cost_groups(self) -> Figure:
+        """Dollars paid for each group of nodes."""
+        return self._drawn("elasticplots", "cost_groups")
+
+    def waste_causes(self) -> Figure:
+        """Dollars for what did not work, by cause."""
+        return self._drawn("elasticplots", "waste_causes")
+
+    def accelerators_failed(self) -> Figure:
+        """Accelerators that failures took, over time, a mark a failure."""
+        return self._drawn("elasticplots", "accelerators_failed")
+
+    def load_capacity(self) -> Figure:
+        """Demand of loads, and what their ready replicas can serve, over time, a row a load."""
+        return self._drawn("loadplots", "load_capacity")
+
+    def load_backlog(self) -> Figure:
+        """Requests of loads that wait, over time, a row a load."""
+        return self._drawn("loadplots", "load_backlog")
+
     def link_heatmap(self, rows: int = 60) -> Figure:
         """Load over capacity of each link, over time; at most ``rows`` links, the busiest of each tier."""
         return self._drawn("linkplots", "link_heatmap", rows)

@@ -120,8 +120,11 @@ def _failed(window: Window) -> list[str]:
         every = scale([window.end / failures], "time").text(window.end / failures)
         silent = _silence(event, window.column("events", "subject"), time)
         notice = f", noticed after {scale([silent], 'time').text(silent)} on average" if silent > 0 else ""
-        stopped = f"they stopped running jobs {many(by_failure, 'time')}" if by_failure else "they stopped no job"
-        said.append(f"{many(failures, 'failure')}, one every {every}{notice}; {stopped}.")
+        stopped = f"they stopped running jobs {_times(by_failure)}" if by_failure else "they stopped no job"
+        spares = int(number((window.record.facts.get("failures") or {}).get("spares_used"), 0.0))
+        stood = f"; up to {many(spares, 'spare server')} stood in" if spares else ""
+        often = f"{failures:,} failures, one every {every}" if failures > 1 else f"1 failure in {every}"
+        said.append(f"{often}{notice}; {stopped}{stood}.")
     lost, held = _lost(window)
     parts = {LOST[name]: lost[name] for name in LOST if lost[name] >= SHARE * held > 0}
     if parts:
@@ -136,6 +139,10 @@ def _failed(window: Window) -> list[str]:
             "what jobs held."
         )
     return said
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _silence(event: np.ndarray, subject: np.ndarray, time: np.ndarray) -> float:
