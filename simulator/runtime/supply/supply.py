@@ -118,9 +118,17 @@ class Supply:
             return
         if not self._ticking:
             self._ticking = True
-            simulation.clock.after(self._interval, self._tick, phase=Phase.TICKS)
+            simulation.clock.after(self._pause(), self._tick, phase=Phase.TICKS)
         if self._prompt:
             self._ask_at_once()
+
+    def _pause(self) -> float:
+        """Seconds until the next step, which a controller may change from step to step."""
+        interval = getattr(self.autoscaler, "interval", self._interval)
+        if not 0 < interval < math.inf:
+            now, name = self._simulation.clock.now, type(self.autoscaler).__name__
+            raise PolicyError(f"autoscaler {name} at {now:g} s: interval is {interval!r}; it must be finite and above 0")
+        return float(interval)
 
     def _tick(self) -> None:
         self._ticking = False
