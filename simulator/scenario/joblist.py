@@ -40,6 +40,7 @@ def listed_jobs(
     """
     types = _types(scenario, name, work, topology)
     recipes = _recipes(scenario, name, work, topology)
+    _check_sizes(scenario, name, work, recipes)
     numbered = sorted(enumerate(work.jobs, 1), key=lambda pair: pair[1].submit)
     arrays = {keys.id or f"{name}-{number}": keys.array for number, keys in numbered if keys.array}
 
@@ -176,6 +177,14 @@ def _job(
     assert keys.gradient is not None
     given |= {"compute": keys.compute, "gradient": keys.gradient, "overlap": keys.overlap}
     return TrainingJob(**given, iterations=keys.iterations)
+
+
+def _check_sizes(scenario: Scenario, name: str, work: JobsWork, recipes: Mapping[int, _Planned]) -> None:
+    """Raise ``InputError``, with its place, for checkpoints that go to a store and have no size."""
+    for index, keys in enumerate(work.jobs):
+        if isinstance(keys.checkpoint, SavingKeys):
+            with scenario.at("workload", name, "jobs", index, "checkpoint"):
+                keys.checkpoint.saving(_state(recipes.get(index + 1)))
 
 
 def _state(planned: _Planned | None) -> float:
