@@ -20,6 +20,7 @@ from simulator.metrics.invariants import check
 from simulator.metrics.measures import measure
 from simulator.policies.serving import replica_scalers
 from simulator.runtime.fleets.spec import Monitoring
+from simulator.runtime.loads.line import Line
 from simulator.runtime.loads.randomly import erlang_c, waits
 from simulator.runtime.parts import Part
 from simulator.workload.load import Demand
@@ -99,6 +100,19 @@ def test_a_constant_overload_grows_without_end() -> None:
     assert served[:5] == pytest.approx((0.0, 200 / 3, 1000.0, 0.0, 100 / 3))
     assert waiting[:5] == pytest.approx((200 / 3, 100.0, 500.0, 100 / 3, 0.0))
     assert (served[5], waiting[5]) == ("served", "waiting")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0.1, 50.0), st.floats(0.1, 40.0), st.floats(0.1, 90.0))
+def test_the_end_of_a_backlog_is_noticed_in_its_very_instant(demand: float, capacity: float, seconds: float) -> None:
+    line = Line(lambda *row: None)
+    line.change(demand + capacity, capacity)
+    line.advance(seconds)
+    line.change(0.0, capacity)
+    end = seconds + line.wait
+    line.advance(end)
+    assert line.emptied == pytest.approx(end, rel=1e-12)
+    assert line.backlog == 0.0
 
 
 def test_a_sawtooth_has_the_waits_of_its_triangle() -> None:

@@ -114,7 +114,7 @@ class Line:
     def _drain(self, now: float) -> None:
         """Serve what waits until ``now``, or until nothing does."""
         slack = _SLACK * max(1.0, now)
-        while self._pieces and self._time < now:
+        while self._pieces:
             rate = self._pieces[0][1]
             last = len(self._pieces) == 1
             if rate <= 0:
@@ -123,6 +123,8 @@ class Line:
                 else:
                     self._next()
                 continue
+            if self._time >= now:
+                return
             self._pass(now, rate, last, slack)
 
     def _pass(self, now: float, rate: float, last: bool, slack: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -74,8 +75,9 @@ class Load:
             self._changed(self)
             return
         left = min(line.wait, self.spec.patience)
-        if left < float("inf"):
-            self._clock.after(left, self._end, phase=Phase.ENDS)
+        if left < math.inf:
+            now = self._clock.now
+            self._clock.at(max(now + left, math.nextafter(now, math.inf)), self._end, phase=Phase.ENDS)
 
     def _advance(self) -> None:
         """Bring all sums up to now."""
