@@ -154,6 +154,8 @@ def _listed(work: JobsWork) -> dict[str, str]:
     for number, keys in enumerate(work.jobs[:_SHOWN], 1):
         said = keys.model_dump(exclude_defaults=True, exclude={"id", "kind"})
         said |= said.pop("layout", None) or {}
+        if isinstance(said.get("checkpoint"), Mapping):
+            del said["checkpoint"]  # what it comes to is told of the workload
         words |= {f"{keys.id or number}.{key}": _quantity(key, value) for key, value in said.items()}
     return words
 

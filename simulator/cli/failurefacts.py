@@ -55,8 +55,8 @@ def _source(scenario: Scenario, section: FailureSection, name: str, topology: To
         last = max((event.time for event in events), default=0.0)
         return {"": f"{len(events):,} listed in {keys.file}, the last after {write(last, 'time', 3)}"}
     count = sum(each.weight for each in _components(scenario, name, keys, topology))
-    said = {"": f"{count:,.0f} {keys.component}{'s' * (count != 1)}", "each every": write(1.0 / keys.rate, "time", 3)}
-    said["any every"] = write(1.0 / (keys.rate * count), "time", 3)
+    said = {"": f"{count:,.0f} {keys.component}{'s' * (count != 1)}", "each every": _between(1.0 / keys.rate)}
+    said["any every"] = _between(1.0 / (keys.rate * count))
     over = span or _DAY
     said["expected"] = f"{keys.rate * count * over:,.3g} in {write(over, 'time', 3) if span else 'a day'}"
     if keys.catalog is not None:
@@ -73,6 +73,14 @@ def _source(scenario: Scenario, section: FailureSection, name: str, topology: To
 
 
 _DAY = 86400.0
+_HOURS = 100 * 3600.0
+"""Seconds from which on times between failures are told in hours, as lists of components tell them."""
+
+
+def _between(seconds: float) -> str:
+    from simulator.core.units import format_quantity as write
+
+    return f"{seconds / 3600.0:,.0f} h" if seconds >= _HOURS else write(seconds, "time", 3)
 
 
 def _components(scenario: Scenario, name: str, keys: SourceKeys, topology: Topology) -> list[Any]:
@@ -133,8 +141,6 @@ def _mtbf(rates: Rates, accelerators: float, topology: Topology) -> tuple[float,
 
 
 def _largest(rates: Rates, plan: Plan) -> Facts:
-    from simulator.core.units import format_quantity as write
-
     sizes = [float(stream.accelerators.max()) for stream in plan.streams if len(stream)]
     if not sizes:
         return {}
@@ -143,7 +149,7 @@ def _largest(rates: Rates, plan: Plan) -> Facts:
     if mtbf == math.inf:
         return {"largest job": f"{largest:,g} accelerators: no failure stops it"}
     where = f"{servers:,} server{'s' * (servers != 1)}"
-    return {"largest job": f"{largest:,g} accelerators on {where}: a failure every {write(mtbf, 'time', 3)}"}
+    return {"largest job": f"{largest:,g} accelerators on {where}: a failure every {_between(mtbf)}"}
 
 
 def _checkpoints(scenario: Scenario, stream: Stream, topology: Topology, rates: Rates | None) -> Facts:
@@ -176,12 +182,13 @@ def _saving(scenario: Scenario, saving: Saving, mtbf: float, servers: int) -> di
         return {**said, "every": f"by {saving.every}"}
     else:
         interval = young(mtbf, cost) if saving.every == "young" else daly(mtbf, cost)
-        numbers = f"a failure every {write(mtbf, 'time', 3)}, {stall} each"
+        interval = max(interval, write_time if saving.mode == "asynchronous" else 0.0)
+        numbers = f"a failure every {_between(mtbf)}, {stall} each"
         rule = f" by {saving.every} ({numbers}{', corrected as it goes' if saving.every == 'adaptive' else ''})"
     said["every"] = f"{write(interval, 'time', 3)} of work{rule}"
     if mtbf < math.inf:
         lost = waste(interval, mtbf, cost, scenario.run.restart + saving.load)
-        said["expected loss"] = f"{min(lost, 1.0) * 100:.2g} % of the time: checkpoints, work done again, restarts"
+        said["expected loss"] = f"{min(lost, 1.0) * 100:.2g} % of the time"
     return said
 
 
