@@ -23,7 +23,7 @@ BY_HAND = [
     "their service kept busy; $0.60 for nodes that had failed and were still paid for and $0.58 for nodes that were up "
     "with nothing on them.",
     "Against instant scaling by one who knows the load: replicas of chat 1.36 times what would have done at the least.",
-    "Money by group: od $31.39 (100 %, 2.18 nodes on average), spot $0 (0 %, 0 nodes on average).",
+    "Money by group: od $31.39 (2.18 nodes on average).",
 ]
 
 
@@ -110,9 +110,13 @@ def test_without_prices_there_are_hours_and_no_dollars():
 def test_spares_nodes_taken_back_and_stock_outs_are_told():
     made = elastic_record(failures={"spares_used": 2})
     made.facts["groups"]["od"] |= {"interrupted": 1, "missing": 3}
+    made.facts["groups"]["spot"] |= {"missing": 2}
     lines = of(made)
     assert lines[0].endswith("; up to 2 spare servers stood in.")
-    assert "od $31.39 (100 %, 2.18 nodes on average, 1 node taken back, 3 nodes not to be had)" in lines[-1]
+    assert lines[-1] == (
+        "Money by group: od $31.39 (100 %, 2.18 nodes on average, 1 node taken back, 3 nodes not to be had), "
+        "spot $0 (0 %, 0 nodes on average, 2 nodes not to be had)."
+    )
     grid = elastictables.groups(Results({("a", 0): made}, manifest()))
     assert grid is not None
     assert grid.heads[-2:] == ("taken back", "not to be had")

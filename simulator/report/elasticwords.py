@@ -205,12 +205,15 @@ def _over(window: Window, told: Sequence[str]) -> list[str]:
 
 def _accounts(window: Window) -> list[str]:
     """Who got the money, group by group, and how often the provider took nodes back or had none."""
-    paid = {name: number(group.get("paid"), 0.0) for name, group in scaling.groups(window).items()}
+    told = scaling.groups(window)
+    paid = {name: number(group.get("paid"), 0.0) for name, group in told.items()}
     total = math.fsum(paid.values())
+    paid = {name: part for name, part in paid.items() if part > 0 or number(told[name].get("missing"), 0.0) > 0}
     if not total > 0:
         return []
     parts = []
-    for name, group in scaling.groups(window).items():
+    for name in paid:
+        group = told[name]
         back, none = (number(group.get(key), 0.0) for key in ("interrupted", "missing"))
         facts = [_percent(paid[name] / total)] if len(paid) > 1 else []
         facts += [f"{number(group.get('nodes_mean'), 0.0):.3g} nodes on average"]
