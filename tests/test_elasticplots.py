@@ -54,6 +54,14 @@ def test_replicas_wanted_and_ready(window):
     assert not len(elasticlevels.wanted(window, "od").times)
 
 
+def test_nothing_is_wanted_when_the_work_of_a_fleet_is_over():
+    made = elastic_record()
+    end = made.tables["jobs"]["end"].copy()
+    end[:5] = np.fmin(np.nan_to_num(end[:5], nan=14000.0), 14000.0)
+    made.tables["jobs"] |= {"end": end}
+    assert told(elasticlevels.wanted(Window(made), "chat"))[-2:] == [(13300, 4), (14000, 0)]
+
+
 def test_what_failures_took(window):
     found = {name: told(each) for name, each in elasticlevels.outages(window).items()}
     assert found == {
@@ -181,11 +189,11 @@ def test_ready_is_solid_and_wanted_dashed():
     ready, want = axes.lines[:2]
     assert max(ready.get_ydata()) == max(want.get_ydata()) == 5
     assert ready.get_linestyle() == "-"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ready", "wanted, within bounds"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ready", "wanted"]
     names = [
         each.get_text() for each in elasticplots.replicas_wanted(elastic_results("a", "b")).axes[0].get_legend().texts
     ]
-    assert names == ["a", "b", "ready", "wanted, within bounds"]
+    assert names == ["a", "b", "ready", "wanted"]
 
 
 def test_each_failure_has_a_mark():

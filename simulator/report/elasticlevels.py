@@ -23,14 +23,22 @@ def scaled(window: Window) -> list[str]:
 
 
 def wanted(window: Window, fleet: str) -> Levels:
-    """Replicas that the autoscaler of a fleet asked for, within its bounds; without times where none decided."""
+    """Replicas that the autoscaler of a fleet asked for, within its bounds; without times where none decided.
+
+    None from when the last replica has ended, as the fleet's work has then.
+    """
     subject, action = window.column("decisions", "subject"), window.column("decisions", "action")
     rows = np.asarray((subject == fleet) & (action == "scale"), dtype=bool)
     time, before, applied = (window.column("decisions", name)[rows] for name in ("time", "before", "applied"))
     kept = ~np.isnan(applied)
     if not kept.any():
         return Levels(np.empty(0), np.empty(0))
-    return Levels(np.append(0.0, time[kept]), np.append(before[kept][0], applied[kept]))
+    names = [str(name).rpartition("/")[0] == fleet for name in window.column("jobs", "id").tolist()]
+    over = float(np.max(window.column("jobs", "end")[np.array(names, dtype=bool)], initial=0.0))
+    times, values = np.append(0.0, time[kept]), np.append(before[kept][0], applied[kept])
+    if over < window.end and over >= times[-1]:
+        return Levels(np.append(times, over), np.append(values, 0.0))
+    return Levels(times, values)
 
 
 def ready(window: Window, fleet: str) -> Levels:

@@ -59,13 +59,13 @@ def replicas_wanted(results: Results) -> Figure:
                 if len(levels.wanted(window, fleet).times):
                     mark = color if len(shown) > 1 else style.PALETTE[1]
                     each.plot(grid / unit, want, drawstyle="steps-post", color=mark, **_WANTED)
-            each.set_ylim(bottom=0.0, top=each.get_ylim()[1] * 1.1)
+        panels.level_with(axes)
         axes[len(axes) // 2].set_ylabel("Replicas")
         colors = dict(zip(shown, style.PALETTE, strict=False)) if len(shown) > 1 else {}
         handles = [Line2D([], [], color=color, label=style.label(name)) for name, color in colors.items()]
         solid, dashed = ("#4d4d4d", "#4d4d4d") if colors else style.PALETTE[:2]
         handles += [Line2D([], [], color=solid, label="ready")]
-        handles += [Line2D([], [], color=dashed, **_WANTED, label="wanted, within bounds")]
+        handles += [Line2D([], [], color=dashed, **_WANTED, label="wanted")]
         for handle in handles:
             axes[0].add_line(handle)
         style.legend(axes[0], len(handles))
@@ -150,9 +150,7 @@ def _stacks(
                     when / unit, height, transform=each.get_xaxis_transform(), linestyle="none", color="#1f2933",
                     marker="v" if few else "|", markersize=5 if few else 4, label="a failure", clip_on=False,
                 )  # fmt: skip
-        top = max(each.get_ylim()[1] for each in axes)
-        for each in axes:
-            each.set_ylim(0.0, top)
+        panels.level_with(axes, same=True)
         axes[len(axes) // 2].set_ylabel(label)
         style.legend(axes[0], max(2, len(axes[0].get_legend_handles_labels()[1])))
         return style.settle(figure)
@@ -217,8 +215,8 @@ def _varies(window: Window) -> bool:
 FIGURES: dict[str, Plot] = {
     "replicas_wanted": Plot(
         replicas_wanted, lambda r: bool(_fleets(r)), "Replicas wanted and ready",
-        "Dashed: replicas that the autoscaler asked for. Solid: those that take work. The gap is waiting for "
-        "accelerators and cold starts, or, where solid is above, draining that has not begun.",
+        "Dashed: replicas that the autoscaler asked for, within its bounds. Solid: those that take work. The gap is "
+        "waiting for accelerators and cold starts. Where changes are many, means over short spans are drawn.",
     ),
     "cold_start_phases": Plot(
         cold_start_phases, lambda r: has(r, levels.cold_phases), "Where a cold start goes",

@@ -38,8 +38,12 @@ LOST = {
 
 
 def sections(results: Results) -> list[tuple[str, list[str]]]:
-    """What there is to say of elasticity and failures, by alternative; those of which there is nothing are left out."""
-    told = [(name, [line for part in _parts(panels.first(results, name)) for line in part]) for name in results]
+    """What there is to say of elasticity and failures, by alternative; those of which there is nothing are left out.
+
+    Of one alternative it is all; of several the gravest of each kind.
+    """
+    most = None if len(results) == 1 else 1
+    told = [(name, [line for part in _parts(panels.first(results, name)) for line in part[:most]]) for name in results]
     return [(name, lines) for name, lines in told if lines]
 
 
@@ -52,7 +56,7 @@ def brief(results: Results, best: str) -> list[str]:
         return [line for _, lines in sections(results) for line in lines]
     shown = [best] if len(results) > MOST + 1 else list(results)
     most = SPARSE // len(shown)
-    told = [(name, [part[0] for part in _parts(panels.first(results, name)) if part]) for name in shown]
+    told = [(name, lines) for name, lines in sections(results) if name in shown]
     return [f"{name}: {line}" for name, lines in told for line in lines[:most]]
 
 

@@ -47,7 +47,7 @@ def _rows(
             for index, window in enumerate(windows.values()):
                 grid, (values,) = panels.sampled([_levels(window, load, column)], window.end)
                 each.plot(grid / unit, values, drawstyle="steps-post", color=style.PALETTE[index])
-            each.set_ylim(bottom=0.0, top=each.get_ylim()[1] * 1.1)
+        panels.level_with(axes)
         axes[len(axes) // 2].set_ylabel(label)
         called = shown if len(shown) > 1 else (column,) if below is not None else ()
         handles = [

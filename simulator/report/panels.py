@@ -110,4 +110,12 @@ def stack(axes: Axes, parts: Mapping[str, Levels], colors: Mapping[str, str], en
             grid / unit, top, top + value, step="post", color=colors[name], linewidth=0, label=style.label(name)
         )
         top = top + value
-    axes.set_ylim(0.0, float(top.max(initial=0.0)) * 1.12 or 1.0)
+    axes.set_ylim(0.0, float(top.max(initial=0.0)) or 1.0)
+
+
+def level_with(axes: Sequence[Axes], same: bool = False) -> None:
+    """Let axes begin at 0, with room at the top for what stands there; ``same``: all with one scale."""
+    room = 1.1 if len(axes) == 1 else 1.35
+    tops = [each.dataLim.y1 if np.isfinite(each.dataLim.y1) else 0.0 for each in axes]
+    for each, top in zip(axes, [max(tops)] * len(tops) if same else tops, strict=True):
+        each.set_ylim(0.0, room * top or 1.0)
