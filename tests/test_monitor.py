@@ -63,6 +63,12 @@ def test_samples_are_as_old_as_the_last_scrape_and_the_lag_make_them() -> None:
     assert told[16.0].missing == {}
 
 
+def test_a_lag_longer_than_the_scrape_takes_no_sample_too_early() -> None:
+    told = World(Monitoring(scrape=5.0, lag=7.0), {0.0: 1.0}).ask(*[15.0 * step for step in range(1, 8)])
+    assert [told[15.0 * step].arrivals for step in range(2, 8)] == pytest.approx([1.0] * 6)
+    assert [told[15.0 * step].busy for step in range(2, 8)] == pytest.approx([0.75] * 6)
+
+
 def test_a_window_is_the_mean_of_its_samples() -> None:
     told = World(Monitoring(scrape=10.0, window=30.0), {0.0: 1.0, 15.0: 4.0, 25.0: 7.0}).ask(30.0, 60.0)
     assert told[30.0].outstanding == pytest.approx((1.0 + 4.0 + 7.0) / 3)  # samples of 10, 20 and 30 s

@@ -28,6 +28,10 @@ class Part:
         """When its last work ended (s)."""
         return 0.0
 
+    def idle_seconds(self) -> float:
+        """Accelerator-seconds that its replicas held without working, after ``close``."""
+        return 0.0
+
     def close(self, now: float) -> dict[str, Any]:
         """Settle what is unfinished; return facts of the record."""
         return {}

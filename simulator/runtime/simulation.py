@@ -278,7 +278,8 @@ class Simulation:
         facts |= {"topology": self.topology.name, "scheduler": self._policy.name, "notes": self._notes}
         facts |= {"holds": dict(self._reasons.holds), "stranded": self._reasons.stranded}
         rented = None if self.pool is None else self.pool.close(now)
-        facts |= self.meter.facts(now, self._services.idle_seconds, rented) | served
+        idle = self._services.idle_seconds + sum(part.idle_seconds() for part in self._parts)
+        facts |= self.meter.facts(now, idle, rented) | served
         view.close()
         return Record(tables, facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import index
 from typing import Any, Generic, Protocol, TypeVar
@@ -350,8 +351,7 @@ class Fleet(Generic[W]):
         if seat.worker is not worker or seat.draining:
             return
         worker.taking, seat.ready_since = True, self._clock.now
-        self.ready.append(worker)
-        self.ready.sort(key=lambda each: each.number)
+        insort(self.ready, worker, key=lambda each: each.number)
         self._cluster.note_event("replica-ready", seat.job.id, float(len(self.ready)))
         self._opened()
 

@@ -76,7 +76,7 @@ class Monitor:
         self._clock, self._how, self._fleet, self._read = clock, how, fleet, read
         self._spans, self._per_pod = tuple(spans), per_pod
         self._samples: deque[_Sample] = deque()
-        self._kept = how.lag + max([how.window, *self._spans])
+        self._kept = how.lag + how.scrape + max([how.window, *self._spans])
         self._sampling, self._since = False, clock.now
 
     def sample(self) -> None:

@@ -86,6 +86,11 @@ class Loads(Part):
         self._fleets |= {load.name: load.close(now) for load in self._loads}
         return {"fleets": self._fleets} if self._fleets else {}
 
+    def idle_seconds(self) -> float:
+        """Accelerator-seconds that replicas held without working."""
+        own = [self._fleets[load.name] for load in self._loads]
+        return float(sum(fleet["accelerator_seconds"] - fleet["busy_accelerator_seconds"] for fleet in own))
+
     def tables(self) -> dict[str, dict[str, np.ndarray]]:
         """The tables ``loads`` and ``waits``."""
         return self._log.tables() if self._loads else {}

@@ -63,6 +63,11 @@ class Applications(Part):
             fleet.stop()
         return {"fleets": self._fleets} if self._fleets else {}
 
+    def idle_seconds(self) -> float:
+        """Accelerator-seconds that executors held without working."""
+        own = [self._fleets[name] for name in dict.fromkeys(spec.fleet.workload for spec in self._specs)]
+        return float(sum(fleet["accelerator_seconds"] - fleet["busy_accelerator_seconds"] for fleet in own))
+
     def _row(self, application: Application, held: float) -> None:
         spec = application.spec
         end = application.end
