@@ -59,6 +59,7 @@ class Clock:
         self._queue: list[tuple[float, int, int, _Call]] = self._environment._queue  # type: ignore[assignment]
         self._numbers = self._environment._eid
         self._callbacks = (self._fire,)
+        self._asked = 0
         self.now = 0.0
         """Seconds since the start of the run; an attribute, as everybody asks all the time."""
 
@@ -75,6 +76,16 @@ class Clock:
     def after(self, delay: float, function: Callable[..., None], *arguments: Any, phase: int = Phase.ENDS) -> None:
         """Call ``function(*arguments)`` in ``delay`` seconds."""
         self.at(self.now + delay, function, *arguments, phase=phase)
+
+    @property
+    def ahead(self) -> float:
+        """When the next thing happens, as far as is known now (s); infinite when nothing does."""
+        return self._queue[0][0] if self._queue else _NEVER
+
+    def happened(self) -> int:
+        """Return how many things have happened so far, the one that asks included."""
+        self._asked += 1
+        return next(self._numbers) + 1 - self._asked - len(self._queue)
 
     def run(self, until: float = float("inf")) -> None:
         """Run until nothing is left to happen, or through the instant ``until`` (s), which becomes ``now``.

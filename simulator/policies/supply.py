@@ -199,6 +199,12 @@ class Autoscaler(Protocol):
     ``imitates`` which product and version they follow. With ``prompt = True`` it is also asked after every scheduling
     pass, so it can act on each arrival and each end. With ``detailed = True`` it is told of ``groups``, ``pending`` and
     ``nodes``; else only the sums, which cost nothing to make.
+
+    Steps that would do nothing may be left out for one that is detailed and has a method ``quiet(now)``. Asked after a
+    step that returned no action, it returns the time (s) before which another step would return none either, and would
+    not change what is kept, as long as it is told the same of groups, jobs and nodes; ``now`` or less where it cannot
+    say. If it keeps something that goes by the times of steps, it has a method ``left_out(times)`` too, which is told
+    the times of those that were left out, before the next step. Both only save time: they never change a result.
     """
 
     interval: float

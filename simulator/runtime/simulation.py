@@ -345,6 +345,10 @@ class Simulation:
             return True
         return any(part.busy() for part in self._parts)
 
+    def idle(self) -> bool:
+        """Whether a scheduling pass now would ask nobody."""
+        return not self._asked()
+
     def to_come(self) -> bool:
         """Whether more jobs arrive."""
         return self._admission.more

@@ -48,3 +48,13 @@ class Batch:
             return False
         self._opened = self._last = math.nan
         return True
+
+    def quiet(self, now: float) -> float:
+        """Return the time before which the window neither closes nor opens, while the same jobs wait."""
+        again = [last + _AGAIN for last in self._triggered.values()]
+        closes = [] if math.isnan(self._opened) else [min(self._last + self._idle, self._opened + self._most)]
+        return min([*again, *closes], default=math.inf)
+
+    def left_out(self, time: float) -> None:
+        """Take note that until a time looks were left out at which nothing was new."""
+        self._before = time

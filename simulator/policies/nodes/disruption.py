@@ -76,6 +76,10 @@ class Disruption:
         """Of a node that was told to go: when it was created, and when it was told."""
         self._settled: tuple[float, tuple[np.ndarray, ...]] | None = None
         """When nothing was found to do, and what the cluster looked like."""
+        self._ripe = math.inf
+        """When, after that, the first node has been calm for long enough."""
+        self._same = False
+        """Whether the last step found that all is as it was then."""
         self._budget_text = ""
         self._event, self._free = Since(), (Since(), Since(), Since())
         self.reasons: dict[int, str] = {}
@@ -94,6 +98,7 @@ class Disruption:
         self, now: float, groups: Sequence[GroupView], nodes: Nodes, pending: Sequence[Kind], spare: Sequence[int]
     ) -> list[Remove | Replace]:
         """Return what is carried out now. ``spare`` nodes of each group may still be asked for."""
+        self._same = False
         self._forget(now, nodes)
         self._watch(now, nodes)
         start = 0
@@ -111,7 +116,8 @@ class Disruption:
         if now < self._next:
             return []
         self._next = now + self._terms.poll
-        if self._unchanged(now, groups, nodes, pending):
+        self._same = self._unchanged(now, groups, nodes, pending)
+        if self._same:
             return []
         self.reasons = {}
         return self._propose(self._scene(now, groups, nodes, pending, spare), 0)
@@ -131,9 +137,33 @@ class Disruption:
         if start == 0:
             self._settled = (
                 scene.now,
-                tuple(column.copy() for column in _columns(scene.groups, scene.nodes, scene.pending)),
+                tuple(column.copy() for column in self._columns(scene.groups, scene.nodes, scene.pending)),
             )
+            self._ripe, self._same = self._next_ripe(scene.now, scene.nodes), True
         return []
+
+    def _next_ripe(self, now: float, nodes: Nodes) -> float:
+        after = self._terms.consolidate_after
+        if not 0 < after < math.inf:
+            return math.inf
+        ripe = self._quiet_since(nodes, census(nodes).ready) + after
+        return float(ripe[ripe > now].min(initial=math.inf))
+
+    def quiet(self, now: float) -> float:
+        """Return the time before which ``step`` would do nothing, told the same."""
+        times = [told + _PATIENCE for _, told in self._going.values() if told + _PATIENCE >= now]
+        if self._proposal is not None:
+            return min([*times, self._proposal[0]])
+        if self._settled is None or not self._same:
+            return min([*times, self._next])
+        return min([*times, self._settled[0] + _REFRESH, self._ripe])
+
+    def left_out(self, times: Sequence[float]) -> None:
+        """Take note of the times of steps that were left out as ``quiet`` lets them be."""
+        if self._proposal is None:
+            for time in times:
+                if time >= self._next:
+                    self._next = time + self._terms.poll
 
     def _found(self, scene: _Scene, method: str) -> Command | None:
         left = self._allowed(scene, method)
@@ -295,16 +325,18 @@ class Disruption:
     def _unchanged(self, now: float, groups: Sequence[GroupView], nodes: Nodes, pending: Sequence[Kind]) -> bool:
         if self._settled is None or now - self._settled[0] >= _REFRESH:
             return False
-        pairs = zip(self._settled[1], _columns(groups, nodes, pending), strict=True)
-        return self._terms.consolidate_after == 0 and all(np.array_equal(old, new) for old, new in pairs)
+        pairs = zip(self._settled[1], self._columns(groups, nodes, pending), strict=True)
+        return now < self._ripe and all(np.array_equal(old, new, equal_nan=True) for old, new in pairs)
 
-
-def _columns(groups: Sequence[GroupView], nodes: Nodes, pending: Sequence[Kind]) -> tuple[np.ndarray, ...]:
-    """What a command depends on."""
-    free = (nodes.free_accelerators, nodes.free_cores, nodes.free_memory)
-    prices = np.array([group.price for group in groups])
-    waiting = np.array([len(kind.jobs) for kind in pending])
-    return (nodes.server, nodes.created, nodes.state, *free, prices, waiting)
+    def _columns(self, groups: Sequence[GroupView], nodes: Nodes, pending: Sequence[Kind]) -> tuple[np.ndarray, ...]:
+        """What a command depends on."""
+        free = (nodes.free_accelerators, nodes.free_cores, nodes.free_memory)
+        prices = np.array([group.price for group in groups])
+        waiting = np.array([len(kind.jobs) for kind in pending])
+        columns = (nodes.server, nodes.created, nodes.state, *free, prices, waiting)
+        if not 0 < self._terms.consolidate_after < math.inf:
+            return columns
+        return (*columns, self._quiet_since(nodes, np.arange(len(nodes))))
 
 
 def _halves(room: Room, count: int) -> tuple[Room, Room]:

@@ -51,6 +51,8 @@ class Unneeded:
         self._since = Since()
         self._rows: list[int] = []
         self._times: list[float] = []
+        self._least: list[float] = []
+        self._settled = True
         self.reasons: dict[int, str] = {}
         """Why a server that is little used was not taken away at the last step."""
 
@@ -71,7 +73,21 @@ class Unneeded:
             empty = ~np.isnan(nodes.idle[rows]) | (nodes.state[rows] != NodeState.READY)
             order = np.lexsort((rows, np.isnan(before), ~empty))
             self._look(now, nodes, rows[order].tolist(), before[order].tolist(), empty[order].tolist(), had, room)
+        self._settled = had == len(self._rows) and not any(map(math.isnan, self._since.of(nodes, self._at()).tolist()))
+        ready = nodes.state[self._at()] == NodeState.READY
+        self._least = np.where(ready, rules.unneeded, rules.unready).tolist()
         self._since.keep_only(nodes, self._rows, self._times)
+
+    def _at(self) -> np.ndarray:
+        return np.asarray(self._rows, dtype=np.int64)
+
+    def quiet(self, now: float) -> float:
+        """Return the time before which ``update`` and ``remove`` would do the same again with the same nodes."""
+        if not self._settled:
+            return now
+        looks = [again for _, again, _ in self._recheck.values() if again > now]
+        ends = [since + least for since, least in zip(self._times, self._least, strict=True) if since + least >= now]
+        return min([*looks, *ends], default=math.inf)
 
     def _look(
         self,

@@ -140,6 +140,27 @@ class ClusterAutoscaler:
             return []
         return list(self._shrink(now, nodes, room))
 
+    def quiet(self, now: float) -> float:
+        """Return the time before which another step would do nothing either, told the same; see ``Autoscaler``."""
+        assert self._seen is not None
+        nodes, waits = nodes_of(self._seen), self.new_pod_scale_up_delay
+        given_up = nodes.created[nodes.state == NodeState.BOOTING] + self.max_node_provision_time
+        times = [*given_up[given_up >= now].tolist(), self._unneeded.quiet(now)]
+        if self._seen.pending:
+            times += [job.since + waits for job in self._seen.pending if job.since + waits > now]
+            times += [end for group in self._seen.groups if (end := self._backoff.until(group.name)) > now]
+        for last, delay, _ in self._rests():
+            times += [last + delay] if last + delay > now else []
+        return float(min(times))
+
+    def _rests(self) -> tuple[tuple[float, float, str], ...]:
+        """What scale-down rests after: when it last was, for how long, and its name."""
+        return (
+            (self._added, self.scale_down_delay_after_add, "an addition"),
+            (self._deleted, self.scale_down_delay_after_delete, "a deletion"),
+            (self._failed, self.scale_down_delay_after_failure, "a deletion that failed"),
+        )
+
     def explain(self, server: int) -> str:
         """Return why a node was not taken away at the last step."""
         if self._seen is None:
@@ -258,11 +279,7 @@ class ClusterAutoscaler:
             nodes = _with_room(nodes, ready, usable)
         usage = utilisation(nodes, accelerated)
         self._unneeded.update(now, nodes, usage, accelerated, usable)
-        for last, delay, event in (
-            (self._added, self.scale_down_delay_after_add, "an addition"),
-            (self._deleted, self.scale_down_delay_after_delete, "a deletion"),
-            (self._failed, self.scale_down_delay_after_failure, "a deletion that failed"),
-        ):
+        for last, delay, event in self._rests():
             if last + delay > now:
                 self._pause = f"scale-down rests for {last + delay - now:.4g} s after {event}"
                 return []

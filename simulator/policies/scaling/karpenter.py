@@ -115,6 +115,21 @@ class Karpenter:
             return forced
         return [*forced, *self._disruption.step(now, groups, nodes, kinds(observation.pending), spare)]
 
+    def quiet(self, now: float) -> float:
+        """Return the time before which another step would do nothing either, told the same; see ``Autoscaler``."""
+        assert self._seen is not None
+        nodes = nodes_of(self._seen)
+        late = nodes.created[nodes.state == NodeState.BOOTING] + _REGISTRATION
+        old = nodes.created[nodes.state == NodeState.READY] + self.expire_after
+        had = [one.failed + _UNAVAILABLE for one in self._seen.groups]
+        times = [*late[late >= now].tolist(), *old[old > now].tolist(), *[end for end in had if end > now]]
+        return float(min([*times, self._batch.quiet(now), self._disruption.quiet(now)]))
+
+    def left_out(self, times: Sequence[float]) -> None:
+        """Take note of the times of steps that were left out as ``quiet`` lets them be."""
+        self._batch.left_out(times[-1])
+        self._disruption.left_out(times)
+
     def explain(self, server: int) -> str:
         """Return why a node was not taken away when the disruption loop last looked."""
         if self._seen is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -62,11 +63,13 @@ class SlurmPowerSaving:
         self._suspended: list[tuple[float, int]] = []
         """When nodes were suspended, and their groups, as long as they may not be resumed."""
         self._reasons: dict[int, str] = {}
+        self._held = False
+        """Whether a rate held something up at the last scan."""
         self._seen: SupplyObservation | None = None
 
     def step(self, now: float, observation: SupplyObservation) -> list[SupplyAction]:
         """Return what one scan does: nodes that did not come in time are given up, others resumed, others suspended."""
-        self._seen, self._reasons = observation, {}
+        self._seen, self._reasons, self._held = observation, {}, False
         if self.suspend_time < 0:
             return []
         nodes = nodes_of(observation)
@@ -74,6 +77,28 @@ class SlurmPowerSaving:
         above = [group.size - group.minimum for group in observation.groups]
         late = self._give_up(now, nodes, above)
         return [*late, *self._resume(now, nodes, observation), *self._suspend(now, nodes, observation, above)]
+
+    def quiet(self, now: float) -> float:
+        """Return the time before which another scan would do nothing either, told the same; see ``Autoscaler``."""
+        assert self._seen is not None
+        if self.suspend_time < 0:
+            return math.inf
+        if self._held:
+            return now
+        nodes = nodes_of(self._seen)
+        late = nodes.created[nodes.state == NodeState.BOOTING] + self.resume_timeout
+        resting = (nodes.state == NodeState.READY) | (nodes.state == NodeState.FAILED)
+        idle = nodes.idle[resting] + self.suspend_time
+        times = [*late[late >= now].tolist(), *idle[idle >= now].tolist()]
+        if self._seen.pending:
+            times += [at + self.suspend_timeout for at, _ in self._suspended]
+        return min(times, default=math.inf)
+
+    def left_out(self, times: Sequence[float]) -> None:
+        """Take note of the times of scans that were left out as ``quiet`` lets them be: rates fade at each."""
+        for time in times:
+            self._resuming.left(time)
+            self._suspending.left(time)
 
     def explain(self, server: int) -> str:
         """Return why a node was not powered down at the last scan."""
@@ -119,6 +144,7 @@ class SlurmPowerSaving:
         for group, wanted in sorted(asked.items()):
             count = int(min(wanted, rate))
             rate -= count
+            self._held = self._held or count < wanted
             if count:
                 self._resuming.add(count)
                 inputs = {"wanted": float(wanted), "left_by_rate": float(min(rate, 1e9))}
@@ -139,7 +165,7 @@ class SlurmPowerSaving:
             elif not idle > self.suspend_time:
                 why = f"idle for {idle:.4g} of {self.suspend_time:.4g} s"
             elif len(servers) >= rate:
-                why = "as many as SuspendRate lets go have gone"
+                why, self._held = "as many as SuspendRate lets go have gone", True
             elif above[group] <= 0:
                 why = f"group {seen.groups[group].name} is at its minimum of {seen.groups[group].minimum}"
             else:

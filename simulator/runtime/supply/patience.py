@@ -40,9 +40,20 @@ class Patience:
             return
         self._changes += changed
         self._steps += changed or not booting
-        self._since += 1
+        self._count(1)
+
+    def rest(self, steps: int, booting: bool) -> None:
+        """So many steps were left out that would have changed nothing."""
+        counts = self._simulation.counts()
+        if not steps or self._simulation.to_come() or counts != self._seen[:2]:
+            return
+        self._steps += 0 if booting else steps
+        self._count(steps)
+
+    def _count(self, steps: int) -> None:
+        self._since += steps
         if self._since >= min(STEPS, CHANGES) // LOOKS:
-            seen = simulation.work_so_far()
+            seen = self._simulation.work_so_far()
             if seen != self._seen:
                 self._steps = self._changes = 0
             self._seen, self._since = seen, 0

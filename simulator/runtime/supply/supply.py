@@ -18,6 +18,7 @@ from simulator.runtime.supply.groups import Group, check, largest, numbers
 from simulator.runtime.supply.market import Market
 from simulator.runtime.supply.patience import Patience
 from simulator.runtime.supply.pool import Pool
+from simulator.runtime.supply.rest import Rest
 from simulator.runtime.supply.sight import Sight
 from simulator.runtime.supply.spending import Spending
 from simulator.workload.jobs import Job
@@ -64,6 +65,7 @@ class Supply:
         self.spending = pool.spending
         self.spending.watts = simulation.meter.watts
         self._patience = Patience(simulation)
+        self._rest = Rest(scaler, pool, simulation)
         self._ticking = self._asking = False
         self._instant, self._times = -1.0, 0
         self.largest = largest(groups, simulation.nodes.total)
@@ -116,27 +118,44 @@ class Supply:
         self._drains.settle()
         if simulation.over() or self._patience.over or (self.autoscaler is None and not self._market.moves):
             return
+        still = self._prompt and self._rest.still()
         if not self._ticking:
-            self._ticking = True
-            simulation.clock.after(self._pause(), self._tick, phase=Phase.TICKS)
-        if self._prompt:
+            self._tick_at(simulation.clock.now + self._pause())
+        if self._prompt and not still:
             self._ask_at_once()
+
+    def _tick_at(self, time: float) -> None:
+        self._ticking = True
+        self._rest.expect()
+        self._simulation.clock.at(time, self._tick, phase=Phase.TICKS)
 
     def _pause(self) -> float:
         """Seconds until the next step, which a controller may change from step to step."""
         interval = getattr(self.autoscaler, "interval", self._interval)
         if not 0 < interval < math.inf:
             now, name = self._simulation.clock.now, type(self.autoscaler).__name__
-            raise PolicyError(f"autoscaler {name} at {now:g} s: interval is {interval!r}; it must be finite and above 0")
+            raise PolicyError(
+                f"autoscaler {name} at {now:g} s: interval is {interval!r}; it must be finite and above 0"
+            )
         return float(interval)
 
     def _tick(self) -> None:
         self._ticking = False
         if self._simulation.over():
             return
+        booting, still = self._pool.roster.coming() > 0, self._rest.still()
+        self._patience.rest(self._rest.wake(), booting)
+        if self._patience.over:
+            return
+        if still and self._simulation.idle():
+            self._patience.rest(1, booting)
+            self._tick_at(self._rest.leave_out(self._pause()))
+            return
         changed = self._actions.keep_minimum()
-        changed = self._ask() or changed
+        if not still or changed:
+            changed = self._ask() or changed
         self._patience.note(changed, self._pool.roster.coming() > 0)
+        self._rest.expect()
         self._simulation.pass_soon()
 
     def _ask_at_once(self) -> None:
@@ -156,6 +175,7 @@ class Supply:
         answer = self._answer(self.autoscaler, self._sight.all() if self._detailed else self._sight.sums())
         if isinstance(answer, int):
             return self._actions.number(answer)
+        self._rest.stepped(bool(answer))
         changed = False
         for action in answer:
             changed = self._actions.do(action) or changed
