@@ -130,14 +130,14 @@ def _too_many(window: Window) -> list[_Found]:
         used, least = optimum.service_seconds(window, name)
         if optimum.regret(used, least) >= REGRET:
             text = (
-                f"{name} held {used / 3600:,.3g} replica-hours where {least / 3600:,.3g} would have done with instant "
+                f"{name} held {used / 3600:,.0f} replica-hours where {least / 3600:,.0f} would have done with instant "
                 f"scaling ({used / least:.2g} times as many): a higher target, or a faster start, comes nearer."
             )
             found.append(("over-provisioning", name, text, {"used": used, "least": least}))
     used, least = optimum.node_seconds(window)
     if optimum.regret(used, least) >= REGRET:
         text = (
-            f"Nodes were paid for over {used / 3600:,.3g} accelerator-hours where {least / 3600:,.3g} would have done "
+            f"Nodes were paid for over {used / 3600:,.0f} accelerator-hours where {least / 3600:,.0f} would have done "
             "with nodes that come at once."
         )
         found.append(("over-provisioning", "nodes", text, {"used": used, "least": least}))

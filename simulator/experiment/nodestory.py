@@ -19,7 +19,7 @@ def group_standing(log: Log, group: str, at: float) -> tuple[list[str], dict[str
     hours = told.get("hours")
     if isinstance(hours, dict) and any(number(value, 0.0) for value in hours.values()):
         spent = ", ".join(
-            f"{number(value):,.3g} {_STATES.get(state, state)}" for state, value in hours.items() if value
+            f"{number(value):,.1f} {_STATES.get(state, state)}" for state, value in hours.items() if value
         )
         said.append(f"Node-hours over the run: {spent}.")
     paid = number(told.get("paid"))

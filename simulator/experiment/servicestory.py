@@ -92,7 +92,9 @@ def load_at(window: Window, service: str, at: float) -> dict[str, float]:
     before = rows[window.column("loads", "time")[rows] <= at]
     if not before.size:
         return {}
-    return {name: float(window.column("loads", name)[before[-1]]) for name in ("demand", "capacity", "backlog")}
+    found = {name: float(window.column("loads", name)[before[-1]]) for name in ("demand", "capacity", "backlog")}
+    since = at - float(window.column("loads", "time")[before[-1]])
+    return found | {"backlog": max(0.0, found["backlog"] + (found["demand"] - found["capacity"]) * since)}
 
 
 def lines(log: Log, service: str, since: float, until: float) -> tuple[Line, ...]:

@@ -36,7 +36,9 @@ SERVICE_HEADLINE = (
     "slo.attainment", "goodput", "ttft.mean", "ttft.p99", "tpot.mean", "tpot.p99", "itl.p99", "e2e.mean",
     "tokens.per_s", "cost.per_million_tokens", "joules.per_token",
 )  # fmt: skip
-LOAD_HEADLINE = ("load.attainment", "load.wait.mean", "load.wait.p99", "load.unserved", "replica.hours", "overprovision")
+LOAD_HEADLINE = (
+    "load.attainment", "load.wait.mean", "load.wait.p99", "load.unserved", "replica.hours", "overprovision",
+)  # fmt: skip
 HEADLINE = (*SERVICE_HEADLINE, *LOAD_HEADLINE, *JOB_HEADLINE)
 """What a summary shows of the measures that have a value when nobody says otherwise."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,16 +61,24 @@ def paths(window: Window) -> list[Path]:
 def _of_groups(window: Window) -> list[Path]:
     event, subject = window.column("events", "event"), window.column("events", "subject")
     up, down = (np.asarray(event == name, dtype=bool) for name in ("scale-up", "scale-down"))
-    moves = np.where(up, 1.0, -1.0) * window.column("events", "amount")
+    lost = np.asarray(event == "interruption", dtype=bool)
+    moves = np.where(up, 1.0, -1.0) * np.where(lost, 1.0, window.column("events", "amount"))
     told = groups(window)
     found = []
     for group in dict.fromkeys([*told, *subject[up | down].tolist()]):
         rows = (up | down) & np.asarray(subject == group, dtype=bool)
+        rows |= lost & np.isin(subject, _servers(told.get(group, {})))
         after = np.cumsum(moves[rows])
         after += max(0.0, -float(after.min(initial=0.0)))
         time = window.column("events", "time")[rows]
         found.append(Path(controller_of(window, group), group, "nodes", time, after - moves[rows], after))
     return found
+
+
+def _servers(group: Mapping[str, object]) -> list[str]:
+    """Names of the nodes of a group, where the record tells them."""
+    servers = group.get("servers")
+    return list(servers) if isinstance(servers, list | tuple) else []
 
 
 def controller_of(window: Window, group: str) -> str:

@@ -118,7 +118,10 @@ def _of_series(window: Window) -> dict[str, float]:
     if math.isnan(price):
         return {}
     allocated, capacity, paid = (window.integral(name, since=0.0) for name in ("allocated", "capacity", "provisioned"))
-    return {"booting": max(0.0, paid - capacity) * price, "idle": (capacity - allocated) * price}
+    event = window.column("events", "event").astype(str)
+    boots = bool(np.isin(event, ("node-up", "node-boot")).any())
+    down = "booting" if boots or "failure" not in event else "failed"
+    return {down: max(0.0, paid - capacity) * price, "idle": (capacity - allocated) * price}
 
 
 def _price(window: Window, told: Mapping[str, Mapping[str, object]]) -> float:

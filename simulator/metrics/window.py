@@ -16,7 +16,8 @@ from simulator.metrics.statistics import edges
 
 _NUMBERS = (
     "submit", "start", "end", "wait", "jct", "slowdown", "accelerators", "preemptions", "work", "compute", "network",
-    "overhead", "rework", "checkpointing", "hung", "service", "moves", "failures", "deadline", "wait_capacity", "wait_fragmentation", "wait_order",
+    "overhead", "rework", "checkpointing", "hung", "service", "moves", "failures", "deadline", "wait_capacity",
+    "wait_fragmentation", "wait_order",
     "wait_policy", "wait_held",
 )  # fmt: skip
 RUNNING = ("compute", "network", "overhead", "rework", "checkpointing", "hung")

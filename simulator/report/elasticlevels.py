@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.metrics import churn, scaling, waste
+from simulator.metrics import churn, scaling
 from simulator.metrics.window import Window
 from simulator.report.panels import Levels, moves, on
 
@@ -165,22 +165,6 @@ def failures(window: Window) -> np.ndarray:
     """When hardware failed (s)."""
     times: np.ndarray = window.column("events", "time")[_is(window.column("events", "event"), "failure")]
     return times
-
-
-def wasted(window: Window) -> dict[str, float]:
-    """US dollars for what did not work, by cause.
-
-    What is paid for and not up has failed where no node ever boots.
-    """
-    found = waste.dollars(window)
-    event = window.column("events", "event")
-    if (
-        "failed" not in found
-        and _is(event, "failure").any()
-        and not (_is(event, "node-up") | _is(event, "node-boot")).any()
-    ):
-        return {{"booting": "failed"}.get(cause, cause): spent for cause, spent in found.items()}
-    return found
 
 
 def cold_phases(window: Window) -> dict[str, float]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from simulator.experiment.results import Results
-from simulator.metrics import scaling
+from simulator.metrics import scaling, waste
 from simulator.metrics.display import scale
 from simulator.metrics.window import Window, number
 from simulator.report import elasticlevels as levels
@@ -100,7 +100,7 @@ def cost_groups(results: Results) -> Figure:
 
 def waste_causes(results: Results) -> Figure:
     """Dollars for what did not work, by cause, mean over replications, one bar an alternative."""
-    found = [_mean([levels.wasted(window) for window in results.windows(name).values()]) for name in results]
+    found = [_mean([waste.dollars(window) for window in results.windows(name).values()]) for name in results]
     parts = {text: [each.get(cause, np.nan) for each in found] for cause, text in WASTE.items()}
     title = "What was paid for and did not work"
     if not any(np.nansum(values) > 0 for values in parts.values()):
@@ -234,7 +234,7 @@ FIGURES: dict[str, Plot] = {
         cost_groups, lambda r: has(r, _costs), "What groups cost", "Dollars paid for the nodes of each group.",
     ),
     "waste_causes": Plot(
-        waste_causes, lambda r: has(r, lambda w: any(value > 0 for value in levels.wasted(w).values())),
+        waste_causes, lambda r: has(r, lambda w: any(value > 0 for value in waste.dollars(w).values())),
         "What was paid for and did not work",
         "Dollars for what booted, was free, drained, was kept warm or had failed, and for replicas beyond what the "
         "computing of their service kept busy. The parts do not overlap.",

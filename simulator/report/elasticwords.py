@@ -14,7 +14,6 @@ from simulator.metrics import optimum, scaling, waste
 from simulator.metrics.display import scale
 from simulator.metrics.measure import ratio
 from simulator.metrics.window import RUNNING, Window, number
-from simulator.report import elasticlevels as levels
 from simulator.report import panels
 
 MOST = 3
@@ -180,7 +179,7 @@ def _count(value: float) -> str:
 
 def _wasted(window: Window) -> list[str]:
     """What did not work of what was paid for, and the largest parts of it."""
-    parts, spent = levels.wasted(window), _spent(window)
+    parts, spent = waste.dollars(window), _spent(window)
     total = math.fsum(parts.values())
     if not total >= SHARE * spent > 0:
         return []

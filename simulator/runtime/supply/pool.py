@@ -33,7 +33,9 @@ class Pool:
         self._clock, self._nodes, self._switch = simulation.clock, simulation.nodes, simulation.availability
         self.roster = Roster(groups, len(self._nodes))
         self._accelerators: list[int] = self._nodes.total.tolist()
-        self.spending = Spending(groups, self.roster.owner.tolist(), self._accelerators)
+        self.spending = Spending(
+            groups, self.roster.owner.tolist(), self._accelerators, [server.name for server in self._nodes.servers]
+        )
         self._draws = [simulation.stream(f"boot:{group.name}") for group in groups]
         self.failed = [-math.inf] * len(groups)
         """When a node that was asked for last could not be had (s)."""

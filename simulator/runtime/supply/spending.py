@@ -21,8 +21,11 @@ class Spending:
     its share of the server, idle and busy; NaN where they are not known. Carbon is kgCO2e, before PUE.
     """
 
-    def __init__(self, groups: Sequence[Group], owner: Sequence[int], accelerators: Sequence[int]) -> None:
+    def __init__(
+        self, groups: Sequence[Group], owner: Sequence[int], accelerators: Sequence[int], names: Sequence[str]
+    ) -> None:
         count = len(owner)
+        self._names = names
         self._groups, self._owner, self._accelerators = groups, owner, accelerators
         self.watts = (math.nan, math.nan)
         self._located = any(group.carbon is not None for group in groups)
@@ -97,7 +100,7 @@ class Spending:
         return math.fsum(self._carbon)
 
     def facts(self, now: float) -> dict[str, Any]:
-        """By group: price ($/s, mean over the run), accelerators of a node, dollars, hours by state, mean of nodes.
+        """By group: price ($/s, mean), accelerators of a node, dollars, hours by state, mean of nodes, their names.
 
         Where they are known also the region and its carbon (kgCO2e, before PUE).
         """
@@ -117,6 +120,7 @@ class Spending:
             "nodes_mean": up / now if now > 0 else 0.0,
             "interrupted": self.interrupted[number],
             "missing": self.missing[number],
+            "servers": [self._names[server] for server in group.servers],
         }
         if group.carbon is None or math.isnan(self._carbon[number]):
             return told
