@@ -162,7 +162,7 @@ LINES = {
     "nested unknown key": (
         "run: {untill: 3 d}",
         "<text>:5:7 run.untill: unknown key 'untill'\n    run: {untill: 3 d}\n          ^\n"
-        "    Did you mean 'until'? Known: replications, restart, until, warmup, workers.",
+        "    Did you mean 'until'? Known: explain, replications, restart, until, warmup, workers.",
     ),
     "no unit": (
         "run: {until: 30}",

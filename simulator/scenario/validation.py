@@ -176,6 +176,7 @@ _WANTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "list_type": "a list",
+    "is_instance_of": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping (key: value)",
     "mapping_type": "a mapping (key: value)",
