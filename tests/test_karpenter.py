@@ -17,7 +17,7 @@ from test_cluster_autoscaler import cpu_seconds, held_elsewhere, large, worlds
 from simulator.policies.nodes.budgets import budgets, remarks, strictest
 from simulator.policies.nodes.consolidation import disruption_cost
 from simulator.policies.scaling.karpenter import Karpenter
-from simulator.policies.supply import GroupView, Grow, Remove, Replace, SupplyAction, autoscalers
+from simulator.policies.supply import GroupView, Grow, NodeState, Remove, Replace, SupplyAction, autoscalers
 
 HOUR = 3600.0
 SMALL = GroupView("small", accelerators=1.0, cores=16.0, maximum=50, price=1 / HOUR)
@@ -193,7 +193,7 @@ SPOT = tuple(replace(SMALL, name=f"s{i}", spot=True, price=(i + 1) / 100 / HOUR)
 DISRUPTED: list[tuple[str, World, dict[str, Any], tuple[float, tuple[int, ...], int]]] = [
     ("an empty node, 15 s after it was proposed", World(PAIR, [node(0, 1)]), {}, (15.0, (0,), -1)),
     ("at once without validation", World(PAIR, [node(0, 1)]), {"validation": 0.0}, (0.0, (0,), -1)),
-    ("all empty ones at a time", World(PAIR, [node(i, i % 2) for i in range(4)]), {}, (15.0, (0, 1, 2, 3), -1)),
+    ("all empty ones at a time", World(PAIR, [node(i, i % 2) for i in range(4)]), {}, (15.0, (1, 3, 0, 2), -1)),
     ("empty ones before others", World(PAIR, [node(0, 1, 1.0), node(1, 1), node(2, 0)]), {}, (15.0, (1, 2), -1)),
     (
         "a tenth of the nodes, rounded up",
@@ -290,10 +290,16 @@ DISRUPTED: list[tuple[str, World, dict[str, Any], tuple[float, tuple[int, ...], 
         (15.0, (1,), -1),
     ),
     (
-        "the one that expires sooner",
-        World((BIG,), [node(0, 0, 1.0), node(1, 0, 1.0, created=-1e6), fixed(2, 0, 7.0)]),
+        "the dearer one",
+        World((replace(BIG, price=6 / HOUR), BIG), [node(0, 0, 1.0), node(1, 1, 1.0), fixed(2, 0, 7.0)]),
         {},
         (15.0, (1,), -1),
+    ),
+    (
+        "not the dearer one where that is more to disrupt: 6 / 2 is more than 7 / 3",
+        World((replace(BIG, price=6 / HOUR), BIG), [node(0, 0, 2.0), node(1, 1, 1.0, 1.0), fixed(2, 0, 6.0)]),
+        {},
+        (15.0, (0,), -1),
     ),
     (
         "no decision by a node that is not up",
@@ -503,7 +509,7 @@ def test_actions_say_why() -> None:
     assert action.inputs == {
         "nodes": 1.0,
         "jobs": 1.0,
-        "cost": pytest.approx(1.0, abs=1e-3),
+        "cost": pytest.approx(2.0),
         "saved_per_hour": pytest.approx(2.0),
     }
     assert action.runner_up == "keep"
@@ -512,22 +518,20 @@ def test_actions_say_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("priorities", "age", "lifetime", "cost"),
+    ("priorities", "cost"),
     [
-        ([0.0], 0.0, 100.0, 1.0),
-        ([0.0, 0.0], 0.0, 100.0, 2.0),
-        ([0.0], 25.0, 100.0, 0.75),
-        ([0.0], 200.0, 100.0, 0.0),
-        ([0.0], 1e9, math.inf, 1.0),
-        ([2.0**25], 0.0, 100.0, 2.0),
-        ([1e9], 0.0, 100.0, 10.0),
-        ([-(2.0**31)], 0.0, 100.0, -10.0),
-        ([], 0.0, 100.0, 0.0),
+        ([], 1.0),
+        ([0.0], 2.0),
+        ([0.0, 0.0], 3.0),
+        ([2.0**25], 3.0),
+        ([1e9], 11.0),
+        ([-(2.0**31)], 1.0),
+        ([-(2.0**31), 0.0], 2.0),
     ],
 )
-def test_disruption_cost(priorities: Sequence[float], age: float, lifetime: float, cost: float) -> None:
+def test_disruption_cost(priorities: Sequence[float], cost: float) -> None:
     held = [runs(f"r{i}", priority=priority) for i, priority in enumerate(priorities)]
-    assert disruption_cost(held, age, lifetime) == pytest.approx(cost)
+    assert disruption_cost(held) == pytest.approx(cost)
 
 
 @pytest.mark.parametrize(
@@ -651,3 +655,41 @@ def test_speed_of_a_search() -> None:
     """A thousand busy nodes of one type; the limit is five times what was measured."""
     seen = large(1000)
     assert cpu_seconds(lambda: Karpenter().step(0.0, seen), 3) < 0.1
+
+
+CORES = GroupView("c", cores=32.0, maximum=100, price=2 / HOUR)
+
+
+@pytest.mark.parametrize(
+    ("states", "share", "gone"),
+    [
+        *[([READY] * 10, share, gone) for share, gone in (("100%", 10), ("30%", 3), ("0%", 0), ("5%", 1))],
+        ([DRAINING] * 2 + [READY] * 8, "100%", 8),  # those that go count
+        ([FAILED] * 2 + [READY] * 8, "100%", 8),  # as do those that are not ready
+        ([DRAINING] * 10, "10%", 0),
+        ([READY] * 10 + [STARTING], "100%", 10),  # those that are not initialised do not
+    ],
+)
+def test_budgets_of_its_own_suite(states: Sequence[NodeState], share: str, gone: int) -> None:
+    """Numbers of pkg/controllers/disruption/{suite,emptiness,consolidation}_test.go."""
+    seen = World((CORES,), [Node(at, 0, state) for at, state in enumerate(states)]).seen()
+    actions = Karpenter(validation=0.0, budgets=[{"nodes": share}]).step(0.0, seen)
+    assert sum(len(action.servers) for action in actions if isinstance(action, Remove)) == gone
+
+
+def test_a_budget_of_its_own_suite_lets_three_of_ten_go_at_once() -> None:
+    nodes = [Node(at, 0, READY, (runs(f"p{at}", cores=0.1),)) for at in range(10)]
+    (action,) = Karpenter(validation=0.0, budgets=[{"nodes": "30%"}]).step(0.0, World((CORES,), nodes).seen())
+    assert isinstance(action, Remove)
+    assert len(action.servers) == 3
+
+
+def test_residents_do_not_go_where_something_changed_of_late() -> None:
+    scaler = Karpenter(validation=0.0, consolidate_after=30.0, budgets=FREELY)
+    world = World((BIG,), [node(0, 0, 1.0), node(1, 0, 1.0)])
+    assert scaler.step(0.0, world.seen()) == []
+    world.nodes[1] = node(1, 0, 1.0, 1.0)
+    assert scaler.step(20.0, world.seen()) == []
+    assert scaler.step(30.0, world.seen()) == []  # the first is calm, the second not: nothing can go
+    assert scaler.explain(0) == "there is no cheaper node"
+    assert [action.servers for action in scaler.step(50.0, world.seen()) if isinstance(action, Remove)] == [(0,)]

@@ -59,21 +59,21 @@ class _No:
     job: str = ""
 
 
-def disruption_cost(residents: Sequence[Resident], age: float, lifetime: float) -> float:
-    """Return what disrupting a node costs: 1 for each job, more for its priority, all less the sooner it expires.
+def disruption_cost(residents: Sequence[Resident]) -> float:
+    """Return what disrupting a node costs: 1 for the node and 1 for each job, more for its priority.
 
-    A job's priority counts 2^-25, and a job -10 to 10. ``age`` and ``lifetime`` in seconds; infinite: no expiry.
+    A job's priority counts 2^-25, and a job 0 to 10. Source: ``computeRescheduleDisruptionCost`` of
+    pkg/controllers/disruption/types.go, and ``EvictionCost``.
     """
-    jobs = math.fsum(min(max(1.0 + one.priority / 2**25, -10.0), 10.0) for one in residents)
-    left = 1.0 if lifetime == math.inf else min(max((lifetime - age) / lifetime, 0.0), 1.0)
-    return jobs * left
+    return 1.0 + math.fsum(min(max(1.0 + one.priority / 2**25, 0.0), 10.0) for one in residents)
 
 
 class Simulation:
     """What would become of the residents of nodes that are taken away.
 
-    ``ready`` is the room of nodes that take work and are not on their way out, ``rows`` their rows; ``coming`` that of
-    nodes that are not up yet, by which no decision is justified. ``spare`` nodes of each group may still be asked for;
+    ``ready`` is the room of nodes that take work and are not on their way out, ``rows`` their rows; ``recent`` that of
+    such nodes where something changed of late, which only jobs may go to that move anyway; ``coming`` that of nodes
+    that are not up yet, by which no decision is justified. ``spare`` nodes of each group may still be asked for;
     ``moving`` jobs are on nodes that are on their way out.
     """
 
@@ -83,11 +83,13 @@ class Simulation:
         spare: Sequence[int],
         ready: Room,
         rows: Sequence[int],
+        recent: Room,
         coming: Room,
         moving: Sequence[Kind],
         spot_to_spot: bool,
     ) -> None:
-        self._groups, self._spare, self._ready, self._coming = groups, spare, ready, coming
+        self._groups, self._spare, self._ready, self._others = groups, spare, ready, (recent, coming)
+        self._coming = coming
         self._place = {row: place for place, row in enumerate(rows)}
         self._moving, self._spot_to_spot = moving, spot_to_spot
         self._fits: dict[tuple[float, ...], tuple[int, int]] = {}
@@ -131,7 +133,8 @@ class Simulation:
     def _without(self, candidates: Sequence[Candidate]) -> list[Kind]:
         """Return the jobs that fit onto no other node that is up, largest first.
 
-        Jobs of nodes that are on their way out already move too, and may also go to nodes that are coming.
+        Jobs of nodes that are on their way out already move too, and may also go to nodes that are coming, and to those
+        where something changed of late.
         """
         closed = [self._place[one.row] for one in candidates]
         wishes = [(kind_of(resident), False) for one in candidates for resident in one.residents]
@@ -139,20 +142,26 @@ class Simulation:
         wishes.sort(key=lambda wish: (-wish[0].accelerators, -wish[0].cores, -wish[0].memory))
         hopes = [self._may_fit(kind, closed) for kind, _ in wishes]
         left: list[Kind] = []
-        mark, other = self._ready.begin(), self._coming.begin()
+        mark, others = self._ready.begin(), [room.begin() for room in self._others]
         self._ready.open[closed] = False
         for (kind, moving), hope in zip(wishes, hopes, strict=True):
             at = self._ready.first(kind) if hope else -1
             if at >= 0:
                 self._ready.take(at, kind)
-            elif moving and (at := self._coming.first(kind)) >= 0:
-                self._coming.take(at, kind)
-            else:
+            elif not (moving and self._take_other(kind)):
                 left.append(kind)
         self._ready.undo(mark)
-        self._coming.undo(other)
+        for room, other in zip(self._others, others, strict=True):
+            room.undo(other)
         self._ready.open[closed] = True
         return left
+
+    def _take_other(self, kind: Kind) -> bool:
+        for room in self._others:
+            if (at := room.first(kind)) >= 0:
+                room.take(at, kind)
+                return True
+        return False
 
     def _may_fit(self, kind: Kind, closed: Sequence[int]) -> bool:
         """Whether a job fits onto any node that stays, as things are; no more than a quick way to say no."""

@@ -257,24 +257,36 @@ class Disruption:
         _, nominated = settle(room, pending, kin(groups)) if len(pending) else ([], np.zeros(len(room), dtype=bool))
         leavers = [row for row in (*known.draining.tolist(), *gone.tolist()) if math.isnan(nodes.idle[row])]
         moving = [kind_of(resident) for row in leavers for resident in nodes.residents(row)]
-        ready, coming = _halves(room, len(rows))
+        calm = self._calm(now, nodes, rows)
+        masks = np.zeros((3, len(room)), dtype=bool)
+        masks[0, : len(rows)], masks[1, : len(rows)], masks[2, len(rows) :] = calm, ~calm, True
+        ready, recent, coming = (_part(room, mask) for mask in masks)
         minimum = [group.size - group.minimum for group in groups]
         for group in nodes.group[gone].tolist():
             minimum[group] -= 1
-        candidates = self._candidates(now, nodes, rows, nominated[: len(rows)])
-        simulation = Simulation(groups, spare, ready, rows.tolist(), coming, moving, self._terms.spot_to_spot)
+        candidates = self._candidates(groups, nodes, rows, nominated[: len(rows)], calm)
+        stay = rows[calm].tolist()
+        simulation = Simulation(groups, spare, ready, stay, recent, coming, moving, self._terms.spot_to_spot)
         out = len(known.draining) + len(known.failed) + len(gone)
         total = len(known.ready) + len(known.draining) + len(known.failed)
         by_key = {(one.server, one.created): one for one in candidates}
         return _Scene(now, groups, nodes, pending, simulation, by_key, minimum, total, out)
 
-    def _candidates(self, now: float, nodes: Nodes, rows: np.ndarray, nominated: np.ndarray) -> list[Candidate]:
-        """Return nodes that may be disrupted, those first whose disruption costs least."""
+    def _calm(self, now: float, nodes: Nodes, rows: np.ndarray) -> np.ndarray:
+        """Whether nothing has come to or left each node for long enough; all are where that is never waited for."""
+        after = self._terms.consolidate_after
+        if not 0 < after < math.inf:
+            return np.ones(len(rows), dtype=bool)
+        return np.asarray(now - self._quiet_since(nodes, rows) >= after)
+
+    def _candidates(
+        self, groups: Sequence[GroupView], nodes: Nodes, rows: np.ndarray, nominated: np.ndarray, rested: np.ndarray
+    ) -> list[Candidate]:
+        """Return nodes that may be disrupted, those first whose price is highest for what disrupting them costs."""
         after = self._terms.consolidate_after
         if after == math.inf:
             self.reasons |= dict.fromkeys(nodes.server[rows].tolist(), "consolidation is switched off")
             return []
-        rested = now - self._quiet_since(nodes, rows) >= after
         found = []
         for row, expected, calm in zip(rows.tolist(), nominated.tolist(), rested.tolist(), strict=True):
             server = nodes.server.item(row)
@@ -289,10 +301,9 @@ class Disruption:
                 continue
             if residents and not self._terms.underutilized:
                 self.reasons[server] = "it is not empty, and the policy is WhenEmpty"
-            created = nodes.created.item(row)
-            cost = disruption_cost(residents, now - created, self._terms.expire_after)
-            found.append(Candidate(row, server, created, nodes.group.item(row), residents, cost))
-        return sorted(found, key=lambda one: one.cost)
+            cost = disruption_cost(residents)
+            found.append(Candidate(row, server, nodes.created.item(row), nodes.group.item(row), residents, cost))
+        return sorted(found, key=lambda one: -groups[one.group].price / one.cost)
 
     def _forget(self, now: float, nodes: Nodes) -> None:
         """Nodes that are gone, or were told to go long ago and are still there, are no longer on their way out."""
@@ -339,9 +350,5 @@ class Disruption:
         return (*columns, self._quiet_since(nodes, np.arange(len(nodes))))
 
 
-def _halves(room: Room, count: int) -> tuple[Room, Room]:
-    parts = (slice(0, count), slice(count, len(room)))
-    first, second = (
-        Room(room.group[part], room.accelerators[part], room.cores[part], room.memory[part]) for part in parts
-    )
-    return first, second
+def _part(room: Room, mask: np.ndarray) -> Room:
+    return Room(room.group[mask], room.accelerators[mask], room.cores[mask], room.memory[mask])

@@ -40,7 +40,7 @@ _REGISTRATION = 900.0
 class Karpenter:
     """Karpenter: the cheapest machines that hold a batch of pods; nodes that can go, or be cheaper, are consolidated.
 
-    One NodePool whose instance types are the groups (kubernetes-sigs/karpenter 1.x). Pods are gathered until none came
+    One NodePool whose instance types are the groups (kubernetes-sigs/karpenter 1.14). Pods are gathered until none came
     for ``batch_idle`` or for ``batch_max`` in all (1 and 10 s; pkg/operator/options). Every ``poll`` (10 s) one command
     is looked for: empty nodes away, several nodes away or exchanged for one cheaper, one node likewise; it is
     carried out when it still holds ``validation`` (15 s) later. ``consolidate_after`` (0 s; infinite: never),
@@ -49,7 +49,7 @@ class Karpenter:
     have minima.
     """
 
-    imitates = "Karpenter 1.x (kubernetes-sigs/karpenter)"
+    imitates = "Karpenter 1.14 (kubernetes-sigs/karpenter)"
     detailed = True
 
     def __init__(

@@ -57,8 +57,9 @@ class Rest:
         return self._calm and self._clock.now < self._until and self._look() == self._stamp
 
     def leave_out(self, interval: float) -> float:
-        """Return when the next step is due if nothing is to be done before: one before which nothing happens."""
+        """Leave out the step that is due now, and those before anything happens; return when the next one is due."""
         end = min(self._until, self._clock.ahead)
+        self.left.append(self._clock.now)
         time = self._clock.now + interval
         while time < end and len(self.left) < MOST:
             self.left.append(time)

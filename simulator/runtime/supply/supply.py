@@ -148,13 +148,14 @@ class Supply:
         if self._patience.over:
             return
         if still and self._simulation.idle():
-            self._patience.rest(1, booting)
             self._tick_at(self._rest.leave_out(self._pause()))
             return
         changed = self._actions.keep_minimum()
-        if not still or changed:
+        if still and not changed:
+            self._rest.left.append(self._simulation.clock.now)
+        else:
             changed = self._ask() or changed
-        self._patience.note(changed, self._pool.roster.coming() > 0)
+            self._patience.note(changed, self._pool.roster.coming() > 0)
         self._rest.expect()
         self._simulation.pass_soon()
 
