@@ -10,6 +10,7 @@ import pytest
 from simulator.policies.replicas.fixed import Fixed
 from simulator.policies.replicas.target_tracking import TargetTracking
 from simulator.policies.serving import ReplicaScaler, ServiceObservation, replica_scalers
+from simulator.policies.supply import autoscalers
 from simulator.testing import ReplicaScalerContract, check_replica_scaler
 
 
@@ -58,7 +59,15 @@ def test_parameters_out_of_range_are_refused(name: str, arguments: dict[str, Any
 def test_each_names_what_it_imitates() -> None:
     for name in replica_scalers.names():
         scaler: Any = replica_scalers.get(name)()
-        assert any(character.isdigit() for character in scaler.imitates), name
+        assert any(character.isdigit() for character in scaler.version), name
+        assert scaler.kind == name
+
+
+def test_each_of_nodes_names_what_it_imitates() -> None:
+    for name in autoscalers.names():
+        scaler: Any = autoscalers.get(name)
+        assert scaler.version == "ours" or any(character.isdigit() for character in scaler.version), name
+        assert scaler.kind == name
 
 
 # -- autoscalers of one's own ----------------------------------------------------------------------------------------

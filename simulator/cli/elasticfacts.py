@@ -93,7 +93,7 @@ def _over_time(steps: Steps, dimension: str) -> str:
 
 def autoscaler_facts(scenario: Scenario, section: dict[str, str]) -> dict[str, str]:
     """Return what a scenario says of the autoscaler of its nodes, with the product and version that it follows."""
-    product = "" if scenario.pool is None else getattr(scenario.pool.autoscaler.make(), "imitates", "")
+    product = "" if scenario.pool is None else getattr(scenario.pool.autoscaler.make(), "version", "")
     return section | ({"after": product} if product else {})
 
 

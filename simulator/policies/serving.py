@@ -209,7 +209,7 @@ class ReplicaScaler(Protocol):
     """A clock-free state machine that sizes a service.
 
     One that keeps something has a method ``reset()`` too, which is called before each run. Built-in ones say in
-    ``imitates`` which product and version they follow. With an attribute ``windows`` (seconds, shortest first) it is
+    ``version`` which product and version they follow. With an attribute ``windows`` (seconds, shortest first) it is
     told means over these spans; with ``per_pod = True`` it is told of each replica by itself at every step. One with a
     method ``bounds(minimum, maximum)`` is told the fewest and the most replicas (None: any number) before each run, and
     raises ``ValueError`` if they do not go with what it is set to.

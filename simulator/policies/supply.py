@@ -196,7 +196,7 @@ class Autoscaler(Protocol):
     """A clock-free state machine that sizes groups of nodes.
 
     One that keeps something has a method ``reset()`` too, which is called before each run. Built-in ones say in
-    ``imitates`` which product and version they follow. With ``prompt = True`` it is also asked after every scheduling
+    ``version`` which product and version they follow. With ``prompt = True`` it is also asked after every scheduling
     pass, so it can act on each arrival and each end. With ``detailed = True`` it is told of ``groups``, ``pending`` and
     ``nodes``; else only the sums, which cost nothing to make.
 

@@ -30,7 +30,7 @@ class DaskAdaptive:
     knows of the tasks, 0.5 s for kinds that it has not seen run.
     """
 
-    imitates = "dask/distributed 2026.7.1 Adaptive"
+    version = "dask/distributed 2026.7.1 Adaptive"
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from simulator.policies.serving import ServiceObservation, replica_scalers
 class Fixed:
     """As many replicas as are said, from the start to the end."""
 
-    imitates = "Deployment of Kubernetes (apps/v1)"
+    version = "Deployment of Kubernetes (apps/v1)"
     interval = 0.0
 
     def __init__(self, n: int = 1) -> None:

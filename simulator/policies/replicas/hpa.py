@@ -29,7 +29,7 @@ class Hpa:
     ``Object`` or ``External``. Defaults of ``metric`` and ``target`` are ours, all others those of Kubernetes 1.33.
     """
 
-    imitates = "Kubernetes 1.33 HorizontalPodAutoscaler (autoscaling/v2)"
+    version = "Kubernetes 1.33 HorizontalPodAutoscaler (autoscaling/v2)"
 
     def __init__(
         self,

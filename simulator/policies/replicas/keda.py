@@ -39,7 +39,7 @@ class Keda:
     ours, all others those of KEDA 2.20 and Kubernetes 1.33.
     """
 
-    imitates = "KEDA 2.20 ScaledObject over Kubernetes 1.33 HorizontalPodAutoscaler"
+    version = "KEDA 2.20 ScaledObject over Kubernetes 1.33 HorizontalPodAutoscaler"
 
     def __init__(
         self,

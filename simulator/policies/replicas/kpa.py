@@ -40,7 +40,7 @@ class Kpa:
     between two ticks, the seconds that probing the activator takes, and the concurrency limit of a pod.
     """
 
-    imitates = "Knative Serving 1.23 pod autoscaler"
+    version = "Knative Serving 1.23 pod autoscaler"
 
     def __init__(
         self,

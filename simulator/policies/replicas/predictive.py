@@ -32,7 +32,7 @@ class Predictive:
     ``forecast(now, lead)``, which returns a load or None, or a function ``(times, values, lead)`` of all seen so far.
     """
 
-    imitates = "ours; Holt-Winters after Hyndman and Athanasopoulos, 3rd edition"
+    version = "ours; Holt-Winters after Hyndman and Athanasopoulos, 3rd edition"
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ class QueueLength:
     ``scale_in_delay`` (300 s, KEDA's cooldownPeriod), and not below 1 while a request has not ended.
     """
 
-    imitates = "ours, after the Amazon EC2 Auto Scaling user guide of 2025 and KEDA 2.20"
+    version = "ours, after the Amazon EC2 Auto Scaling user guide of 2025 and KEDA 2.20"
 
     def __init__(
         self,

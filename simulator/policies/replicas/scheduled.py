@@ -27,7 +27,7 @@ class Scheduled:
     day and 1 by night, is ours.
     """
 
-    imitates = "AWS Application Auto Scaling scheduled actions (2016-02-06, read 2025)"
+    version = "AWS Application Auto Scaling scheduled actions (2016-02-06, read 2025)"
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class SparkDynamicAllocation:
     tracking.
     """
 
-    imitates = "Apache Spark 4.0 dynamic allocation"
+    version = "Apache Spark 4.0 dynamic allocation"
 
     def __init__(
         self,

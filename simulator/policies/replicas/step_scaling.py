@@ -29,7 +29,7 @@ class StepScalingOfReplicas:
     Ours: ``metric``, as a share; and that a service without replicas gets one when it is asked for something.
     """
 
-    imitates = "AWS Application Auto Scaling (2016-02-06, read 2025)"
+    version = "AWS Application Auto Scaling (2016-02-06, read 2025)"
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class TargetTracking:
     its load needs at once, where AWS has no datapoint and does nothing.
     """
 
-    imitates = "AWS Application Auto Scaling (2016-02-06, read 2025)"
+    version = "AWS Application Auto Scaling (2016-02-06, read 2025)"
 
     def __init__(
         self,

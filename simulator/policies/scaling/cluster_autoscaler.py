@@ -36,7 +36,7 @@ class ClusterAutoscaler:
     first by accelerators too; ties between options are broken by a stream of ``seed``.
     """
 
-    imitates: ClassVar[str] = "Kubernetes Cluster Autoscaler 1.33"
+    version: ClassVar[str] = "Kubernetes Cluster Autoscaler 1.33"
     detailed: ClassVar[bool] = True
 
     expander: str = "least-waste"

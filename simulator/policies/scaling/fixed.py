@@ -18,6 +18,8 @@ class Fixed:
     up are kept. ``interval`` (60 s, ours) is how soon a node that failed is replaced.
     """
 
+    version = "ours"
+
     def __init__(self, nodes: int | None = None, interval: Seconds = 60.0) -> None:
         checks.interval(interval)
         if nodes is not None:

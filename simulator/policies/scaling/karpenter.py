@@ -49,7 +49,7 @@ class Karpenter:
     have minima.
     """
 
-    imitates = "Karpenter 1.14 (kubernetes-sigs/karpenter)"
+    version = "Karpenter 1.14 (kubernetes-sigs/karpenter)"
     detailed = True
 
     def __init__(

@@ -27,7 +27,7 @@ class QueueLength:
     time after which one may have to go. ``interval`` itself is 60 s (ours), or ``idle`` where that is less.
     """
 
-    imitates = "M/M/k with set-up and delayed-off (Gandhi and Harchol-Balter 2010)"
+    version = "M/M/k with set-up and delayed-off (Gandhi and Harchol-Balter 2010)"
     detailed = True
     prompt = True
 

@@ -32,7 +32,7 @@ class SlurmPowerSaving:
     there, less than a cloud machine needs), the 1800 s of Azure CycleCloud's slurm.conf. Ours: groups have minima.
     """
 
-    imitates = "Slurm 23.02 power saving"
+    version = "Slurm 23.02 power saving"
     detailed = True
     prompt = True
 

@@ -29,7 +29,7 @@ class StepScalingOfNodes:
     Ours: ``metric``, as in ``target-tracking``, and that a pool without nodes gets one when something waits.
     """
 
-    imitates = "Amazon EC2 Auto Scaling (2011-01-01, read 2025)"
+    version = "Amazon EC2 Auto Scaling (2011-01-01, read 2025)"
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ class TargetTracking:
     its demand needs at once, where AWS has no datapoint and does nothing.
     """
 
-    imitates = "Amazon EC2 Auto Scaling (2011-01-01, read 2025)"
+    version = "Amazon EC2 Auto Scaling (2011-01-01, read 2025)"
 
     def __init__(
         self,
