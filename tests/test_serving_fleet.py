@@ -267,7 +267,8 @@ def test_a_lost_iteration_has_drawn_its_power() -> None:
     costs = Costs(idle_power=800.0, busy_power=4800.0)
     record = serve(service([ask("a", output=30)]), maintenance=[Maintenance(1.75, 4.0, (0,))], costs=costs)
     assert record.facts["services"]["chat"]["busy_accelerator_seconds"] == 1.75
-    assert record.facts["energy"] == 8 * 4.0 * 100.0 + 1.75 * 500.0
+    assert record.facts["end"] == 1.75  # the window ends later, when nobody pays any more
+    assert record.facts["energy"] == 8 * 1.75 * 100.0 + 1.75 * 500.0
 
 
 # -- services together ------------------------------------------------------------------------------------------------

@@ -108,7 +108,9 @@ class Flow:
     def settle(self, job: Job) -> None:
         """Bring the counters of a moving job up to now."""
         life, elapsed = self._lives[job], elapse(job, self._clock.now)
-        if life.stage >= 0:
+        if job.life is not None:
+            job.done += elapsed  # it runs until it is told to stop, and no share of that is behind it
+        elif life.stage >= 0:
             job.done = min(job.work, life.before + life.pattern.bounds[life.stage] + self._into_stage(life))
         elif not job.restarting:
             job.done = min(job.work, job.done + elapsed)

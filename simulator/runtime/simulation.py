@@ -343,7 +343,7 @@ class Simulation:
         view = self.view
         if view.running.members or view.queue.members or self._admission.more or self._admission.held:
             return True
-        return any(part.busy() for part in self._parts)
+        return self._services.busy() or any(part.busy() for part in self._parts)
 
     def idle(self) -> bool:
         """Whether a scheduling pass now would ask nobody."""
@@ -364,11 +364,13 @@ class Simulation:
         return (*self.counts(), work)
 
     def _note_server(self, event: str, server: int) -> None:
-        """A server went down or came up by plan; alone, that does not prolong the run."""
+        """A server went down or came up by plan; alone, that does not prolong the run, nor is it paid for after it."""
+        self._actions.requeue()
+        if self.over():
+            return
         self._event((self.clock.now, event, self.nodes.servers[server].name, float(self.nodes.total[server])))
         self.note_capacity()
         self._shares.recount()
-        self._actions.requeue()
         self.pass_soon()
 
     def _event_now(self, event: str, subject: str, amount: float) -> None:

@@ -148,7 +148,7 @@ class Failures(Part):
             happened = self._outages.fail(source.name, component, repair, self._delay(source))
         if happened:
             self._counts[source.name] += 1
-            self._vain.failed()
+        self._vain.failed()
 
     def _delay(self, source: Source | LoggedSource) -> float:
         """Seconds until a failure that happens now is noticed."""

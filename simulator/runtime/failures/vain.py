@@ -39,7 +39,7 @@ class Vain:
             self._count = 0
 
     def failed(self) -> None:
-        """Something has failed; raise ``InputError`` when that was once too often."""
+        """Something has failed, or would have had it been up; raise ``InputError`` when that was once too often."""
         simulation = self._simulation
         if simulation.until < float("inf") or not (simulation.view.running.members or simulation.view.queue.members):
             return

@@ -391,6 +391,11 @@ class Fleet(Generic[W]):
         return self._cluster.members(self.seats[worker.number].job)
 
     @property
+    def given_up(self) -> bool:
+        """Whether no replica is there, and none will be unless more work comes."""
+        return not self.seats and not self._ticking
+
+    @property
     def hopeless(self) -> bool:
         """Whether no replica is there, nor will ever be."""
         return bool(self.refused) and not self.seats

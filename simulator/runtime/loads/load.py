@@ -33,7 +33,7 @@ class Load:
         self._share = self._working = self._there = self._held = 0.0
         self._placed = self._ready = 0
         self._capacity = 0.0
-        self.over = False
+        self.over = self._leaves = False
         self.last_end = self._written = 0.0
         self.fleet = PodFleet(spec.fleet, cluster, self._make, self._read, count(), self, lambda: None)
         self.fleet.progress = lambda: (self._line.arrived, self._line.served)
@@ -50,6 +50,11 @@ class Load:
         if self._place < len(self._times):
             return self._times[self._place]
         return self.spec.demand.end if self._place == len(self._times) else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether demand is yet to come, or what waits may yet be served or give up."""
+        return not self.over and (self._place <= len(self._times) or self._leaves or not self.fleet.given_up)
 
     def change(self) -> None:
         """The demand changes now."""
@@ -75,7 +80,8 @@ class Load:
             self._changed(self)
             return
         left = min(line.wait, self.spec.patience)
-        if left < math.inf:
+        self._leaves = left < math.inf
+        if self._leaves:
             now = self._clock.now
             self._clock.at(max(now + left, math.nextafter(now, math.inf)), self._end, phase=Phase.ENDS)
 

@@ -75,7 +75,7 @@ class Loads(Part):
 
     def busy(self) -> bool:
         """Whether any demand or backlog is left."""
-        return not all(load.over for load in self._loads)
+        return any(load.busy for load in self._loads)
 
     def last_end(self) -> float:
         """When the last load was through (s)."""

@@ -107,6 +107,14 @@ class Service:
         if not self._total:
             self._close_fleets()
 
+    @property
+    def busy(self) -> bool:
+        """Whether requests are yet to come, or may yet end."""
+        if self.ended == self._total:
+            return False
+        to_come = self._next is not None or self._coming or self._away
+        return bool(to_come) or not all(desk.fleet.given_up for desk in self._desks)
+
     # -- arrivals -------------------------------------------------------------------------------------------------
 
     def _expect(self, request: Request | None) -> None:

@@ -43,6 +43,10 @@ class Services:
         for service in self._services:
             service.begin()
 
+    def busy(self) -> bool:
+        """Whether any has requests that are yet to come, or to end."""
+        return any(service.busy for service in self._services)
+
     @property
     def used(self) -> dict[int, None]:
         """Links over which keys and values went."""

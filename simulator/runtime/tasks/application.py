@@ -35,6 +35,7 @@ class Application:
         self._ends: dict[float, list[tuple[Executor, Task]]] = {}
         self._undone = Area(self._clock)
         self._came = self._running = 0
+        self._begun = False
         self.done = self.reruns = 0
         self.task_seconds = 0.0
         self.start = self.end = math.nan
@@ -49,8 +50,14 @@ class Application:
         """Whether all tasks are done, or never will be."""
         return self.end == self.end or self.fleet.hopeless
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is yet to come, or may yet end."""
+        return not (self.over or (self._begun and self.fleet.given_up))
+
     def begin(self) -> None:
         """It is submitted: release what waits for nothing, and ask for executors."""
+        self._begun = True
         self._undone.move(self.tasks)
         for stage, before in enumerate(self._before):
             if not before:

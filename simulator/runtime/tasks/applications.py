@@ -40,7 +40,7 @@ class Applications(Part):
 
     def busy(self) -> bool:
         """Whether any is yet to come, or to end."""
-        return not all(application.over for application in self._applications)
+        return any(application.busy for application in self._applications)
 
     def last_end(self) -> float:
         """When the last of them ended (s)."""
