@@ -318,7 +318,8 @@ class Dice:
         scaler = random.choice(
             [
                 "none", "fixed", {"kind": "fixed", "nodes": 2}, {"kind": "cluster-autoscaler"},
-                {"kind": "cluster-autoscaler", "scale_down_unneeded_time": "60 s", "scale_down_delay_after_add": "60 s"},
+                {"kind": "cluster-autoscaler", "scale_down_unneeded_time": "60 s",
+                 "scale_down_delay_after_add": "60 s"},
                 {"kind": "karpenter"}, {"kind": "karpenter", "budgets": [{"nodes": "100%"}], "interval": "5 s"},
                 {"kind": "queue-length", "idle": "60 s", "cancel": True}, {"kind": "queue-length", "idle": "0 s"},
                 {"kind": "slurm-power-saving", "suspend_time": "60 s"}, {"kind": "step-scaling"},
@@ -480,7 +481,8 @@ def check_money(record: Record, plain: Plain) -> None:
         group = plain["node_groups"][name]
         hours = facts["hours"]
         unpaid = hours.get("warm", 0.0) if group.get("warm", {}).get("state") == "stopped" else 0.0
-        expected = 3.6 * (math.fsum(hours.values()) - unpaid)
+        price = float(group.get("price", "$0/h").strip("$/h"))
+        expected = price * (math.fsum(hours.values()) - unpaid)
         assert abs(facts["paid"] - expected) <= 1e-6 * (1.0 + expected), (name, facts)
         count = group["servers"]["count"]
         assert math.fsum(hours.values()) <= count * float(record.facts["end"]) / 3600 * (1 + 1e-9) + 1e-9, (name, facts)

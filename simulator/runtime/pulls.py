@@ -89,13 +89,15 @@ class Pulls:
             elif place in self._coming:
                 self._coming[place].append(one_less)
             else:
-                self._coming[place] = [one_less]
-                self._send(store, server, size, partial(self._keep, server, key), limit, name)
+                waiting = self._coming[place] = [one_less]
+                self._send(store, server, size, partial(self._keep, server, key, waiting), limit, name)
 
-    def _keep(self, server: int, key: str) -> None:
-        """Something has arrived that a server keeps."""
-        self._kept.setdefault(server, {})[key] = None
-        for come in self._coming.pop((server, key)):
+    def _keep(self, server: int, key: str, waiting: list[Callable[[], None]]) -> None:
+        """Something has arrived that a server keeps, if it is still the one that asked for it."""
+        if self._coming.get((server, key)) is waiting:
+            del self._coming[server, key]
+            self._kept.setdefault(server, {})[key] = None
+        for come in waiting:
             come()
 
     def push(
@@ -123,8 +125,10 @@ class Pulls:
             self._send(store, server, size / len(servers), one_less, limit, name, out=True)
 
     def forget(self, server: int) -> None:
-        """A server is gone, and with it what it kept."""
+        """A server is gone, and with it what it kept; what is on its way comes to nobody who would keep it."""
         self._kept.pop(server, None)
+        for place in [each for each in self._coming if each[0] == server]:
+            del self._coming[place]
 
     def store(self, name: str) -> Store:
         """Return a store by name; ``InputError`` with the nearest name when there is none."""

@@ -163,10 +163,7 @@ class Fleet(Generic[W]):
         if interval > 0 and not self._ticking and not self._over:
             self._ticking = True
             self._clock.after(interval, self._tick, phase=Phase.TICKS)
-            self._monitor.watch(self._goes_on)
-
-    def _goes_on(self) -> bool:
-        return self._ticking and not self._over
+            self._monitor.watch(lambda: self._ticking and not self._over)
 
     def _tick(self) -> None:
         self._ticking = False
@@ -370,6 +367,8 @@ class Fleet(Generic[W]):
         self.busy += worker.busy
         if work or worker.outstanding:
             self._lost(worker, work)
+        if seat.draining and seat.number in self.seats:
+            self._settle()  # it has nothing left to do, and must not wait for a place again
 
     def seconds(self) -> tuple[float, float]:
         """Replica-seconds up to now: held, and working."""
