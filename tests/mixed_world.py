@@ -459,6 +459,7 @@ def ran(plain: Plain, most: int = EVENTS) -> tuple[Simulation, Record]:
         record = simulation.run()
     check(record)
     check_accounts(record)
+    check_work(record, plain)
     check_money(record, plain)
     return simulation, record
 
@@ -475,12 +476,26 @@ def check_accounts(record: Record) -> None:
     assert not any((jobs[name][counts] < -1e-9 * (1 + end)).any() for name in SPENT)
 
 
+def check_work(record: Record, plain: Plain) -> None:
+    """Jobs that completed without a network computed their work, and failures stopped as many as they say."""
+    jobs = record.tables["jobs"]
+    plainly = np.isin(jobs["workload"], ("made", "jobs")) & (jobs["state"] == "COMPLETED") & (jobs["network"] == 0)
+    if '"slow"' not in str(plain.get("failures")).replace("'", '"'):
+        wrong = plainly & (np.abs(jobs["compute"] - jobs["work"]) > 1e-6 * (1.0 + jobs["work"]))
+        assert not wrong.any(), [
+            (jobs["id"][row], jobs["compute"][row], jobs["work"][row]) for row in np.flatnonzero(wrong)
+        ]
+    stopped = (record.facts.get("failures") or {"stopped": 0})["stopped"]
+    assert stopped == int(jobs["failures"].sum())
+    assert (jobs["failures"] <= jobs["preemptions"]).all()
+
+
 def check_money(record: Record, plain: Plain) -> None:
     """Nodes of a constant price cost their hours."""
     for name, facts in (record.facts.get("groups") or {}).items():
         group = plain["node_groups"][name]
         hours = facts["hours"]
-        unpaid = hours.get("warm", 0.0) if group.get("warm", {}).get("state") == "stopped" else 0.0
+        unpaid = hours.get("warm", 0.0) if (group.get("warm") or {}).get("state", "stopped") == "stopped" else 0.0
         price = float(group.get("price", "$0/h").strip("$/h"))
         expected = price * (math.fsum(hours.values()) - unpaid)
         assert abs(facts["paid"] - expected) <= 1e-6 * (1.0 + expected), (name, facts)

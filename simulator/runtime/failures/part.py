@@ -69,7 +69,7 @@ class Failures(Part):
             )
         links = simulation.network.links
         self._cuts = Cuts(self._topology, links.set_up, links.set_capacity)
-        self._vain = Vain(simulation)
+        self._vain = Vain(simulation, self._spares)
         self._outages = Outages(simulation, self._cuts, self._vain, self._spares)
         self._rates = Rates(count)
         self._weights = np.ones(count)

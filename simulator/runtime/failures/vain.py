@@ -22,8 +22,8 @@ _SELDOM = 10
 class Vain:
     """Counts failures since somebody got on, and ends a run in which nobody does."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self._simulation = simulation
+    def __init__(self, simulation: Simulation, spares: int = 0) -> None:
+        self._simulation, self._spares = simulation, spares
         self._count = 0
         self._stops = 0
         self._since = 0.0
@@ -64,10 +64,11 @@ class Vain:
         worst = max(jobs, key=lambda job: job.failures)
         if self._stops * _SELDOM < PATIENCE:
             worst = jobs[0]
-            nodes = self._simulation.nodes
+            nodes, spares = self._simulation.nodes, self._spares
+            kept = f", with {spares} server{'s' * (spares > 1)} kept back as spares" if spares else ""
             return (
                 f"{start}: {len(jobs)} wait, the first, {worst.id!r}, for {worst.accelerators:g} accelerators, and "
-                f"{nodes.capacity:g} of {float(nodes.total.sum()):g} are up"
+                f"{nodes.capacity:g} of {float(nodes.total.sum()):g} are up{kept}"
             )
         between = worst.ran / worst.failures
         return (
