@@ -67,6 +67,8 @@ class Supply:
         self._patience = Patience(simulation)
         self._rest = Rest(scaler, pool, simulation)
         self._ticking = self._asking = False
+        self._due = math.inf
+        """When the next step is (s)."""
         self._instant, self._times = -1.0, 0
         self.largest = largest(groups, simulation.nodes.total)
         """Accelerators that may ever be up at once."""
@@ -123,11 +125,15 @@ class Supply:
             self._tick_at(simulation.clock.now + self._pause())
         if self._prompt and not still:
             self._ask_at_once()
+            sooner = simulation.clock.now + self._pause()
+            if sooner < self._due:
+                self._tick_at(sooner)
 
     def _tick_at(self, time: float) -> None:
-        self._ticking = True
+        """Step at ``time`` (s), and not at the time that was set before."""
+        self._ticking, self._due = True, time
         self._rest.expect()
-        self._simulation.clock.at(time, self._tick, phase=Phase.TICKS)
+        self._simulation.clock.at(time, self._tick, time, phase=Phase.TICKS)
 
     def _pause(self) -> float:
         """Seconds until the next step, which a controller may change from step to step."""
@@ -139,8 +145,10 @@ class Supply:
             )
         return float(interval)
 
-    def _tick(self) -> None:
-        self._ticking = False
+    def _tick(self, due: float) -> None:
+        if due != self._due:
+            return
+        self._ticking, self._due = False, math.inf
         if self._simulation.over():
             return
         booting, still = self._pool.roster.coming() > 0, self._rest.still()
