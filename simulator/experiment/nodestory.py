@@ -31,19 +31,32 @@ _STATES = {"boot": "booting", "drain": "draining", "failed": "broken", "warm": "
 
 
 def size_at(log: Log, group: str, at: float) -> float:
-    """Nodes of a group at a time (s): as its facts, its decisions or its events tell; -1 when nothing does."""
+    """Nodes of a group at a time (s): as its facts or else its decisions and events tell; -1 when nothing does.
+
+    A decision says how many there are; after it, events say how many were let go, or taken back by the provider.
+    """
     told = groups(log.window).get(group, {}).get("nodes")
     if isinstance(told, list | tuple):
         before = [size for time, size in told if time <= at]
         if before:
             return float(before[-1])
-    found = -1.0
-    for row in log.decisions:
-        if row.subject == group and row.applied == row.applied:
-            if row.time > at:
-                return found if found >= 0 else row.before
-            found = row.applied
-    return found
+    counted = [row for row in log.decisions if row.subject == group and row.applied == row.applied]
+    if counted and counted[0].time > at:
+        return counted[0].before
+    past = [row for row in counted if row.time <= at]
+    since, size = (past[-1].time, past[-1].applied) if past else (-1.0, -1.0)
+    for row in log.events:
+        if row.time > at:
+            break
+        if row.time > since and row.event in _SIZES and row.subject == group:
+            size = max(size, 0.0) + _SIZES[row.event] * row.amount
+        elif row.time > since and row.event == "interruption" and log.group_of(row.subject) == group:
+            size = max(size - 1.0, 0.0)
+    return size
+
+
+_SIZES = {"scale-up": 1.0, "scale-down": -1.0}
+"""By how many nodes an event of a group changes it, for each that it counts."""
 
 
 def group_lines(log: Log, group: str, since: float, until: float) -> tuple[Line, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,8 +39,9 @@ def paths(window: Window) -> list[Path]:
     """Every number that a controller decided on, in order of first appearance, over the whole run.
 
     Node groups are told of by the events ``scale-up`` and ``scale-down``, where there are any, all else by decisions: a
-    controller that answers with a number over all groups is told of by what became of it in each. A controller that
-    never changed its number has a path without rows.
+    controller that answers with a number over all groups is told of by what became of it in each, summed from 0. Nodes
+    that the provider took back and nodes that failed are nobody's decision and change no path. A controller that never
+    changed its number has a path without rows.
     """
     of_nodes, known = _of_groups(window), {*fleets(window), *window.services}
     names = {path.subject for path in of_nodes}
@@ -61,18 +63,50 @@ def paths(window: Window) -> list[Path]:
 def _of_groups(window: Window) -> list[Path]:
     event, subject = window.column("events", "event"), window.column("events", "subject")
     up, down = (np.asarray(event == name, dtype=bool) for name in ("scale-up", "scale-down"))
-    lost = np.asarray(event == "interruption", dtype=bool)
-    moves = np.where(up, 1.0, -1.0) * np.where(lost, 1.0, window.column("events", "amount"))
-    told = groups(window)
+    moves = np.where(up, 1.0, -1.0) * window.column("events", "amount")
     found = []
-    for group in dict.fromkeys([*told, *subject[up | down].tolist()]):
+    for group in dict.fromkeys([*groups(window), *subject[up | down].tolist()]):
         rows = (up | down) & np.asarray(subject == group, dtype=bool)
-        rows |= lost & np.isin(subject, _servers(told.get(group, {})))
         after = np.cumsum(moves[rows])
         after += max(0.0, -float(after.min(initial=0.0)))
         time = window.column("events", "time")[rows]
         found.append(Path(controller_of(window, group), group, "nodes", time, after - moves[rows], after))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Nodes of a group that the provider took back after the warm-up, and those that were asked for meanwhile."""
+
+    group: str
+    back: int
+    asked: int
+    stay: float
+    """Median seconds from when such a node took work until it was called back; NaN where none had."""
+
+
+def taken(window: Window) -> list[Taken]:
+    """What the provider took back of each group of which the record names the servers, groups in their order."""
+    event, subject = window.column("events", "event"), window.column("events", "subject")
+    time, after = window.column("events", "time"), window.column("events", "time") >= window.warmup
+    lost, asked = (np.asarray(event == name, dtype=bool) & after for name in ("interruption", "scale-up"))
+    starts: dict[str, list[float]] = {}
+    for life in lives(window):
+        starts.setdefault(life.server, []).append(life.up)
+    found = []
+    for group, facts in groups(window).items():
+        rows = np.flatnonzero(lost & np.isin(subject, _servers(facts)))
+        stays = [_since(starts.get(str(subject[row]), []), float(time[row])) for row in rows.tolist()]
+        known = [stay for stay in stays if not math.isnan(stay)]
+        count = float(window.column("events", "amount")[asked & np.asarray(subject == group, dtype=bool)].sum())
+        found.append(Taken(group, len(rows), int(count), float(np.median(known)) if known else math.nan))
+    return found
+
+
+def _since(starts: list[float], now: float) -> float:
+    """Seconds since the last of these times (s, in order); NaN before the first."""
+    place = bisect.bisect_right(starts, now)
+    return now - starts[place - 1] if place else math.nan
 
 
 def _servers(group: Mapping[str, object]) -> list[str]:
