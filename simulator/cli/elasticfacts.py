@@ -133,8 +133,9 @@ def start_facts(name: str, keys: Any, weights: float = 0.0) -> Facts:
         facts[f"{name} monitoring"] = parts
     disruption = getattr(keys, "disruption", None)
     if disruption is not None and disruption.model_fields_set:
-        most = disruption.max_unavailable
-        parts = {} if most is None else {"": f"at most {most:,} unavailable"}
+        most, least = disruption.max_unavailable, disruption.min_available
+        parts = {} if most is None else {"": f"at most {most} unavailable"}
+        parts |= {} if least is None else {"": f"at least {least} available"}
         facts[f"{name} disruption"] = parts | {"grace": write(disruption.grace, "time", 3)}
     return facts
 

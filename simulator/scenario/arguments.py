@@ -67,7 +67,16 @@ def model_of(function: Callable[..., Any], skip: tuple[str, ...] = (), base: typ
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[_PREFIX + name] = (dress(hints.get(name, Any)), Field(default, alias=name, title=name))
     above = _open(base) if open_ended else base
-    return create_model(getattr(function, "__name__", "plugin"), __base__=above, **fields)
+    return create_model(getattr(function, "__name__", "plugin"), __base__=_spelled(above, function), **fields)
+
+
+def _spelled(base: type[Strict], function: Callable[..., Any]) -> type[Strict]:
+    """Return ``base`` with the names of another product that a plug-in takes, its ``spelled`` and ``unfolded``."""
+    spelled, unfolded = getattr(function, "spelled", {}), tuple(getattr(function, "unfolded", ()))
+    if not (spelled or unfolded):
+        return base
+    more = {"spelled": {**base.spelled, **spelled}, "unfolded": base.unfolded + unfolded}
+    return type(base.__name__, (base,), {**more, "__module__": base.__module__})
 
 
 def _open(base: type[Strict]) -> type[Strict]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.core.units import UnitError, parse
+from simulator.runtime.fleets.budget import Budget
 from simulator.runtime.fleets.spec import Monitoring, Step
 from simulator.scenario.jobs import Name
 from simulator.scenario.quantities import Bandwidth, Size, Time, Whole
@@ -20,6 +22,8 @@ WEIGHTS = "weights"
 """Phase of a cold start whose bytes are those of the model."""
 SHORTEST = 0.01
 """Seconds between two samples, at least: more often they are only run time."""
+_PERCENT = re.compile(r"(\d+)\s*%")
+_EXPONENT = re.compile(r"[0-9]+[eE][0-9]+")
 
 
 class MonitoringKeys(Strict):
@@ -44,17 +48,65 @@ class MonitoringKeys(Strict):
         return Monitoring(self.scrape, self.window, self.lag)
 
 
+def _amount(value: Any) -> Any:
+    """Read a number of replicas, or a percentage of them as it is written."""
+    if not isinstance(value, str) or _EXPONENT.fullmatch(value):
+        return value
+    match = _PERCENT.fullmatch(value.strip())
+    if match is None or not 0 <= float(match[1]) <= 100:
+        hint = "write 1, or a percentage from 0% to 100%"
+        raise complaint(f"{value!r} is neither a number of replicas nor a percentage", hint)
+    return f"{match[1]}%"
+
+
+def _budget(amount: int | str, available: bool = False) -> Budget:
+    if isinstance(amount, int):
+        return Budget(amount, available=available)
+    return Budget(float(amount.rstrip("%")) / 100, share=True, available=available)
+
+
+Amount = Annotated[Annotated[Whole, Field(ge=0)] | str, BeforeValidator(_amount)]
+"""A number of replicas or a percentage of them."""
+
+
 class DisruptionKeys(Strict):
     """How replicas may be evicted from nodes that go."""
 
+    spelled: ClassVar[Mapping[str, str]] = {
+        "maxUnavailable": "max_unavailable",
+        "minAvailable": "min_available",
+        "terminationGracePeriodSeconds": "grace",
+    }
     grace: Time = Field(
         30.0,
         description="time for what a replica is doing when it must leave its node "
         "(default: terminationGracePeriodSeconds of Kubernetes)",
     )
-    max_unavailable: Annotated[Whole, Field(ge=0)] | None = Field(
-        None, description="most replicas that may be missing for one more to be evicted; default: any number"
+    max_unavailable: Amount | None = Field(
+        None,
+        description="most replicas that may be missing for one more to be evicted: a number, or a percentage of those "
+        "wanted, rounded up; default: any number",
     )
+    min_available: Amount | None = Field(
+        None,
+        description="fewest replicas that stay when one is evicted: a number, or a percentage of those wanted, "
+        "rounded up; instead of max_unavailable",
+    )
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> DisruptionKeys:
+        if self.max_unavailable is not None and self.min_available is not None:
+            text = "a budget has 'min_available' or 'max_unavailable', not both"
+            raise at("min_available", complaint(text, "leave one of them out", at_key=True))
+        return self
+
+    @property
+    def budget(self) -> Budget | int | None:
+        """Most replicas that may be missing for one more to be evicted; None: any number."""
+        if self.min_available is not None:
+            return _budget(self.min_available, available=True)
+        given = self.max_unavailable
+        return given if given is None or isinstance(given, int) else _budget(given)
 
 
 class PhaseKeys(Strict):

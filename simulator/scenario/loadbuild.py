@@ -99,7 +99,7 @@ def _fleet(name: str, keys: LoadKeys, room: PodRoom) -> FleetSpec:
         steps=steps(keys.cold_start),
         monitoring=keys.monitoring.made(),
         grace=keys.disruption.grace,
-        unavailable=keys.disruption.max_unavailable,
+        unavailable=keys.disruption.budget,
         **bounds(keys.replicas, room),
     )
 

@@ -171,7 +171,7 @@ def _spec(
         phases=_phases(keys),
         monitoring=keys.monitoring.made(),
         grace=keys.disruption.grace,
-        unavailable=keys.disruption.max_unavailable,
+        unavailable=keys.disruption.budget,
         slos={service_class: _slo(bound) for service_class, bound in keys.slo.items()},
         retries=keys.retries,
         backoff=keys.backoff,

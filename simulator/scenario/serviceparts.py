@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator, ValidationInfo, model_validator
 
@@ -154,6 +154,13 @@ def _fault(section: Section, made: Any) -> str:
 class ScalerKeys(Strict):
     """Bounds of a replica autoscaler, which stand beside its parameters."""
 
+    spelled: ClassVar[Mapping[str, str]] = {
+        "minReplicas": "min",
+        "maxReplicas": "max",
+        "minReplicaCount": "min",
+        "maxReplicaCount": "max",
+    }
+    """What the autoscaling API of Kubernetes and KEDA call them."""
     min: Annotated[Whole, Field(ge=0)] = Field(1, description="fewest replicas")
     max: Annotated[Whole, Field(ge=1)] | None = Field(None, description="most replicas; default: any number")
     initial: Annotated[Whole, Field(ge=0)] | None = Field(None, description="replicas at the start; default: min")

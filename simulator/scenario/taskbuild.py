@@ -76,6 +76,6 @@ def _fleet(workload: str, name: str, keys: TaskKeys, room: PodRoom) -> FleetSpec
         steps=steps(keys.cold_start),
         monitoring=keys.monitoring.made(),
         grace=keys.disruption.grace,
-        unavailable=keys.disruption.max_unavailable,
+        unavailable=keys.disruption.budget,
         **bounds(keys.sized(), room),
     )

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from simulator.core.errors import Problem, did_you_mean
 from simulator.scenario.nodes import Node, Path
@@ -23,6 +31,10 @@ class Strict(BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """What keys that others have are called here."""
+    spelled: ClassVar[Mapping[str, str]] = {}
+    """Names of other products that are taken too, and the key that each of them is here."""
+    unfolded: ClassVar[tuple[str, ...]] = ()
+    """Mappings of other products whose keys stand here without them, and are taken from inside them too."""
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
@@ -30,11 +42,57 @@ class Strict(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _remember_the_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        data, places = _ours(data, cls.spelled, cls.unfolded)
         try:
             return handler(data)
         except ValidationError as error:
-            details = [_reraise(detail, cls) for detail in error.errors(include_url=False)]
+            details = [_written(_reraise(detail, cls), places) for detail in error.errors(include_url=False)]
             raise ValidationError.from_exception_data(cls.__name__, details) from None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Take the other spellings too."""
+        schema = handler(core)
+        known = handler.resolve_ref_schema(schema).get("properties", {})
+        others = {other: known[key] for other, key in cls.spelled.items() if key in known}
+        blocks = {key: {"type": "object", "properties": {**known, **others}} for key in cls.unfolded if known}
+        known.update(others | blocks)
+        return schema
+
+
+def _ours(data: Any, spelled: Mapping[str, str], unfolded: tuple[str, ...]) -> tuple[Any, dict[str, tuple[str, ...]]]:
+    """Return a mapping under our own keys, and where each that is written otherwise stands."""
+    if not isinstance(data, Mapping) or not (spelled or unfolded):
+        return data, {}
+    places: dict[str, tuple[str, ...]] = {}
+    result: dict[str, Any] = {}
+    for path, value in _flat(data, unfolded):
+        name = path[-1]
+        key = spelled.get(name, name) if isinstance(name, str) else name
+        if key in result:
+            other = ".".join(map(str, places.get(key, (key,))))
+            text = f"{'.'.join(map(str, path))!r} says what {other!r} says, too"
+            wrong = InitErrorDetails(type=complaint(text, "leave one of them out", at_key=True), loc=path, input=value)
+            raise ValidationError.from_exception_data("scenario", [wrong])
+        result[key] = value
+        if path != (key,):
+            places[key] = path
+    return result, places
+
+
+def _flat(data: Mapping[str, Any], unfolded: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Any]]:
+    for key, value in data.items():
+        if key in unfolded and isinstance(value, Mapping):
+            yield from (((key, name), inner) for name, inner in value.items())
+        else:
+            yield (key,), value
+
+
+def _written(detail: InitErrorDetails, places: Mapping[str, tuple[str, ...]]) -> InitErrorDetails:
+    """Place an error where its key is written."""
+    first, *rest = detail.get("loc", ()) or ("",)
+    place = places.get(first) if isinstance(first, str) else None
+    return detail if place is None else {**detail, "loc": (*place, *rest)}
 
 
 def keys(model: type[BaseModel]) -> list[str]:

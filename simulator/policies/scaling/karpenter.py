@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -43,20 +44,28 @@ class Karpenter:
     One NodePool whose instance types are the groups (kubernetes-sigs/karpenter 1.14). Pods are gathered until none came
     for ``batch_idle`` or for ``batch_max`` in all (1 and 10 s; pkg/operator/options). Every ``poll`` (10 s) one command
     is looked for: empty nodes away, several nodes away or exchanged for one cheaper, one node likewise; it is
-    carried out when it still holds ``validation`` (15 s) later. ``consolidate_after`` (0 s; infinite: never),
-    ``expire_after`` (720 h), ``policy`` and ``budgets`` (10 % of the nodes) are those of the NodePool API v1.
-    ``spot_to_spot`` is the feature gate, off. Ours: a gang is put onto whole nodes, all of it or nothing, and groups
-    have minima.
+    carried out when it still holds ``validation`` (15 s) later. ``consolidate_after`` (0 s) and ``expire_after``
+    (720 h), which may be "Never", ``policy`` and ``budgets`` (10 % of the nodes) are those of the NodePool API v1, and
+    may be called as there. ``spot_to_spot`` is the feature gate, off. Ours: a gang is put onto whole nodes, all of it
+    or nothing, and groups have minima.
     """
 
     version = "Karpenter 1.14 (kubernetes-sigs/karpenter)"
     detailed = True
+    spelled: ClassVar[Mapping[str, str]] = {
+        "consolidationPolicy": "policy",
+        "consolidateAfter": "consolidate_after",
+        "expireAfter": "expire_after",
+    }
+    """Names of the NodePool API, which a scenario may use too."""
+    unfolded = ("disruption",)
+    """The mapping of a NodePool whose keys stand beside ours."""
 
     def __init__(
         self,
         policy: Literal["WhenEmpty", "WhenEmptyOrUnderutilized"] = "WhenEmptyOrUnderutilized",
-        consolidate_after: Seconds = 0.0,
-        expire_after: Seconds = 2_592_000.0,
+        consolidate_after: Seconds | Literal["Never"] = 0.0,
+        expire_after: Seconds | Literal["Never"] = 2_592_000.0,
         budgets: Sequence[Mapping[str, Any]] = ({"nodes": "10%"},),
         spot_to_spot: bool = False,
         batch_idle: Seconds = 1.0,
@@ -67,6 +76,7 @@ class Karpenter:
     ) -> None:
         if policy not in ("WhenEmpty", "WhenEmptyOrUnderutilized"):
             raise ValueError(f"policy is {policy!r}; it must be 'WhenEmpty' or 'WhenEmptyOrUnderutilized'")
+        consolidate_after, expire_after = _seconds(consolidate_after), _seconds(expire_after)
         checks.interval(interval)
         checks.seconds(
             consolidate_after=consolidate_after,
@@ -195,6 +205,11 @@ class Karpenter:
                 continue
             self._disruption.told(now, nodes, (server,))
         return actions
+
+
+def _seconds(time: float | Literal["Never"]) -> float:
+    """Return a time of the NodePool API."""
+    return math.inf if time == "Never" else float(time)
 
 
 def _one_of(left: list[int], group: int) -> bool:

@@ -311,7 +311,7 @@ class Fleet(Generic[W]):
 
     def may_leave(self, seat: Seat[W]) -> str:
         """Say why a replica may not be evicted now; empty when it may."""
-        most, missing = self.spec.unavailable, self.wanted - len(self.ready)
+        most, missing = self.spec.most_missing(self.wanted), self.wanted - len(self.ready)
         ready = seat.worker is not None and seat.worker.taking
         if most is None or seat.draining or self._over or missing + ready <= most:
             return ""

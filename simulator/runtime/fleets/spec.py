@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.policies.serving import ReplicaScaler
+from simulator.runtime.fleets.budget import Budget
 
 
 class Step(NamedTuple):
@@ -66,5 +67,9 @@ class FleetSpec:
     monitoring: Monitoring = field(default_factory=Monitoring)
     grace: float = 30.0
     """Seconds that a replica which must leave its node has for what it is doing (Kubernetes: 30 s)."""
-    unavailable: int | None = None
+    unavailable: Budget | int | None = None
     """Most replicas that may be missing for one more to be evicted (``maxUnavailable``); None: any number."""
+
+    def most_missing(self, wanted: int) -> int | None:
+        """Return how many of ``wanted`` replicas may be missing for one more to be evicted; None: any number."""
+        return self.unavailable.missing(wanted) if isinstance(self.unavailable, Budget) else self.unavailable

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from simulator.models.serving.api import IterationTime
 from simulator.policies.serving import Batching, Lineup, ReplicaScaler, Router
+from simulator.runtime.fleets.budget import Budget
 from simulator.runtime.fleets.spec import Monitoring, Step
 from simulator.workload.requests import Requests
 
@@ -93,7 +94,7 @@ class ServiceSpec:
     monitoring: Monitoring = field(default_factory=Monitoring)
     grace: float = 30.0
     """Seconds that a replica which must leave its node has for its requests."""
-    unavailable: int | None = None
+    unavailable: Budget | int | None = None
     """Most replicas that may be missing for one more to be evicted; None: any number."""
     slos: Mapping[str, Slo] = field(default_factory=dict)
     """Bounds by class of service; "" is for all others."""
