@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 TROUBLED = (24, 1030, 1085, 1108, 2076, 2084, 4071)
 """Seeds whose runs once had no end, or balanced no books."""
 ALLOWED = (" in a row, one every ", "the topology has no network")
-"""What a mix may rightly be refused for: losses of nodes that let nobody get on, prefill on servers without a network."""
+"""What a mix may rightly be refused for: losses of nodes that let nobody get on, and prefill without a network."""
 
 
 def tried(seed: int, elastic: bool = False) -> bool:
