@@ -372,7 +372,7 @@ def test_a_run_that_gets_nowhere_says_why() -> None:
         replay([one], topology=servers(1, 4), parts=[failures], restart=60.0)
     text = str(error.value)
     assert text.startswith("10,000 failures in a row, one every ")
-    assert "job 'one' fails after " in text
+    assert "job 'one' is stopped after " in text
     assert "needs 2 min between checkpoints" in text
     assert "checkpoint more often" in text
     assert "run: {until: 30 d}" in text

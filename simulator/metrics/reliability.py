@@ -118,7 +118,8 @@ def _availability(window: Window) -> float:
 
 RELIABILITY: list[Measure] = [
     Measure(
-        "failures", "failures", "count", "lower", "failures of hardware, of whatever it is made of", of_run=_failures
+        "failures", "failures", "count", "", "failures of hardware, of whatever it is made of; a longer run has more",
+        of_run=_failures,
     ),
     Measure(
         "mtbf", "time between failures", "time", "higher",

@@ -71,7 +71,8 @@ class _Book:
 class Checkpoints(Part):
     """Writes the checkpoints of jobs that have a ``Saving``; a stop takes them back to the last that was written.
 
-    ``mtbf`` is asked by jobs whose interval follows a rule; without it they write none. A checkpoint that is on its way
+    ``mtbf`` is asked by jobs whose interval follows a rule; interruptions of nodes are added to it. Where neither takes
+    any work they write none. A checkpoint that is on its way
     when its job stops, moves or hangs is given up; bytes that are on the links go on.
     """
 
@@ -302,13 +303,24 @@ class Checkpoints(Part):
         assert saving is not None
         if not isinstance(saving.every, str):
             return saving.every
-        mtbf = math.inf if self._mtbf is None else self._mtbf(job, saving.every == "adaptive")
         write = self.estimate(job)
+        mtbf = self._between(job, saving.snapshot + write, saving.every == "adaptive")
         cost = saving.stall(write)
         if mtbf == math.inf or cost <= 0:
             return math.inf if mtbf == math.inf else max(write, _LEAST)
         found = young(mtbf, cost) if saving.every == "young" else daly(mtbf, cost)
         return max(found, write if saving.mode == "asynchronous" else 0.0)
+
+    def _between(self, job: Job, needs: float, seen: bool) -> float:
+        """Seconds between losses of work: failures, and interruptions whose notice is shorter than ``needs``."""
+        mtbf = math.inf if self._mtbf is None else self._mtbf(job, seen)
+        pool = self._simulation.pool
+        if pool is None:
+            return mtbf
+        places = (server for server, _ in job.placement)
+        rate = pool.losses.seen(job, needs) if seen else pool.losses.of(places, needs)
+        rate += 1.0 / mtbf
+        return 1.0 / rate if rate > 0 else math.inf
 
     def _alone(self, job: Job, saving: Saving) -> float:
         """Seconds of a write that meets nobody: by what leaves the servers of a job, and what enters the store."""

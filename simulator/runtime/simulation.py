@@ -42,6 +42,7 @@ from simulator.runtime.shares import Shares
 from simulator.runtime.slots import Member, Slots
 from simulator.runtime.supply.supply import Supply
 from simulator.runtime.ticks import Ticks
+from simulator.runtime.vain import Vain
 from simulator.runtime.view import View
 from simulator.runtime.windows import Booking, Maintenance, Windows
 from simulator.workload.jobs import Job, ReplicaJob, State, Transfer
@@ -154,6 +155,7 @@ class Simulation:
             self.clock, len(self.nodes), self.availability, self.view.running, self._actions.stop, self._note_server
         )
         table, alone = self.journal.recorder.flows, not self.contention
+        self.vain = Vain(self)
         self.pulls = Pulls(self.clock, self.topology, self.network, table, stores, alone)
 
     def _join(self, services: Sequence[ServiceSpec], pool: Supply | None, parts: Sequence[Part]) -> None:
@@ -268,6 +270,7 @@ class Simulation:
         )
         self._notes += [*left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
         self._notes += [*remarks, *[note for part in self._parts for note in part.notes()]]
+        self._notes += [] if self.pool is None else self.pool.notes()
         tables = self.journal.tables() | self._services.tables() | links
         for part in self._parts:
             tables |= part.tables()

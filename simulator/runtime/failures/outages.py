@@ -9,7 +9,6 @@ from simulator.core.clock import Phase
 from simulator.runtime.failures.blast import Component
 from simulator.runtime.failures.cuts import Cuts
 from simulator.runtime.failures.spares import Spares
-from simulator.runtime.failures.vain import Vain
 from simulator.workload.jobs import Job
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ class Outages:
     The repair of servers begins when somebody notices; links come back by themselves, so long after they went.
     """
 
-    def __init__(self, simulation: Simulation, cuts: Cuts, vain: Vain, spares: int) -> None:
+    def __init__(self, simulation: Simulation, cuts: Cuts, spares: int) -> None:
         self._simulation, self._clock, self._nodes = simulation, simulation.clock, simulation.nodes
-        self._cuts, self._vain = cuts, vain
+        self._cuts = cuts
         self._broken: dict[int, Outage] = {}
         """Servers that are not fit for work, noticed or not, and why."""
         self._silent: dict[int, None] = {}
@@ -107,7 +106,7 @@ class Outages:
             job.failures += 1
             self.stopped += 1
             simulation.stop(job)
-            self._vain.stopped(job)
+            simulation.vain.stopped(job)
         for server in servers:
             self._silent.pop(server, None)
             simulation.availability.down(server, outage)

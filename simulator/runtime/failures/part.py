@@ -17,7 +17,6 @@ from simulator.runtime.failures.outages import Outages
 from simulator.runtime.failures.processes import Ageing, Listed, Process, Steady
 from simulator.runtime.failures.rates import Rates, corrected
 from simulator.runtime.failures.sources import Lemons, LoggedSource, Source
-from simulator.runtime.failures.vain import Vain
 from simulator.runtime.parts import Part
 from simulator.workload.jobs import Job
 
@@ -58,6 +57,7 @@ class Failures(Part):
         self._components: list[list[Component]] = []
         self._kinds: list[list[str]] = []
         self._counts: Counter[str] = Counter()
+        self._idle: Counter[str] = Counter()
 
     def attach(self, simulation: Simulation) -> None:
         """Join a simulation that is being put together; raise ``InputError`` for what its topology lacks."""
@@ -69,8 +69,8 @@ class Failures(Part):
             )
         links = simulation.network.links
         self._cuts = Cuts(self._topology, links.set_up, links.set_capacity)
-        self._vain = Vain(simulation, self._spares)
-        self._outages = Outages(simulation, self._cuts, self._vain, self._spares)
+        simulation.vain.spares = self._spares
+        self._outages = Outages(simulation, self._cuts, self._spares)
         self._rates = Rates(count)
         self._weights = np.ones(count)
         for source in self._sources:
@@ -148,7 +148,9 @@ class Failures(Part):
             happened = self._outages.fail(source.name, component, repair, self._delay(source))
         if happened:
             self._counts[source.name] += 1
-        self._vain.failed()
+        elif isinstance(source, LoggedSource):
+            self._idle[source.name] += 1
+        self._simulation.vain.failed()
 
     def _delay(self, source: Source | LoggedSource) -> float:
         """Seconds until a failure that happens now is noticed."""
@@ -181,4 +183,8 @@ class Failures(Part):
         told = ", ".join(f"{self._counts[name]:,} of {name}" for name in names if self._counts[name])
         quiet = [name for name in names if not self._counts[name]]
         found = [f"Failures: {told}; they stopped running jobs {self._outages.stopped:,} times."] if told else []
+        found += [
+            f"{count:,} row{'s' * (count != 1)} of {name} fell on what was down already or not there: no effect."
+            for name, count in self._idle.items()
+        ]
         return found + [f"No failure of {name} fell into the run." for name in quiet]

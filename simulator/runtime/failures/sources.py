@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from simulator.runtime.failures.repair import Repair
@@ -58,6 +58,8 @@ class LoggedFailure:
     component: str
     name: str
     repair: float
+    place: str = field(default="", compare=False)
+    """Where it is listed."""
 
 
 @dataclass(frozen=True, slots=True)

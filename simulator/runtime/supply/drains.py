@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator.core.clock import Phase
 from simulator.runtime.disruption import RETRY, Disruption, stay
+from simulator.runtime.supply.losses import Losses
 from simulator.runtime.supply.pool import Pool
 from simulator.runtime.supply.roster import BOOTING, DRAINING, READY, STARTING
 from simulator.workload.jobs import Job
@@ -18,10 +19,12 @@ class Drains:
     """Takes nodes out of service: booting ones at once, ready ones when they are empty.
 
     A controller's drain waits for jobs that may not be evicted, however long they run, and asks again every ``RETRY``
-    seconds whether a budget lets a replica go. A provider's drain ends with the notice, whatever runs there.
+    seconds whether a budget lets a replica go. A provider's drain ends with the notice, whatever runs there;
+    a checkpoint that is written at that very instant counts.
     """
 
-    def __init__(self, pool: Pool, simulation: Simulation, disruption: Disruption) -> None:
+    def __init__(self, pool: Pool, simulation: Simulation, disruption: Disruption, losses: Losses) -> None:
+        self._losses = losses
         self._pool, self._simulation, self._disruption = pool, simulation, disruption
         self._roster = pool.roster
         self._doomed: dict[int, None] = {}
@@ -54,6 +57,7 @@ class Drains:
         self._simulation.decisions.add(
             "market", name, "remove", "interruption", inputs={"notice": notice, "jobs": len(roster.residents[server])}
         )
+        self._simulation.vain.interrupted()
         if roster.state.item(server) not in (READY, DRAINING) or not roster.residents[server]:
             self._gone(server)
             return
@@ -61,7 +65,7 @@ class Drains:
         if roster.state.item(server) == READY:
             pool.cordon(server)
         life = roster.lives[server]
-        self._simulation.clock.after(notice, self._over, server, life, phase=Phase.FAILURES)
+        self._simulation.clock.after(notice, self._over, server, life, phase=Phase.ARRIVALS)
         for job in tuple(roster.residents[server]):
             self._disruption.warn(job, notice, "interruption", name)
 
@@ -96,6 +100,9 @@ class Drains:
             return
         for job in tuple(self._roster.residents[server]):
             self._disruption.end(job, "interruption", self._name(server))
+            if job.life is None:
+                self._losses.stopped(job)
+                self._simulation.vain.stopped(job)
         self._gone(server)
 
     def _gone(self, server: int) -> None:

@@ -15,7 +15,9 @@ from simulator.runtime.disruption import Disruption
 from simulator.runtime.supply.actions import Actions
 from simulator.runtime.supply.drains import Drains
 from simulator.runtime.supply.groups import Group, check, largest, numbers
+from simulator.runtime.supply.losses import Losses
 from simulator.runtime.supply.market import Market
+from simulator.runtime.supply.never import never
 from simulator.runtime.supply.patience import Patience
 from simulator.runtime.supply.pool import Pool
 from simulator.runtime.supply.rest import Rest
@@ -57,14 +59,15 @@ class Supply:
         groups = self.groups if scaler is not None else tuple(_full(group) for group in self.groups)
         pool = self._pool = Pool(groups, simulation)
         disruption = Disruption(simulation)
-        self._drains = Drains(pool, simulation, disruption)
+        self.losses = Losses(groups, len(simulation.nodes))
+        self._drains = Drains(pool, simulation, disruption, self.losses)
         self._market = Market(pool, simulation, self._drains)
         self._sight = Sight(pool, simulation, disruption)
         self._actions = Actions(pool, simulation, self._drains, self.kind, bool(getattr(scaler, "cancels", False)))
         pool.asked = self._market.asked
         self.spending = pool.spending
         self.spending.watts = simulation.meter.watts
-        self._patience = Patience(simulation)
+        self._patience = Patience(simulation, self.kind)
         self._rest = Rest(scaler, pool, simulation)
         self._ticking = self._asking = False
         self._due = math.inf
@@ -219,6 +222,10 @@ class Supply:
         )
 
     # -- the end ----------------------------------------------------------------------------------------------------
+
+    def notes(self) -> list[str]:
+        """Return sentences on a controller that was not asked to the end, and on jobs that never got their nodes."""
+        return [*self._patience.notes(), *never(self._simulation, self._pool, self._sight)]
 
     def close(self, now: float) -> Spending:
         """Settle and return the accounts of the groups."""

@@ -1,7 +1,8 @@
-"""Runs that get nowhere: failures come faster than any job can save its work."""
+"""Runs that get nowhere: failures and interruptions come faster than any job can save its work."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from simulator.core.errors import InputError, Problem
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from simulator.runtime.simulation import Simulation
 
 PATIENCE = 10_000
-"""Failures in a row without any job getting further than ever before, after which a run without horizon is given up."""
+"""Failures and interruptions in a row without any job getting further than ever before, after which a run without
+horizon is given up."""
 
 
 _SELDOM = 10
@@ -20,10 +22,14 @@ _SELDOM = 10
 
 
 class Vain:
-    """Counts failures since somebody got on, and ends a run in which nobody does."""
+    """Counts failures and interruptions since somebody got on, and ends a run in which nobody does."""
 
-    def __init__(self, simulation: Simulation, spares: int = 0) -> None:
-        self._simulation, self._spares = simulation, spares
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.spares = 0
+        """Servers that are kept back."""
+        self._interruptions = self._all = 0
+        self._losses: Counter[Job] = Counter()
         self._count = 0
         self._stops = 0
         self._since = 0.0
@@ -32,11 +38,17 @@ class Vain:
         self._furthest: dict[Job, float] = {}
 
     def stopped(self, job: Job) -> None:
-        """A failure has stopped a job, whose counters say what is left of its work."""
+        """A failure or an interruption has stopped a job, whose counters say what is left of its work."""
+        self._losses[job] += 1
         self._stops += 1
         if job.done > self._furthest.get(job, 0.0) * (1 + 1e-9):
             self._furthest[job] = job.done
             self._count = 0
+
+    def interrupted(self) -> None:
+        """A provider takes a node back; raise ``InputError`` when that was once too often."""
+        self._interruptions += 1
+        self.failed()
 
     def failed(self) -> None:
         """Something has failed, or would have had it been up; raise ``InputError`` when that was once too often."""
@@ -46,6 +58,7 @@ class Vain:
         if not self._count:
             self._since, self._stops = simulation.clock.now, 0
         self._count += 1
+        self._all += 1
         if self._count < PATIENCE:
             return
         self._count = 0
@@ -60,20 +73,21 @@ class Vain:
         view, now = self._simulation.view, self._simulation.clock.now
         jobs = [*view.running, *view.queue]
         mean = (now - self._since) / PATIENCE
-        start = f"{PATIENCE:,} failures in a row, one every {_time(mean)} in the mean, and no job has got any further"
-        worst = max(jobs, key=lambda job: job.failures)
+        what = "interruptions of nodes" if self._interruptions * 2 > self._all else "failures"
+        start = f"{PATIENCE:,} {what} in a row, one every {_time(mean)} in the mean, and no job has got any further"
+        worst = max(jobs, key=self._losses.__getitem__)
         if self._stops * _SELDOM < PATIENCE:
             worst = jobs[0]
-            nodes, spares = self._simulation.nodes, self._spares
+            nodes, spares = self._simulation.nodes, self.spares
             kept = f", with {spares} server{'s' * (spares > 1)} kept back as spares" if spares else ""
             return (
                 f"{start}: {len(jobs)} wait, the first, {worst.id!r}, for {worst.accelerators:g} accelerators, and "
                 f"{nodes.capacity:g} of {float(nodes.total.sum()):g} are up{kept}"
             )
-        between = worst.ran / worst.failures
+        between = worst.ran / self._losses[worst]
         return (
-            f"{start}: job {worst.id!r} fails after {_time(between)} of running in the mean, and {_needs(worst)} "
-            f"({worst.failures:,} failures by {_time(now)})"
+            f"{start}: job {worst.id!r} is stopped after {_time(between)} of running in the mean, and {_needs(worst)} "
+            f"({self._losses[worst]:,} times by {_time(now)})"
         )
 
 
