@@ -94,7 +94,7 @@ def test_check_tells_what_groups_are() -> None:
     }
     assert found["group spot"] == {
         "kind": "0 to 10 nodes of 8 accelerators",
-        "price": "$30.00/h to $45.00/h, 2 changes, a node",
+        "price": "$30.00/h to $45.00/h a node, 2 changes",
         "boot": "25 s in the mean: request 5 s + pending 20 s",
         "market": "spot",
         "taken back": "after 6 h in the mean, with 2 min of notice",

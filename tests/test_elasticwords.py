@@ -19,7 +19,7 @@ BY_HAND = [
     "Failures cost 0.397 accelerator-hours ($0.71), 11 % of what jobs held: 9.6 % work that was done again and 0.74 % "
     "restarts.",
     "Checkpoints cost 0.0278 accelerator-hours ($0.05), 0.74 % of what jobs held.",
-    "$7.84 of $31.39 (25 %) went into what did not work, most of it $6.45 for replicas beyond what the computing of "
+    "$7.84 of $31.39 (25 %) was paid for and not used, most of it $6.45 for replicas beyond what the computing of "
     "their service kept busy; $0.60 for nodes that had failed and were still paid for and $0.58 for nodes that were up "
     "with nothing on them.",
     "Against instant scaling by one who knows the load: replicas of chat 1.36 times what would have done at the least.",

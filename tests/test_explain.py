@@ -119,7 +119,7 @@ def test_the_life_of_a_job(results):
         (600.0, "submit"), (600.0, "start"), (12630.0, "decision"), (12630.0, "detect"), (12630.0, "preempt"),
         (12900.0, "start"),
     ]  # fmt: skip
-    assert story.lines[3].text == "The failure of gpu od-1 was noticed after 30 s."
+    assert story.lines[3].text == "The failure of od-1 (source gpu) was noticed after 30 s."
     assert len(results.explain(job="train-1", at=600.0).lines) == 2
 
 

@@ -34,7 +34,7 @@ def _group(group: Group, topology: Topology, scenario: Scenario) -> dict[str, st
     start = "" if group.first == group.minimum else f", {group.first:,} at the start"
     said = {"": f"{group.minimum:,}{most} nodes of {each} accelerators{start}"}
     if group.price is not None:
-        said["price"] = _over_time(group.price, "price") + " a node"
+        said["price"] = _over_time(group.price, "price", " a node")
     said["boot"] = _boot(group, scenario.keys.node_groups[group.name].boot)
     if group.warm is not None:
         paid = f", at {group.warm.price * 100:.3g} % of the price" if group.price is not None else ""
@@ -46,7 +46,7 @@ def _group(group: Group, topology: Topology, scenario: Scenario) -> dict[str, st
     if taken:
         said["taken back"] = taken
     if group.capacity is not None:
-        said["the provider has"] = _over_time(group.capacity, "") + " nodes"
+        said["the provider has"] = _over_time(group.capacity, "", " nodes")
     if group.quota is not None:
         said["quota"] = f"{group.quota:,} nodes"
     if group.region:
@@ -80,15 +80,17 @@ def _taken(group: Group) -> str:
     return f"when the provider has fewer, {notice}" if varies else ""
 
 
-def _over_time(steps: Steps, dimension: str) -> str:
-    """A number, or from which to which it goes."""
+def _over_time(steps: Steps, dimension: str, of: str = "") -> str:
+    """A number with what it is ``of``, or from which to which it goes."""
     from simulator.core.units import format_quantity as write
 
     def text(value: float) -> str:
+        if dimension == "carbon":
+            return f"{value * 3.6e9:,.3g} g/kWh"
         return f"{value:,.0f}" if not dimension else write(value, dimension, 3)
 
     low, high = min(steps.values), max(steps.values)
-    return text(low) if low == high else f"{text(low)} to {text(high)}, {len(steps.values):,} changes,"
+    return f"{text(low)}{of}" if low == high else f"{text(low)} to {text(high)}{of}, {len(steps.values):,} changes"
 
 
 def autoscaler_facts(scenario: Scenario, section: dict[str, str]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def explain(
     how long before and after is told of. Raises ``InputError`` for a name that is not there, with the nearest one, and
     for a time outside of the run.
     """
-    which, number = _chosen(results, alternative, replication)
+    which, number = chosen(results, alternative, replication)
     log = Log(results.windows(which)[number])
     asked = {"service": service, "job": job, "group": group, "node": node}
     named = {kind: name for kind, name in asked.items() if name is not None}
@@ -65,7 +65,8 @@ _Where = tuple[str, int, tuple[str, ...]]
 """Alternative, replication, and what a reader must know of them."""
 
 
-def _chosen(results: Results, alternative: str | None, replication: int | None) -> tuple[str, int]:
+def chosen(results: Results, alternative: str | None, replication: int | None) -> tuple[str, int]:
+    """The alternative and the replication that are asked for, or the first ones; ``InputError`` for unknown ones."""
     which = results.alternatives[0] if alternative is None else alternative
     runs = results.windows(which)
     number = next(iter(runs)) if replication is None else replication

@@ -99,7 +99,7 @@ class Plots:
         return self._drawn("elasticplots", "cost_groups")
 
     def waste_causes(self) -> Figure:
-        """Dollars for what did not work, by cause."""
+        """Dollars for what was not used, by cause."""
         return self._drawn("elasticplots", "waste_causes")
 
     def accelerators_failed(self) -> Figure:

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulator.experiment import shortfalls
+from simulator.experiment.explain import chosen
 from simulator.experiment.story import duration, many
-from simulator.metrics import churn, optimum, scaling, waste
+from simulator.metrics import churn, demandcycle, optimum, scaling, waste
 from simulator.metrics.oscillation import Swings
 from simulator.metrics.window import Window
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.experiment.results import Results
 
 UNDONE, FEWEST = 0.3, 3
@@ -29,19 +33,21 @@ REGRET = 0.5
 COSTLY = 0.1
 """Share of all costs from which on a cause of waste is told (ours)."""
 REMEDIES = {
-    "hpa": "raise behavior.scaleDown.stabilizationWindowSeconds",
-    "keda": "raise cooldownPeriod, or the stabilisation window of its HPA",
-    "kpa": "raise scale-down-delay or the stable window",
-    "target-tracking": "raise the cooldown of the way in",
-    "step-scaling": "raise the cooldown, or leave a gap between the two alarms",
-    "cluster-autoscaler": "raise --scale-down-unneeded-time",
-    "karpenter": "raise consolidateAfter, or lower the disruption budget",
-    "slurm-power-saving": "raise SuspendTime",
-    "spark-dynamic-allocation": "raise executorIdleTimeout",
-    "dask-adaptive": "raise wait_count",
+    "hpa": "raise behavior.scaleDown.stabilizationWindowSeconds to more than {back}",
+    "keda": "raise behavior.scaleDown.stabilizationWindowSeconds of its HPA, or cooldownPeriod, to more than {back}",
+    "kpa": "raise scale-down-delay or the stable window to more than {back}",
+    "target-tracking": "raise the cooldown of the way in to more than {back}",
+    "step-scaling": "raise the cooldown to more than {back}, or leave a gap between the two alarms",
+    "cluster-autoscaler": "raise --scale-down-unneeded-time to more than {back}",
+    "karpenter": "raise consolidateAfter to more than {back}",
+    "slurm-power-saving": "raise SuspendTime to more than {back}",
+    "spark-dynamic-allocation": "raise executorIdleTimeout to more than {back}",
+    "dask-adaptive": "raise wait_count until that many intervals are more than {back}",
 }
-"""What damps a controller, in its product's own terms."""
-_DAMP = "raise its cooldown or stabilisation"
+"""What damps a controller, in its product's own terms; ``back`` is the time after which scale-ups were undone."""
+_DAMP = "raise its cooldown or stabilisation to more than {back}"
+_FOLLOWS = 0.2
+"""Share of the period of the demand from which on what is undone no sooner follows the demand (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class Finding:
     alternative: str
     replication: int
     kind: str
-    """``oscillation``, ``churn``, ``thrash``, ``over-provisioning`` or ``waste``."""
+    """``oscillation``, ``following``, ``taken-back``, ``unplaced``, ``never-started``, ``waiting``, ``churn``,
+    ``thrash``, ``over-provisioning`` or ``waste``."""
     subject: str
     text: str
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -60,13 +67,29 @@ class Finding:
         return self.text
 
 
-def findings(results: Results) -> list[Finding]:
-    """What is wrong in the first replication of each alternative, the alternatives in their order."""
+class Findings(list[Finding]):
+    """Findings in order, and the same as a table."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A pandas frame with the fields of a finding as columns; ``numbers`` holds mappings."""
+        import pandas as pd
+
+        names = ["alternative", "replication", "kind", "subject", "text", "numbers"]
+        return pd.DataFrame([[getattr(each, name) for name in names] for each in self], columns=names)
+
+
+def findings(results: Results, *, alternative: str | None = None, replication: int | None = None) -> Findings:
+    """What is wrong in each alternative, in their order, or in the one that is named.
+
+    Of each the first replication is looked at, or the one that is asked for. Raises ``InputError`` for an alternative
+    or a replication that is not there.
+    """
     found = []
-    for alternative in results.alternatives:
-        number, window = next(iter(results.windows(alternative).items()))
-        found += [Finding(alternative, number, *each) for each in of_run(window)]
-    return found
+    for name in results.alternatives if alternative is None else [alternative]:
+        which, number = chosen(results, name, replication)
+        found += [Finding(which, number, *each) for each in of_run(results.windows(which)[number])]
+    return Findings(found)
 
 
 _Found = tuple[str, str, str, dict[str, float]]
@@ -76,23 +99,48 @@ _Found = tuple[str, str, str, dict[str, float]]
 def of_run(window: Window) -> list[_Found]:
     """What is wrong in one run: kind, subject, sentence and numbers of each finding."""
     swings = [each for each in scaling.found(window) if each.undone >= FEWEST and each.undo_ratio >= UNDONE]
-    return [*map(_swinging, swings), *_churning(churn.found(window)), *_too_many(window), *_wasted(window)]
+    demands = demandcycle.periods(window) if swings else {}
+    return [
+        *(_swinging(each, demandcycle.followed(each.period, demands)) for each in swings),
+        *_taken_back(window), *shortfalls.of_run(window), *_churning(churn.found(window)), *_too_many(window),
+        *_wasted(window),
+    ]  # fmt: skip
 
 
-def _swinging(swings: Swings) -> _Found:
+def _swinging(swings: Swings, demand: float) -> _Found:
+    """What is said of a number that swings; ``demand`` is the period (s) of a demand of the same period, or NaN."""
     steady = swings.strength >= STEADY
-    period = f"period {duration(swings.period)}, " if steady else ""
-    remedy = REMEDIES.get(_kind(swings.controller), _DAMP)
-    text = (
-        f"{swings.controller} of {swings.subject} {'oscillates' if steady else 'goes back and forth'}: {period}"
-        f"{swings.undone} of {many(swings.ups, 'scale-up')} undone within {duration(swings.within)}, "
-        f"{swings.per_hour:.3g} changes an hour: {remedy} to more than {duration(swings.back)}."
-    )
+    same = steady and demand == demand
     numbers = {
         "period": swings.period, "strength": swings.strength, "ups": float(swings.ups), "undone": float(swings.undone),
-        "within": swings.within, "back": swings.back, "per_hour": swings.per_hour,
+        "within": swings.within, "back": swings.back, "per_hour": swings.per_hour, "demand": demand,
     }  # fmt: skip
+    who = f"{swings.controller} of {swings.subject}"
+    count = f"{swings.undone:,} of {many(swings.ups, 'scale-up')} undone within {duration(swings.within)}"
+    if same and swings.back >= _FOLLOWS * demand:
+        text = f"{who} follows the demand, which repeats every {duration(demand)}: {count}, no swings of its own."
+        return "following", swings.subject, text, numbers
+    period = f"period {duration(swings.period)}, " if steady and not same else ""
+    verb = "oscillates" if period else "goes back and forth"
+    verb += f" faster than the demand, which repeats every {duration(demand)}" if same else ""
+    remedy = REMEDIES.get(_kind(swings.controller), _DAMP).format(back=duration(swings.back))
+    text = f"{who} {verb}: {period}{count}, {swings.per_hour:.3g} changes an hour: {remedy}."
     return "oscillation", swings.subject, text, numbers
+
+
+def _taken_back(window: Window) -> list[_Found]:
+    """Groups whose nodes the provider took back about as fast as they were asked for."""
+    found: list[_Found] = []
+    for group in scaling.taken(window):
+        if group.back >= FEWEST and group.back >= UNDONE * group.asked:
+            stay = f", after {duration(group.stay)} of work in the median" if group.stay == group.stay else ""
+            text = (
+                f"{many(group.back, 'node')} of {group.group} were taken back by the provider{stay}; {group.asked:,} "
+                "were asked for meanwhile. No setting of the autoscaler changes that."
+            )
+            numbers = {"back": float(group.back), "asked": float(group.asked), "stay": group.stay}
+            found.append(("taken-back", group.group, text, numbers))
+    return found
 
 
 def _kind(controller: str) -> str:
@@ -115,9 +163,9 @@ def _churning(churned: churn.Churn) -> list[_Found]:
         found.append(("churn", "nodes", text, {"short": float(churned.short), "dollars": churned.dollars}))
     if churned.again >= AGAIN:
         text = (
-            f"{churned.worst} was stopped {churned.most} times; {churned.again} of {many(churned.stops, 'stop')} came "
-            "within an hour of one of the same job: protect jobs that were stopped, or let them keep more of their "
-            "work with checkpoints."
+            f"{churned.worst} was stopped {churned.most:,} times; {churned.again:,} of {many(churned.stops, 'stop')} "
+            "came within an hour of one of the same job: protect jobs that were stopped, or let them keep more of "
+            "their work with checkpoints."
         )
         numbers = {"stops": float(churned.stops), "again": float(churned.again), "most": float(churned.most)}
         found.append(("thrash", churned.worst, text, numbers))
@@ -130,8 +178,8 @@ def _too_many(window: Window) -> list[_Found]:
         used, least = optimum.service_seconds(window, name)
         if optimum.regret(used, least) >= REGRET:
             text = (
-                f"{name} held {used / 3600:,.0f} replica-hours where {least / 3600:,.0f} would have done with instant "
-                f"scaling ({used / least:.2g} times as many): a higher target, or a faster start, comes nearer."
+                f"{name} held {hours(used)} replica-hours where {hours(least)} would have done with instant "
+                f"scaling ({used / least:,.3g} times as many): a higher target, or a faster start, comes nearer."
             )
             found.append(("over-provisioning", name, text, {"used": used, "least": least}))
     used, least = optimum.node_seconds(window)
@@ -142,6 +190,19 @@ def _too_many(window: Window) -> list[_Found]:
         )
         found.append(("over-provisioning", "nodes", text, {"used": used, "least": least}))
     return found
+
+
+def hours(seconds: float) -> str:
+    """Hours of so many seconds in at least three digits, so that two that differ look different.
+
+    >>> hours(3600.0 * 2.24), hours(3600.0 * 1234.5), hours(6.3e13)
+    ('2.24', '1,234', '17,500,000,000')
+    """
+    value = seconds / 3600.0
+    if 0 < value < 1000.0:
+        return f"{value:.3g}"
+    value = float(f"{value:.4g}") if value >= 1e6 else value
+    return f"{value:,.0f}"
 
 
 def _wasted(window: Window) -> list[_Found]:

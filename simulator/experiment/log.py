@@ -124,7 +124,14 @@ class Log:
 
     def line(self, rows: Sequence[Happened]) -> Line:
         """The line of events of one kind at one time."""
-        return happened(rows, {row.subject: self.told(row.subject, row.time) for row in rows})
+        named = [row._replace(subject=self._named(row)) for row in rows]
+        return happened(named, {row.subject: self.told(row.subject, row.time) for row in rows})
+
+    def _named(self, row: Happened) -> str:
+        """The subject of an event; of a failure what failed, and the source that it came from."""
+        part = self.part_of(row.subject) if row.event in OF_PARTS else row.subject
+        source = row.subject.removesuffix(part).strip()
+        return f"{part} (source {source})" if source else part
 
     def _over(self, row: Happened, until: float) -> bool:
         name = row.subject.rpartition(": ")[0]

@@ -25,7 +25,7 @@ from simulator.metrics.window import Window
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.experiment.findings import Finding
+    from simulator.experiment.findings import Findings
     from simulator.experiment.story import Story
 
 Names = str | Sequence[str] | None
@@ -279,11 +279,14 @@ class Results:
 
         return explain(self, **about)
 
-    def findings(self) -> list[Finding]:
-        """What is wrong with how each alternative was scaled, in sentences with numbers: ``experiment.findings``."""
+    def findings(self, *, alternative: str | None = None, replication: int | None = None) -> Findings:
+        """What is wrong with how each alternative was scaled, or the one named: a list of sentences with numbers.
+
+        Of the first replication unless another is asked for; ``.frame`` has them as a table.
+        """
         from simulator.experiment.findings import findings
 
-        return findings(self)
+        return findings(self, alternative=alternative, replication=replication)
 
     @property
     def notes(self) -> list[str]:

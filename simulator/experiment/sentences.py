@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from simulator.experiment.story import Line, duration, listed, many
+from simulator.experiment.story import Line, duration, listed, many, plain
 from simulator.metrics.scaling import TOGETHER
 
 WAITS = {
@@ -87,6 +87,8 @@ def _resized(row: Decided, who: str, what: str, noun: str) -> str:
     before, wanted, applied = row.before, row.wanted, row.applied
     if wanted == before == applied:
         return f"{who} left {what} at {many(before, noun)}"
+    if before == wanted == 0 < applied and row.rule == "ScalingDisabled":
+        return f"{what} began with {many(applied, noun)}, the minimum of {who}"
     allowed = "" if wanted == applied or math.isnan(wanted) else f" and was allowed {applied:,g}"
     goal = applied if math.isnan(wanted) else wanted
     return f"{who} wanted {many(goal, noun)} of {what} instead of {before:,g}{allowed}"
@@ -107,7 +109,7 @@ def _reason(row: Decided) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def happened(rows: Sequence[Happened], more: Mapping[str, str]) -> Line:
@@ -116,6 +118,8 @@ def happened(rows: Sequence[Happened], more: Mapping[str, str]) -> Line:
     names = [row.subject for row in rows]
     amount = math.fsum(row.amount for row in rows)
     pattern = _EVENTS.get(first.event, "{event}: {names} ({amount}).")
+    if first.event == "start" and amount == 0:
+        pattern = "{names} {were} placed."
     text = pattern.format_map(_words(rows, names, amount))
     told = [more[name] for name in dict.fromkeys(names) if more.get(name)]
     if told:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.experiment.log import OF_NODES, Log, together
 from simulator.experiment.sentences import WAITS, Decided, Happened, decided
-from simulator.experiment.story import Line, duration, listed, many
+from simulator.experiment.story import Line, duration, listed, many, plain
 from simulator.metrics.window import Window
 
 CHAINS = 3
@@ -37,8 +37,8 @@ def standing(log: Log, service: str, at: float) -> tuple[list[str], dict[str, An
     load = load_at(log.window, service, at)
     if load:
         said.append(
-            f"{load['demand']:,.4g} requests of {service} came a second, {load['capacity']:,.4g} could be served; "
-            f"{load['backlog']:,.4g} waited."
+            f"{plain(load['demand'])} requests of {service} came a second, {plain(load['capacity'])} could be served; "
+            f"{plain(load['backlog'])} waited."
         )
     return said, numbers | load
 
@@ -139,8 +139,8 @@ def _chain(log: Log, row: Decided) -> tuple[Line, ...]:
     steps += _queued(log, row, [name for name in waited if name not in late], late)
     if late:
         last = max((start for name, start, _ in born if name in late and start == start), default=log.end)
-        steps += _supply(log, row.time, last)
-        steps += _started(row, [(name, start) for name, start, _ in born if name in late])
+        steps += _supply(log, row.time, last, _why(log.window, late))
+        steps += _started(log.window, row, [(name, start) for name, start, _ in born if name in late])
     steps += _ready(log, row, born)
     return tuple(steps)
 
@@ -162,10 +162,10 @@ def _born(log: Log, row: Decided) -> list[tuple[str, float, float]]:
 def _queued(log: Log, row: Decided, prompt: list[str], late: list[str]) -> list[Line]:
     said = []
     if prompt:
-        said.append(Line(row.time, "start", listed(prompt), f"{listed(prompt)} got accelerators at once."))
+        said.append(Line(row.time, "start", listed(prompt), f"{listed(prompt)} {_got(log.window, prompt)} at once."))
     if late:
         why = _why(log.window, late)
-        text = f"{listed(late)} had to wait for accelerators{f', as {why}' if why else ''}."
+        text = f"{listed(late)} had to wait for {_place(log.window, late)}{f', as {why}' if why else ''}."
         said.append(Line(row.time, "queue", listed(late), text))
     return said
 
@@ -178,8 +178,24 @@ def _why(window: Window, names: list[str]) -> str:
     return WAITS[longest] if spent[longest] > 0 else ""
 
 
-def _supply(log: Log, since: float, until: float) -> list[Line]:
-    """What was done meanwhile so that there would be room: groups that grew, nodes that came, evictions."""
+def _place(window: Window, names: list[str]) -> str:
+    """What these replicas hold when they have a place."""
+    mine = np.isin(window.column("jobs", "id").astype(str), names)
+    held = window.column("jobs", "accelerators")[mine]
+    return "a place" if len(held) and not held.any() else "accelerators"
+
+
+def _got(window: Window, names: list[str]) -> str:
+    if _place(window, names) == "accelerators":
+        return "got accelerators"
+    return "was placed" if len(names) == 1 else "were placed"
+
+
+def _supply(log: Log, since: float, until: float, why: str) -> list[Line]:
+    """What was done meanwhile so that there would be room: groups that grew, nodes that came, evictions.
+
+    Where nothing was done, and ``why`` does not tell the reason for the wait, so it is said.
+    """
     known = [
         row for row in log.decisions
         if since <= row.time <= until and (
@@ -194,19 +210,20 @@ def _supply(log: Log, since: float, until: float) -> list[Line]:
         and not (each.event == "scale-up" and (each.time, each.subject) in told)
     ]  # fmt: skip
     found = [decided(row, log.sized_group(row)) for row in known] + [log.line(some) for some in together(rows)]
-    if not found:
+    if not found and not why:
         return [Line(since, "note", "", "No node group grew meanwhile: they waited for others to leave.")]
     return sorted(found, key=lambda line: line.time)
 
 
-def _started(row: Decided, born: list[tuple[str, float]]) -> list[Line]:
+def _started(window: Window, row: Decided, born: list[tuple[str, float]]) -> list[Line]:
     never = [name for name, start in born if start != start]
     said = []
     for start, names in _by_value([(name, start) for name, start in born if start == start]):
-        text = f"{listed(names)} got accelerators, {duration(start - row.time)} after the decision."
+        text = f"{listed(names)} {_got(window, names)}, {duration(start - row.time)} after the decision."
         said.append(Line(start, "start", listed(names), text))
     if never:
-        said.append(Line(row.time, "note", listed(never), f"{listed(never)} never got accelerators within the run."))
+        text = f"{listed(never)} never got {_place(window, never)} within the run."
+        said.append(Line(row.time, "note", listed(never), text))
     return said
 
 

@@ -131,6 +131,15 @@ def duration(seconds: float) -> str:
     return scale([seconds], "time").text(seconds)
 
 
+def plain(value: float) -> str:
+    """A number of about four digits without an exponent.
+
+    >>> plain(58620.4), plain(0.123456), plain(12.0)
+    ('58,620', '0.1235', '12')
+    """
+    return f"{value:,.0f}" if 1000.0 <= abs(value) < math.inf else f"{value:,.4g}"
+
+
 def many(count: float, noun: str) -> str:
     """A number with its noun.
 

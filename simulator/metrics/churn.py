@@ -25,7 +25,7 @@ class Churn:
     """Nodes that autoscalers asked for."""
     removed: float
     short: int
-    """Nodes that went after less time of work than they had booted."""
+    """Nodes that went after less time of work than they had booted, but for those that the provider took back."""
     wasted: float
     """Seconds for which these booted and were there."""
     dollars: float
@@ -76,7 +76,13 @@ def found(window: Window) -> Churn:
     added, removed = (
         float(amount[after & np.asarray(event == name, dtype=bool)].sum()) for name in ("scale-up", "scale-down")
     )
-    stays = [life for life in short_lived(lives(window)) if life.up >= window.warmup]
+    back: dict[str, list[float]] = {}
+    for row in np.flatnonzero(np.asarray(event == "interruption", dtype=bool)).tolist():
+        back.setdefault(str(subject[row]), []).append(float(time[row]))
+    stays = [
+        life for life in short_lived(lives(window))
+        if life.up >= window.warmup and not any(life.up <= taken <= life.down for taken in back.get(life.server, ()))
+    ]  # fmt: skip
     stops = after & np.asarray(event == "preempt", dtype=bool)
     names, counts = np.unique(subject[stops].astype(str), return_counts=True)
     most = int(counts.max(initial=0))

@@ -100,7 +100,7 @@ ELASTICITY: list[Measure] = [
     ),
     Measure(
         "waste.dollars", "waste", "money", "lower",
-        "cost of what did not work: booting, idle, free beside work, draining, warm, failed, replicas beyond need; "
+        "cost of what was not used: booting, idle, free beside work, draining, warm, failed, replicas beyond need; "
         "whole run", of_run=_waste,
     ),
     Measure(

@@ -1,4 +1,4 @@
-"""What was paid for and did not work, in US dollars by cause; of the whole run, as money is.
+"""What was paid for and not used, in US dollars by cause; of the whole run, as money is.
 
 The parts do not overlap. Those of nodes are the hours that a node group spent in each state at the price of its nodes,
 or at their share of all costs where they have no price; where a record has no groups, or servers beside them without a

@@ -99,10 +99,10 @@ def cost_groups(results: Results) -> Figure:
 
 
 def waste_causes(results: Results) -> Figure:
-    """Dollars for what did not work, by cause, mean over replications, one bar an alternative."""
+    """Dollars for what was not used, by cause, mean over replications, one bar an alternative."""
     found = [_mean([waste.dollars(window) for window in results.windows(name).values()]) for name in results]
     parts = {text: [each.get(cause, np.nan) for each in found] for cause, text in WASTE.items()}
-    title = "What was paid for and did not work"
+    title = "What was paid for and not used"
     if not any(np.nansum(values) > 0 for values in parts.values()):
         return style.empty(title, "Nothing was wasted, or no cost is known.")
     return bars(results, title, "Cost of the run ($)", parts, "money", 1.0, colors=WASTE_COLORS)
@@ -235,9 +235,10 @@ FIGURES: dict[str, Plot] = {
     ),
     "waste_causes": Plot(
         waste_causes, lambda r: has(r, lambda w: any(value > 0 for value in waste.dollars(w).values())),
-        "What was paid for and did not work",
+        "What was paid for and not used",
         "Dollars for what booted, was free, drained, was kept warm or had failed, and for replicas beyond what the "
-        "computing of their service kept busy. The parts do not overlap.",
+        "computing of their service kept busy. The parts do not overlap. Work that was lost or done again is not in "
+        "them.",
     ),
     "accelerators_failed": Plot(
         accelerators_failed, lambda r: any(map(_fails, _firsts(r))),

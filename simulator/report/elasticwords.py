@@ -26,9 +26,9 @@ NEAR = 1.01
 """Factor over the least that would have done from which on it is told (ours)."""
 AMISS = 0.02
 """Share of what jobs held that stops and checkpoints take, from which on not all is well (ours)."""
-UNREST = ("oscillation", "thrash", "churn")
+UNREST = ("oscillation", "unplaced", "never-started", "waiting", "thrash", "churn", "waste")
 """Kinds of findings that contradict that nothing is scarce."""
-KINDS = ("oscillation", "thrash", "churn", "over-provisioning")
+KINDS = ("unplaced", "never-started", "oscillation", "waiting", "thrash", "churn", "over-provisioning")
 """Kinds of findings, the gravest first; waste has a sentence of its own."""
 LOST = {
     "rework": "work that was done again", "hung": "hanging until somebody noticed", "overhead": "restarts",
@@ -70,9 +70,9 @@ def _parts(window: Window) -> list[list[str]]:
 
 
 def amiss(windows: Sequence[Window]) -> bool:
-    """Whether swings, churn or thrash, or what stops and checkpoints cost jobs, contradict that all is well.
+    """Whether a finding, or what stops and checkpoints cost jobs, contradicts that all is well.
 
-    To have too much contradicts nothing.
+    To have more than would have done contradicts nothing; to pay much for what nobody used does.
     """
     for window in windows:
         lost, held = _lost(window)
@@ -178,7 +178,7 @@ def _count(value: float) -> str:
 
 
 def _wasted(window: Window) -> list[str]:
-    """What did not work of what was paid for, and the largest parts of it."""
+    """What was paid for and not used, and its largest parts; what stops cost jobs is in another sentence."""
     parts, spent = waste.dollars(window), _spent(window)
     total = math.fsum(parts.values())
     if not total >= SHARE * spent > 0:
@@ -188,7 +188,7 @@ def _wasted(window: Window) -> list[str]:
     first = f", most of it {told[0]}" if len(told) > 1 and parts[largest[0]] > 0.5 * total else ""
     rest = _and(told[1:] if first else told)
     tail = f"; {rest}" if first and rest else f": {rest}" if rest else ""
-    return [f"{_money(total)} of {_money(spent)} ({_percent(total / spent)}) went into what did not work{first}{tail}."]
+    return [f"{_money(total)} of {_money(spent)} ({_percent(total / spent)}) was paid for and not used{first}{tail}."]
 
 
 def _over(window: Window, told: Sequence[str]) -> list[str]:
