@@ -263,3 +263,11 @@ def test_delayed_off_without_end_is_mmk() -> None:
     values = [simulate(servers, load, 1.0, 1e9, 1500, seed)[0] for seed in range(6)]
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     assert abs(float(np.mean(values)) - expected) < 4 * error
+
+
+def test_nodes_wait_for_the_rest_of_a_gang() -> None:
+    gang = [waits("a", accelerators=4.0, servers=4)]
+    two = replace(ONE, maximum=10)
+    assert said(QueueLength().step(1000.0, World((two, ONE), [rests(0, 0.0)], gang).seen())) == [(0, 1)]
+    other = [waits("a", accelerators=4.0, servers=4, groups=(1,))]
+    assert said(QueueLength().step(1000.0, World((two, ONE), [rests(0, 0.0)], other).seen())) == [(1, 1), (0, "idle")]

@@ -519,3 +519,25 @@ def test_one_node_with_set_up_is_the_queue_of_the_textbook() -> None:
     error = jct.reshape(20, -1).mean(axis=1).std(ddof=1) / math.sqrt(20)
     assert error < 0.25
     assert jct.mean() == pytest.approx(1 / (1.0 - rate) + start, abs=3 * error)
+
+
+def test_a_controller_that_rests_and_a_job_that_never_ran_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "STEPS", 50)
+    group = [Group("g", (0, 1), maximum=1, boot=BOOT)]
+
+    def gang() -> list[Any]:
+        return [job("a", 0.0, 10.0), job("b", 5.0, 10.0, 8.0, max_servers=2)]
+
+    _, record = run(gang()[:1], Script({0.0: [Grow(0, 1)]}), group)
+    assert not record.facts["notes"]
+    limited = [Group("g", (0, 1), boot=BOOT, quota=2, capacity=Steps([0.0, 1.0], [2.0, 1.0]))]
+    _, record = run(gang(), Script({0.0: [Grow(0, 1)], 20.0: [Grow(0, 1)]}), limited)
+    rests, never = record.facts["notes"][-2:]
+    assert rests.startswith("Autoscaler script was not asked any more from ")
+    assert (
+        "50 steps in a row brought no job forward, and none of them changed anything. Nothing that it may do" in rests
+    )
+    assert never.startswith("Job 'b' never got its nodes: it waited ")
+    assert never.endswith("for 8 accelerators, and at the end 4 were up: g gets no more nodes from its provider.")
+    _, record = run(gang(), Script({0.0: [Grow(0, 1)]}), [Group("g", (0, 1), boot=BOOT)])
+    assert record.facts["notes"][-1].endswith("4 were up: g could still grow, and nobody asked for that.")

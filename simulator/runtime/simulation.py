@@ -255,6 +255,7 @@ class Simulation:
         served = self._services.close(now)
         queued, running = (sum(job.life is None for job in jobs) for jobs in (view.queue, view.running))
         left = left_over(self._rejected, queued, running, len(self._admission.held))
+        left += [] if self.pool is None else self.pool.notes()
         for job in (*view.running, *view.queue):
             if job.state is State.RUNNING:
                 self.gangs.settle(job)
@@ -270,7 +271,6 @@ class Simulation:
         )
         self._notes += [*left, *self._services.notes(), *self._eligible.notes(), *self._policy.notes()]
         self._notes += [*remarks, *[note for part in self._parts for note in part.notes()]]
-        self._notes += [] if self.pool is None else self.pool.notes()
         tables = self.journal.tables() | self._services.tables() | links
         for part in self._parts:
             tables |= part.tables()

@@ -24,7 +24,8 @@ class QueueLength:
     There a set-up is called off when its job gets another node: ``cancel: true``, the youngest first. Without it (ours,
     and the rule of most clouds) nodes that boot are paid for and come. Idle nodes go ``idle`` seconds after their last
     job, exactly, if the time to the next step follows ``interval`` after each step: it is never more than the least
-    time after which one may have to go. ``interval`` itself is 60 s (ours), or ``idle`` where that is less.
+    time after which one may have to go. ``interval`` itself is 60 s (ours), or ``idle`` where that is less. Ours: idle
+    nodes stay while a job that takes several of them waits for the rest.
     """
 
     version = "M/M/k with set-up and delayed-off (Gandhi and Harchol-Balter 2010)"
@@ -50,7 +51,7 @@ class QueueLength:
         actions: list[SupplyAction] = [*self._grow(nodes, coming, observation)]
         if self.cancel and not actions:
             actions += self._call_off(nodes, coming, waiting, above)
-        return [*actions, *self._off(now, nodes, above)]
+        return [*actions, *self._off(now, nodes, above, _gathering(observation))]
 
     def _grow(self, nodes: Nodes, coming: np.ndarray, seen: SupplyObservation) -> list[Grow]:
         """Each waiting job has a booting node of a group that would do, or gets one of the first that may grow."""
@@ -91,16 +92,21 @@ class QueueLength:
         inputs = {"waiting": float(waiting), "booting": float(len(rows))}
         return [Remove(servers=tuple(servers), rule="set-up called off", inputs=inputs)] if servers else []
 
-    def _off(self, now: float, nodes: Nodes, above: list[int]) -> list[Remove]:
+    def _off(self, now: float, nodes: Nodes, above: list[int], kept: set[int]) -> list[Remove]:
         """Take away nodes that were idle for long enough, and set the time of the next step by those that were not."""
         idle = np.where(nodes.state == NodeState.READY, now - nodes.idle, math.nan)
         servers: list[int] = []
         for row in np.flatnonzero(idle >= self.idle - _SLACK).tolist():
             group = nodes.group.item(row)
-            if above[group] > 0:
+            if above[group] > 0 and group not in kept:
                 above[group] -= 1
                 servers.append(nodes.server.item(row))
         later = idle[idle < self.idle - _SLACK]
         self.interval = float(min(self._longest, self.idle - later.max())) if len(later) else self._longest
         inputs = {"idle": self.idle}
         return [Remove(servers=tuple(servers), rule="idle", inputs=inputs, runner_up="keep")] if servers else []
+
+
+def _gathering(seen: SupplyObservation) -> set[int]:
+    """Return the groups whose nodes waiting jobs gather: those that may be split over several."""
+    return {group for job in seen.pending if job.servers != 1 for group in job.groups}
