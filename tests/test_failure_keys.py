@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import simulator as sim
@@ -16,6 +17,7 @@ from simulator.core.errors import InputError
 from simulator.runtime.failures import Repair
 from simulator.scenario.build import build
 from simulator.scenario.failurekeys import YEAR, FailureKeys, LemonKeys, LogKeys, RepairKeys, SourceKeys
+from simulator.scenario.failurelog import read_log
 from simulator.scenario.savingkeys import SavingKeys
 from simulator.scenario.spec import Scenario
 from simulator.scenario.validation import keys
@@ -231,11 +233,14 @@ def test_slow_servers_need_jobs_that_can_be_slowed(more: str) -> None:
     [
         ("time,component,repair\n1,node,1\n", ":1: there is no column 'name'"),
         ("time,component,name,repair\n", ":1: the list of failures is empty"),
+        ("", "the file is empty; a list of failures begins with time,component,name,repair"),
+        ("time,component,name,repair\n1,node,node-0,1\n2024-01-01,node,node-0,1\n", ":3: time: some times are dates"),
+        ("time,component,name,repair\nfoo,node,node-0,1\n", ":2: time: 'foo' is no time: seconds, a time with a unit"),
         ("time,component,name,repair\n1,nod,node-0,1\n", ":2: unknown component 'nod'"),
         ("time,component,name,repair\n1,node,node-0,1\n-1,node,node-0,1\n", ":3: time is '-1'"),
         ("time,component,name,repair\n1,node,node-0,soon\n", ":2: repair: 'soon'"),
         ("time,component,name,repair\n1,node,,1\n", ":2: the node that fails has no name"),
-        ("time,component,name,repair\n1,node,node-7,1\n", "there is no node 'node-7' that could fail"),
+        ("time,component,name,repair\n1,node,node-7,1\n", "failures.csv:2: there is no node 'node-7' that could fail"),
     ],
 )
 def test_lists_that_make_no_sense(tmp_path: Path, text: str, told: str) -> None:
@@ -244,6 +249,36 @@ def test_lists_that_make_no_sense(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError) as error:
         build(Scenario.load(tmp_path / "s.yaml"))
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("times", [("0", "5400"), ("0 s", "1.5 h"), ("2024-01-01 00:10:00", "2024-01-01T01:40:00Z")])
+def test_times_of_lists(tmp_path: Path, times: tuple[str, str]) -> None:
+    lines = [f"{time},node,node-0,60" for time in times]
+    (tmp_path / "failures.csv").write_text("\n".join(["time,component,name,repair", *lines]))
+    found = read_log(tmp_path / "failures.csv", "failures.csv")
+    assert [each.time for each in found] == [0.0, 5400.0]
+
+
+def test_lists_from_python() -> None:
+    rows = [
+        {"time": 3600, "component": "node", "name": "node-0", "repair": "1 h"},
+        {"time": "2 h", "component": "node", "name": "node-1", "repair": 60},
+    ]
+    frame = pd.DataFrame(rows)
+    head = {"topology": {"build": "fleet", "groups": [{"name": "node", "count": 4, "accelerators": 8}]}}
+    work = {"workload": {"batch": {"jobs": [{"accelerators": 8, "duration": "1 d"}]}}}
+
+    def failures(log: Any) -> list[float]:
+        events = sim.run({"name": "list", **head, **work, "failures": {"log": log}}).events
+        return [float(time) for time in events.time[events.event == "failure"]]
+
+    assert all(failures(each) == [3600.0, 7200.0] for each in (rows, frame, {"rows": rows}, {"rows": frame}))
+    with pytest.raises(InputError, match=r"failures\.log: row 1: .* is not a mapping \{time, component"):
+        failures([(3600, "node", "node-0", 60)])
+    with pytest.raises(InputError, match="row 2: there is no node 'node-9' that could fail"):
+        failures([rows[0], {**rows[1], "name": "node-9"}])
+    with pytest.raises(InputError, match="'rows' says what 'file' says, too"):
+        failures({"rows": rows, "file": "x.csv"})
 
 
 def test_the_reference_names_every_key() -> None:

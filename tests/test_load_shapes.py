@@ -196,13 +196,13 @@ def test_what_makes_no_shape(name: str, more: dict[str, Any], message: str) -> N
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
-        ("", {}, "file is empty; it takes a line of names such as time,rate"),
-        ("time,rate\n0,5\n", {}, "file has 1 rows; it takes two to say how long they last"),
-        ("time,rates\n0,5\n1,5\n", {}, "file has no column 'rate'. Did you mean 'rates'?"),
-        ("time,rate\n0,5\n0,6\n", {}, "file, line 3: the time 0 is not after 0"),
-        ("time,rate\n0,5\n1,x\n", {}, "file, line 3: 'x' is not a number"),
-        ("time,rate\n0,5\n1\n", {}, "file, line 3: 1 of 2 columns"),
-        ("time,rate\n0,5\n9,-6\n", {}, "file: the rate from 9 s on is -6 /s; it must be 0 or more"),
+        ("", {}, "demand.csv is empty; it takes a line of names such as time,rate"),
+        ("time,rate\n0,5\n", {}, "demand.csv has 1 rows; it takes two to say how long they last"),
+        ("time,rates\n0,5\n1,5\n", {}, "demand.csv has no column 'rate'. Did you mean 'rates'?"),
+        ("time,rate\n0,5\n0,6\n", {}, "demand.csv, line 3: the time 0 is not after 0"),
+        ("time,rate\n0,5\n1,x\n", {}, "demand.csv, line 3: 'x' is not a number"),
+        ("time,rate\n0,5\n1\n", {}, "demand.csv, line 3: 1 of 2 columns"),
+        ("time,rate\n0,5\n9,-6\n", {}, "demand.csv, line 3: the rate is -6; it must be 0 or more, and finite"),
         (
             "time,rate\n0,5\n9,6\n", {"rate": "rate", "count": "rate"},
             "count says what rate says, too; leave one of them out",
@@ -218,6 +218,26 @@ def test_what_is_no_trace(tmp_path: Path, text: str, more: dict[str, Any], messa
     with pytest.raises(ValueError, match=r".") as caught:
         shape("trace", file=written(tmp_path, text), **more)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("60", "120", "180"),
+        ("1 min", "2 min", "3 min"),
+        ("2024-05-01T00:00:00Z", "2024-05-01 00:01", "2024-05-01 00:02:00"),
+    ],
+)
+def test_times_of_traces(tmp_path: Path, times: tuple[str, ...]) -> None:
+    rows = "".join(f"{time},{rate},eu\n" for time, rate in zip(times, (1, 2, 3), strict=True))
+    found = shape("trace", file=written(tmp_path, "when,rate,region\n" + rows), time="when")
+    assert found.area(np.array([60.0, 120.0, 180.0]), DRAWS).tolist() == [60.0, 180.0, 360.0]
+
+
+def test_times_of_one_trace_are_all_of_one_kind(tmp_path: Path) -> None:
+    path = written(tmp_path, "time,rate\n0,1\n2024-05-01,2\n")
+    with pytest.raises(ValueError, match=r"demand\.csv, line 3: some times are dates, and some are not"):
+        shape("trace", file=path)
 
 
 def test_too_many_intervals_are_refused() -> None:

@@ -47,13 +47,13 @@ def _span(scenario: Scenario, plan: Plan) -> float:
 def _source(scenario: Scenario, section: FailureSection, name: str, topology: Topology, span: float) -> dict[str, str]:
     from simulator.core.units import format_quantity as write
     from simulator.scenario.failurekeys import LogKeys
-    from simulator.scenario.failurelog import read_log
 
     keys = section.sources[name]
     if isinstance(keys, LogKeys):
-        events = read_log(section.files[name], keys.file)
+        events = section.logged(name)
         last = max((event.time for event in events), default=0.0)
-        return {"": f"{len(events):,} listed in {keys.file}, the last after {write(last, 'time', 3)}"}
+        where = "" if keys.file is None else f" in {keys.file}"
+        return {"": f"{len(events):,} listed{where}, the last after {write(last, 'time', 3)}"}
     count = sum(each.weight for each in _components(scenario, name, keys, topology))
     said = {"": f"{count:,.0f} {keys.component}{'s' * (count != 1)}", "each every": _between(1.0 / keys.rate)}
     said["any every"] = _between(1.0 / (keys.rate * count))

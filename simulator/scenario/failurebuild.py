@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.runtime.checkpoints import Checkpoints
 from simulator.runtime.failures import Failures, Lemons, LoggedSource, Source, components
 from simulator.runtime.parts import Part
 from simulator.scenario.failurekeys import FailureSection, LogKeys, SourceKeys
-from simulator.scenario.failurelog import read_log
+from simulator.scenario.groupkeys import InterruptionKeys
 from simulator.scenario.savingkeys import SavingKeys
 from simulator.scenario.servers import select
 from simulator.scenario.spec import Scenario
@@ -29,13 +31,39 @@ def failure_parts(scenario: Scenario, topology: Topology) -> list[Part]:
         if keys.to is not None and keys.to not in stores:
             hint = did_you_mean(keys.to, stores) if stores else "the scenario has no stores: {NAME: {bandwidth: ...}}"
             problems.append(scenario.root.problem((*path, "to"), f"there is no store {keys.to!r}", hint))
-        if isinstance(keys.every, str) and made is None:
+        if isinstance(keys.every, str) and made is None and not _interrupted(scenario):
             text = f"{keys.every!r} goes by how often failures stop the job, and nothing fails here"
-            problems.append(scenario.root.problem((*path, "every"), text, "give failures:, or a time"))
+            hint = "give failures:, interruptions: {mean: ...} of a node group, or a time"
+            problems.append(scenario.root.problem((*path, "every"), text, hint))
     if problems:
         raise InputError(*problems)
     parts: list[Part] = [] if made is None else [made]
     return [*parts, Checkpoints(None if made is None else made.mtbf)] if saving else parts
+
+
+def _interrupted(scenario: Scenario) -> bool:
+    """Whether a group of nodes loses them at a declared rate."""
+    return any(isinstance(keys.interruptions, InterruptionKeys) for keys in scenario.keys.node_groups.values())
+
+
+def check_spares(scenario: Scenario, topology: Topology, sizes: Iterable[float]) -> None:
+    """Raise ``InputError`` for spares that leave too few servers for the largest job that the cluster holds.
+
+    ``sizes`` are the fewest accelerators that each job can run on.
+    """
+    section: FailureSection | None = scenario.keys.failures
+    spares = 0 if section is None else section.keys.spares
+    if not spares:
+        return
+    total = [server.accelerators for server in topology.servers]
+    largest = max((size for size in sizes if size <= sum(total)), default=0.0)
+    left = sum(total[: len(total) - spares])
+    if largest <= left:
+        return
+    fits = max(count for count in range(spares) if largest <= sum(total[: len(total) - count]))
+    text = f"spares is {spares}, which leaves {left:g} of {sum(total):g} accelerators; the largest job needs {largest:g}"
+    hint = f"at most {fits} spares, or more servers" if fits else "leave out spares, or add servers"
+    raise InputError(scenario.root.problem(("failures", "spares"), text, hint))
 
 
 def _savings(scenario: Scenario) -> list[tuple[tuple[str | int, ...], SavingKeys]]:
@@ -96,13 +124,13 @@ def _source(scenario: Scenario, name: str, keys: SourceKeys, topology: Topology)
 
 
 def _logged(section: FailureSection, name: str, keys: LogKeys, topology: Topology) -> LoggedSource:
-    events = read_log(section.files[name], keys.file)
+    events = section.logged(name)
     known: dict[str, dict[str, None]] = {}
     for event in events:
         if event.component not in known:
             known[event.component] = {each.name: None for each in components(topology, event.component)}
         if event.name not in known[event.component]:
-            text = f"{keys.file}: there is no {event.component} {event.name!r} that could fail"
+            text = f"{event.place}: there is no {event.component} {event.name!r} that could fail"
             raise InputError(Problem(text, hint=did_you_mean(event.name, known[event.component])))
     return LoggedSource(name, events, keys.detection)
 

@@ -14,7 +14,8 @@ from pydantic import Field, PlainValidator, model_validator
 from simulator.cluster import catalog
 from simulator.core.errors import InputError, did_you_mean, nearest
 from simulator.core.units import parse
-from simulator.runtime.failures import COMPONENTS, REPAIRS, Repair
+from simulator.runtime.failures import COMPONENTS, REPAIRS, LoggedFailure, Repair
+from simulator.scenario.failurelog import read_log, read_rows
 from simulator.scenario.jobs import Name
 from simulator.scenario.loader import is_file
 from simulator.scenario.plugins import Context, no_file
@@ -127,9 +128,10 @@ class SourceKeys(Strict):
 
 
 class LogKeys(Strict):
-    """Failures that are known one by one: a file with the columns time, component, name, repair."""
+    """Failures that are known one by one: a file with the columns time, component, name, repair, or such rows."""
 
-    file: Name = Field(description="path, relative to the file that names it")
+    file: Name | None = Field(None, description="path, relative to the file that names it")
+    rows: list[Any] | None = Field(None, description="the failures themselves: {time, component, name, repair}")
     detection: Time | None = Field(None, description="until anybody notices; default: that of all sources")
 
 
@@ -167,6 +169,12 @@ class FailureSection:
     sources: dict[str, SourceKeys | LogKeys] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
 
+    def logged(self, name: str) -> tuple[LoggedFailure, ...]:
+        """Return the failures that a list has; raise ``InputError`` for what is wrong with it."""
+        source = self.sources[name]
+        assert isinstance(source, LogKeys)
+        return read_rows(source.rows or ()) if source.file is None else read_log(self.files[name], source.file)
+
 
 def failures(value: Any, context: Context) -> FailureSection | None:
     """Return what the section says; None for ``none``. Raises pydantic errors placed at its keys."""
@@ -181,6 +189,7 @@ def failures(value: Any, context: Context) -> FailureSection | None:
     files: dict[str, Path] = {}
 
     def one(name: str, item: Any) -> SourceKeys | LogKeys:
+        item = _listed(item)
         if not isinstance(item, Mapping):
             close = nearest(name, common)
             hint = (
@@ -189,9 +198,13 @@ def failures(value: Any, context: Context) -> FailureSection | None:
             raise complaint(f"{name!r} is no source of failures: {show(item)} is not a mapping", hint, at_key=True)
         if not _NAME.fullmatch(name):
             raise complaint(f"{name!r} is not a name for a source", "no spaces, dots or slashes", at_key=True)
-        if "file" not in item:
+        if "file" not in item and "rows" not in item:
             return SourceKeys.model_validate(item)
         read = LogKeys.model_validate(item)
+        if read.file is not None and read.rows is not None:
+            raise at("rows", complaint("'rows' says what 'file' says, too", "leave one of them out", at_key=True))
+        if read.file is None:
+            return read
         path = Path(context.base("failures", name, "file")) / read.file
         if not is_file(path):
             raise at("file", no_file(path, read.file), read.file)
@@ -202,3 +215,17 @@ def failures(value: Any, context: Context) -> FailureSection | None:
     if not sources:
         raise complaint("there is not a single source of failures", "name one, or write failures: none")
     return FailureSection(own, sources, files)
+
+
+def _listed(item: Any) -> Any:
+    """Take a list of rows, or a data frame, for a source that has them; a data frame may stand under ``rows`` too."""
+    if isinstance(item, Mapping) and "rows" in item:
+        return {**item, "rows": _rows(item["rows"])}
+    rows = _rows(item)
+    return {"rows": rows} if isinstance(rows, list) else item
+
+
+def _rows(value: Any) -> Any:
+    if callable(getattr(value, "to_dict", None)) and hasattr(value, "columns"):
+        return [{str(key): cell for key, cell in row.items()} for row in value.to_dict("records")]
+    return list(value) if isinstance(value, list | tuple) else value

@@ -233,12 +233,18 @@ def _try(candidate: Plugin) -> None:
     except Exception as error:
         text = str(error) if isinstance(error, ValueError | InputError) else f"{type(error).__name__}: {error}"
         problem = complaint(f"{candidate.kind!r} cannot be made: {text}")
-        culprit = text.partition(" ")[0].strip(":'")
+        culprit = _culprit(text, candidate.arguments)
         raise (at(culprit, problem) if culprit in candidate.arguments else problem) from None
     section = candidate.section
     if not callable(getattr(made, section.method, None)):
         noun = section.noun or section.name
         raise complaint(f"{candidate.kind!r} is not a {noun}: it has no method {section.method!r}")
+
+
+def _culprit(text: str, arguments: Mapping[str, Any]) -> str:
+    """Return the parameter that a message begins with, by its name, or the name of the file that it is."""
+    files = (key for key, value in arguments.items() if isinstance(value, Path) and text.startswith(value.name))
+    return next(files, text.partition(" ")[0].strip(":'"))
 
 
 def _find(section: Section, named: Any, context: Context, where: tuple[str, ...]) -> tuple[str, Any, bool]:

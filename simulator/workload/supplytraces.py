@@ -2,7 +2,7 @@
 
 Three layouts are told apart by their first line. *Events* (``0,add,node1``, milliseconds, no header) and *counts*
 (``2021-12-10, 13:07:45, 80``, no header) are those of the spot traces of Bamboo (Thorpe et al., NSDI 2023); *columns*
-have a header, the first column being the time, in seconds or as a date. Times count from the first row.
+have a header, the first column being the time: seconds, text with a unit, or dates. Times count from the first row.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from simulator.core.errors import InputError, Problem, did_you_mean
 from simulator.workload.files import check_file, text_lines
+from simulator.workload.instants import MIXED, instant, mixed
 
 _EVENT = re.compile(r"\s*-?\d+\s*,\s*(add|remove)\s*,")
 _SAMPLE = re.compile(r"\s*\d{4}-\d\d-\d\d\s*,")
@@ -61,17 +61,12 @@ class _Row:
             raise self.problem(column, f"{text!r} is not {wanted}, 0 or more")
         return value
 
-    def time(self, column: int) -> float:
-        text = self.cell(column)
+    def time(self, column: int) -> tuple[float, bool]:
+        """A time in seconds, and whether it is a date."""
         try:
-            return float(text)
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise self.problem(column, f"{text!r} is neither seconds nor a date such as 2022-01-31 17:00") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            return instant(self.cell(column))
+        except ValueError as error:
+            raise self.problem(column, str(error)) from None
 
 
 def nodes(path: Path) -> Levels:
@@ -91,7 +86,8 @@ def nodes(path: Path) -> Levels:
         samples = []
         for row in _rows(path):
             moment = f"{row.cell(0)} {row.cell(1)}"
-            samples.append((_Row(path, row.number, [moment, *row.cells[2:]]).time(0), row.amount(2, whole=True)))
+            time, _ = _Row(path, row.number, [moment, *row.cells[2:]]).time(0)
+            samples.append((time, row.amount(2, whole=True)))
         return _levels(path, samples)
     return columns(path, ("count", "nodes"), whole=True)
 
@@ -126,7 +122,12 @@ def columns(path: Path, names: tuple[str, ...], whole: bool = False) -> Levels:
         raise InputError(Problem(text, str(path), header.number, hint=did_you_mean(names[0], known)))
     there = list(rows)
     known_rows = [row for row in there if row.cell(column)]
-    levels = _levels(path, [(row.time(0), row.amount(column, whole)) for row in known_rows])
+    times = [row.time(0) for row in known_rows]
+    odd = mixed([date for _, date in times])
+    if odd is not None:
+        raise known_rows[odd].problem(0, MIXED)
+    amounts = [row.amount(column, whole) for row in known_rows]
+    levels = _levels(path, [(time, amount) for (time, _), amount in zip(times, amounts, strict=True)])
     empty = len(there) - len(known_rows)
     if not empty:
         return levels
