@@ -179,3 +179,13 @@ def test_boots_are_listed_with_the_sum_of_their_phases() -> None:
     assert found["ec2"]["phases"] == "request 4.8 s + pending 17.8 s + boot 3.22 s"
     assert found["ec2"]["in the mean"] == "25.8 s"
     assert found["gpu-vm"]["in the mean"] == "3.5 min"
+
+
+def test_check_writes_carbon_per_kilowatt_hour() -> None:
+    """What is a list of times has no comma without a word behind it."""
+    Path("carbon.csv").write_text("time,g\n0,200\n3600,350\n")
+    regions = "\nregions: {ca: {carbon: {file: carbon.csv, column: g}}, or: {carbon: 120 g/kWh}}\n"
+    text = GROUPS.replace("    market: spot\n", "    market: spot\n    region: ca\n") + regions
+    text = text.replace("od: {servers: {count: 8},", "od: {servers: {count: 8}, region: ca,")
+    assert checked(text)["group spot"]["region"] == "ca (200 g/kWh to 350 g/kWh, 2 changes)"
+    assert checked(text.replace("region: ca", "region: or"))["group spot"]["region"] == "or (120 g/kWh)"

@@ -85,9 +85,9 @@ def _never(window: Window, jobs: np.ndarray) -> list[_Found]:
     up = window.column("series", "capacity")
     room = f"; at most {float(up.max()):,g} were up at once" if len(up) else ""
     first = str(window.column("jobs", "id")[rows][0])
-    verb = "was" if count == 1 else "were"
     head = f"{first} never started" if count == 1 else f"{many(count, 'job')} never started, {first} among them"
-    text = f"{head}: {many(most, 'accelerator')} {verb} asked for at the most{room}, and the run ended before."
+    asked = "it asked for" if count == 1 else "they asked for up to"
+    text = f"{head}: {asked} {many(most, 'accelerator')}{room}."
     return [("never-started", first, text, {"jobs": float(count), "accelerators": most})]
 
 

@@ -19,6 +19,8 @@ _FEWEST = 24
 """Cells that a run is cut into at least to count requests, so that short periods are seen (ours)."""
 _FINEST = 4096
 """Cells that a run is cut into at most to count requests."""
+_DISPERSED = 2.0
+"""Variance over mean of the counts from which on they are more than chance (ours): Poisson's law has 1."""
 
 
 def periods(window: Window) -> dict[str, float]:
@@ -65,7 +67,9 @@ def _requests(window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}
     cells = int(min(max(length / _CELL, _FEWEST), _FINEST))
     edges = np.linspace(window.warmup, window.end, cells + 1)
-    return {
-        str(name): (edges[:-1], np.histogram(came[np.asarray(workload == name, dtype=bool)], edges)[0].astype(float))
-        for name in dict.fromkeys(workload.tolist())
-    }
+    found = {}
+    for name in dict.fromkeys(workload.tolist()):
+        count = np.histogram(came[np.asarray(workload == name, dtype=bool)], edges)[0].astype(float)
+        if count.var() > _DISPERSED * count.mean():
+            found[str(name)] = (edges[:-1], count)
+    return found
