@@ -51,7 +51,7 @@ def explain(
 
     results = Results.load(directory)
     if findings:
-        _findings(results if alternative is None else results[alternative], as_json)
+        _findings(results, alternative, replication, as_json)
         return
     story = results.explain(
         service=service, job=job, group=group, node=node, at=at, window=window, alternative=alternative,
@@ -63,8 +63,8 @@ def explain(
     click.echo(story.text())
 
 
-def _findings(results: Results, as_json: bool) -> None:
-    found = results.findings()
+def _findings(results: Results, alternative: str | None, replication: int | None, as_json: bool) -> None:
+    found = results.findings(alternative=alternative, replication=replication)
     if as_json:
         write_json([
             {"alternative": f.alternative, "replication": f.replication, "kind": f.kind, "subject": f.subject,
@@ -73,7 +73,7 @@ def _findings(results: Results, as_json: bool) -> None:
         ])  # fmt: skip
         return
     for finding in found:
-        text = f"{finding.alternative}: {finding.text}" if len(results) > 1 else finding.text
+        text = f"{finding.alternative}: {finding.text}" if len(results) > 1 and alternative is None else finding.text
         click.echo(textwrap.fill(text, WIDTH, subsequent_indent="  "))
     if not found:
         click.echo("Nothing is wrong with the scaling, as far as it was recorded.")
