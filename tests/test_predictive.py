@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import simulator as sim
+from simulator.core.errors import PolicyError
 from simulator.policies.decision import Decision
 from simulator.policies.forecasts import Fresh, HoltWinters
 from simulator.policies.recent import Average, Highest
@@ -210,10 +213,7 @@ def test_it_keeps_the_contract() -> None:
         (2, 0, 45.0, 20.0, 5, "present load"),  # never below what the present load needs
         (2, 3, 20.0, 50.0, 5, "forecast"),
         (5, 0, 20.0, 30.0, 3, "forecast"),
-        (5, 0, 20.0, -30.0, 2, "present load"),  # a forecast below 0 is none
         (5, 0, 0.0, 0.0, 0, "present load"),
-        (5, 0, 20.0, math.nan, 2, "present load"),
-        (5, 0, 20.0, math.inf, 2, "present load"),
         (0, 0, 0.0, 15.0, 2, "forecast"),
         (0, 0, 3.0, None, 1, "present load"),
         (4, 1, 0.0, 1e-12, 0, "present load"),
@@ -318,3 +318,28 @@ def test_it_is_never_below_what_the_present_load_needs(loads: list[float], lead:
 def test_parameters_out_of_range_are_refused(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Predictive(**arguments)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -100, "x", True])
+def test_a_forecast_that_is_no_load_is_told_with_its_value(wrong: Any) -> None:
+    scaler = Predictive(5.0, lead=90.0, forecaster=lambda times, values, lead: wrong)
+    text = f"the forecaster returned {wrong!r} for 90 s ahead; it must be a finite load, 0 or more"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        scaler.step(0.0, seen(2, 20.0))
+
+
+def test_a_run_ends_with_the_value_of_such_a_forecast() -> None:
+    scenario = {
+        "name": "forecast",
+        "topology": {"build": "fleet", "groups": [{"name": "node", "count": 2, "accelerators": 8}]},
+        "workload": {
+            "shop": {
+                "load": "10 /s",
+                "duration": "10 min",
+                "replica": {"rate": "10 /s", "accelerators": 1},
+                "replicas": {"kind": "predictive", "target": 6, "forecaster": lambda times, values, lead: math.nan},
+            }
+        },
+    }
+    with pytest.raises(PolicyError, match=r"autoscaler Predictive at 0 s: .*the forecaster returned nan for"):
+        sim.run(scenario)

@@ -21,7 +21,7 @@ class Forecaster(Protocol):
         ...
 
     def forecast(self, now: float, lead: float) -> float | None:
-        """Return the value ``lead`` seconds from now; None or NaN when it cannot tell."""
+        """Return the value ``lead`` seconds from now, 0 or more; None when it cannot tell."""
         ...
 
 
@@ -180,3 +180,16 @@ class Fresh:
             self.now: Forecaster = self._pristine
         else:
             self.now = copy.deepcopy(self._pristine)
+
+    def forecast(self, now: float, lead: float) -> float | None:
+        """Return the value ``lead`` seconds from now, or None.
+
+        Raises ``ValueError`` for what is no load. Holt-Winters, which adds a trend, may fall below 0.
+        """
+        ahead = self.now.forecast(now, lead)
+        if ahead is None or isinstance(self.now, HoltWinters):
+            return ahead
+        if isinstance(ahead, str | bool) or not hasattr(ahead, "__float__") or not 0 <= float(ahead) < math.inf:
+            text = f"the forecaster returned {ahead!r} for {lead:g} s ahead"
+            raise ValueError(f"{text}; it must be a finite load, 0 or more, or None when it cannot tell")
+        return float(ahead)

@@ -89,15 +89,24 @@ LINEUP = Section("order", "kind", "victim", ("running",), "lineup")
 REPLICAS = Section("replicas", "kind", "step", ("now", "observation"), "replica autoscaler")
 """What a service names besides: who chooses a replica, what an iteration computes, who is next, how many there are."""
 
+_INTERVALS = {"autoscaler": 60.0, "replicas": 15.0}
+"""Seconds between two calls of a plain function that scales nodes (ours) or replicas (the sync period of the Kubernetes
+horizontal pod autoscaler)."""
+
 
 class FunctionPolicy:
-    """A policy that is a plain function, dressed as the object that the engine asks."""
+    """A policy that is a plain function, dressed as the object that the engine asks.
 
-    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    One that scales is asked every ``interval`` seconds.
+    """
+
+    def __init__(self, function: Callable[..., Any], arguments: Mapping[str, Any], interval: float = 0.0) -> None:
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.schedule = self.place = self.pace = self.route = (
+        self.schedule = self.place = self.pace = self.route = self.step = (
             functools.partial(function, **arguments) if arguments else function
         )
+        if interval:
+            self.interval, self.kind = interval, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ class Plugin:
             return self.thing(**self.arguments)
         if hasattr(self.thing, self.section.method):
             return copy.deepcopy(self.thing)
-        return FunctionPolicy(self.thing, self.arguments)
+        return FunctionPolicy(self.thing, self.arguments, _INTERVALS.get(self.section.name, 0.0))
 
 
 def plugin(
@@ -238,7 +247,7 @@ def _try(candidate: Plugin) -> None:
     section = candidate.section
     if not callable(getattr(made, section.method, None)):
         noun = section.noun or section.name
-        raise complaint(f"{candidate.kind!r} is not a {noun}: it has no method {section.method!r}")
+        raise complaint(f"{candidate.kind!r} is not {indefinite(noun)}: it has no method {section.method!r}")
 
 
 def _culprit(text: str, arguments: Mapping[str, Any]) -> str:
@@ -271,7 +280,16 @@ def _given_object(section: Section, thing: Any) -> tuple[str, Any, bool]:
         return str(name), thing, False
     if hasattr(thing, section.method) or (callable(thing) and section.given):
         return str(name), thing, True
-    raise complaint(f"{show(thing)} is not a {section.noun or section.name}", _choices(section))
+    raise complaint(f"{show(thing)} is not {indefinite(section.noun or section.name)}", _choices(section))
+
+
+def indefinite(noun: str) -> str:
+    """Put the article before a noun.
+
+    >>> indefinite("autoscaler"), indefinite("router")
+    ('an autoscaler', 'a router')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def load_code(reference: str, context: Context, where: tuple[str, ...]) -> Any:

@@ -29,6 +29,7 @@ from simulator.scenario.plugins import (
     Context,
     Plugin,
     Section,
+    indefinite,
     load_code,
     no_file,
     plugin,
@@ -118,7 +119,7 @@ def policy(section: Section, *below: str) -> PlainValidator:
         found, _ = plugin(section, value, here.context, where=(*here.path, *below))
         fault = _fault(section, found.make())
         if fault:
-            raise complaint(f"{found.kind!r} is not a {section.noun or section.name}: {fault}")
+            raise complaint(f"{found.kind!r} is not {indefinite(section.noun or section.name)}: {fault}")
         return found
 
     return PlainValidator(read)

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.policies.supply import Autoscaler, Grow, Remove, Replace, SupplyObservation, autoscalers
 from simulator.runtime.elasticity import NodePool
-from simulator.testing.running import made, run, run_all, told
+from simulator.testing.running import asked, made_scaler, run, run_all, told
 from simulator.testing.situations import job, observations, servers
 from simulator.testing.supply import fleets
 
@@ -72,7 +72,7 @@ class AutoscalerContract:
         assert night == 4, f"after days without work {night / 4:g} nodes were still up; the pool may go down to 1"
 
     def _autoscaler(self) -> Autoscaler:
-        autoscaler: Autoscaler = made(self.make(), autoscalers)
+        autoscaler: Autoscaler = made_scaler(self.make(), autoscalers)
         return autoscaler
 
 
@@ -82,7 +82,7 @@ def _answers(autoscaler: Autoscaler) -> list[tuple[Any, SupplyObservation]]:
     if reset is not None:
         reset()
     seen = list(fleets(200) if getattr(autoscaler, "detailed", False) else observations(200))
-    answers = [(autoscaler.step(step * float(autoscaler.interval), each), each) for step, each in enumerate(seen)]
+    answers = [(asked(autoscaler, step * float(autoscaler.interval), each), each) for step, each in enumerate(seen)]
     return [(answer if hasattr(answer, "__index__") else _listed(answer), each) for answer, each in answers]
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from simulator.policies.serving import ReplicaScaler, ServiceObservation, replica_scalers
-from simulator.testing.running import made, run_all
+from simulator.testing.running import asked, made_scaler, run_all
 from simulator.testing.services import observations
 
 
@@ -53,7 +53,7 @@ class ReplicaScalerContract:
         )
 
     def _scaler(self) -> ReplicaScaler:
-        scaler: ReplicaScaler = made(self.make(), replica_scalers)
+        scaler: ReplicaScaler = made_scaler(self.make(), replica_scalers)
         return scaler
 
 
@@ -63,4 +63,4 @@ def _answers(scaler: ReplicaScaler) -> list[tuple[int, ServiceObservation]]:
     if reset is not None:
         reset()
     seen = list(observations(300))
-    return [(scaler.step(step * (float(scaler.interval) or 60.0), each), each) for step, each in enumerate(seen)]
+    return [(asked(scaler, step * (float(scaler.interval) or 60.0), each), each) for step, each in enumerate(seen)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from simulator.cluster.builders.pool import pool
@@ -97,6 +99,29 @@ def made(thing: Any, registry: Any) -> Any:
     if isinstance(thing, str):
         thing = registry.get(thing)
     return thing() if isinstance(thing, type) else copy.deepcopy(thing)
+
+
+def made_scaler(thing: Any, registry: Any) -> Any:
+    """Make an autoscaler of a name, a class or an object; say what it lacks, or why it cannot be made."""
+    try:
+        scaler = made(thing, registry)
+    except TypeError as error:
+        raise AssertionError(f"{thing!r} cannot be made without arguments: {error}; give an object") from error
+    kind, noun = type(scaler).__name__, registry.kind
+    assert callable(getattr(scaler, "step", None)), f"{kind} is no {noun}: it has no method step(now, observation)"
+    assert hasattr(scaler, "interval"), f"{kind} is no {noun}: it has no 'interval', the seconds between two steps"
+    return scaler
+
+
+def asked(scaler: Any, now: float, observation: Any) -> Any:
+    """Ask an autoscaler once; when it fails, say with what, and where in it."""
+    try:
+        return scaler.step(now, observation)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"step of {type(scaler).__name__} fails with {type(error).__name__}: {error}"
+        where = f" ({Path(last.filename).name}, line {last.lineno})"
+        raise AssertionError(f"{text}{where}; it was told {type(observation).__name__} at {now:g} s") from error
 
 
 def told(action: Callable[[], T]) -> T:

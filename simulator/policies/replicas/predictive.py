@@ -80,10 +80,10 @@ class Predictive:
         self._learn(observation)
         present = load(observation, self.metric)
         self._forecaster.now.update(now, present)
-        ahead = self._forecaster.now.forecast(now, self.lead)
+        ahead = self._forecaster.forecast(now, self.lead)
         wanted, rule, other = enough(observation, self.metric, self.target), "present load", have
         inputs = {"load": present, "lead": self.lead, "target": self.target}
-        if ahead is not None and math.isfinite(ahead):
+        if ahead is not None:
             inputs["forecast"] = ahead
             foreseen = max(0, math.ceil(ahead / self.target - 1e-9))
             if foreseen > wanted:
