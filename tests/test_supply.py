@@ -541,3 +541,15 @@ def test_a_controller_that_rests_and_a_job_that_never_ran_are_told(monkeypatch: 
     assert never.endswith("for 8 accelerators, and at the end 4 were up: g gets no more nodes from its provider.")
     _, record = run(gang(), Script({0.0: [Grow(0, 1)]}), [Group("g", (0, 1), boot=BOOT)])
     assert record.facts["notes"][-1].endswith("4 were up: g could still grow, and nobody asked for that.")
+
+
+def test_a_negative_number_of_nodes_is_an_error() -> None:
+    with pytest.raises(PolicyError, match="autoscaler Script at 10 s: step returned -1 nodes; it must be 0 or more"):
+        run([job("a", 0.0, 10.0)], Script({0.0: -1}), [Group("g", (0,), boot=BOOT)])
+
+
+def test_groups_that_cannot_help_are_written_down_once() -> None:
+    work = [job("a", 0.0, 500.0), *[job(f"b{number}", 5.0, 10.0) for number in range(3)]]
+    _, record = run(work, Script({0.0: [Grow(0)]}), [Group("g", (0, 1), maximum=1, boot=BOOT)])
+    rows = decisions(record, "subject", "action", "rule", "wanted", "applied", "inputs")
+    assert [row for row in rows if row[1] == "refuse"] == [("g", "refuse", "max", 2, 1, '{"jobs": 3, "first": "b0"}')]

@@ -198,7 +198,8 @@ class Autoscaler(Protocol):
     One that keeps something has a method ``reset()`` too, which is called before each run. Built-in ones say in
     ``version`` which product and version they follow. With ``prompt = True`` it is also asked after every scheduling
     pass, so it can act on each arrival and each end. With ``detailed = True`` it is told of ``groups``, ``pending`` and
-    ``nodes``; else only the sums, which cost nothing to make.
+    ``nodes``; else only the sums, which cost nothing to make. With ``alike = True`` it takes all nodes of a group to be
+    of one kind, and a scenario whose groups mix kinds of servers is refused.
 
     Steps that would do nothing may be left out for one that is detailed and has a method ``quiet(now)``. Asked after a
     step that returned no action, it returns the time (s) before which another step would return none either, and would

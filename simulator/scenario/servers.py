@@ -121,16 +121,23 @@ def _near(name: str, tenants: Iterable[str]) -> str:
     return f" Is it {close!r}?" if close else ""
 
 
+def _matches(name: str, pattern: str) -> bool:
+    return name == pattern or (any(sign in pattern for sign in "*?[") and fnmatchcase(name, pattern))
+
+
 def select(keys: ServerKeys, topology: Topology) -> tuple[int, ...]:
     """Return the indices of the servers that ``keys`` single out; ``InputError`` when there are none."""
     names = [server.name for server in topology.servers]
+    named: set[str] = set()
     for pattern in keys.names or ():
-        if not any(fnmatchcase(name, pattern) for name in names):
+        matches = [name for name in names if _matches(name, pattern)]
+        named.update(matches)
+        if not matches:
             raise InputError(f"there is no server {pattern!r}. {did_you_mean(pattern, names)}")
     found = [
         index
         for index, server in enumerate(topology.servers)
-        if (keys.names is None or any(fnmatchcase(server.name, pattern) for pattern in keys.names))
+        if (keys.names is None or server.name in named)
         and (keys.accelerator is None or server.accelerator == keys.accelerator)
         and set(keys.labels.items()) <= set(server.labels)
     ]

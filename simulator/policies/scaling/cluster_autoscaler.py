@@ -38,6 +38,7 @@ class ClusterAutoscaler:
 
     version: ClassVar[str] = "Kubernetes Cluster Autoscaler 1.33"
     detailed: ClassVar[bool] = True
+    alike: ClassVar[bool] = True
 
     expander: str = "least-waste"
     priorities: Sequence[str] = ()

@@ -52,6 +52,7 @@ class Karpenter:
 
     version = "Karpenter 1.14 (kubernetes-sigs/karpenter)"
     detailed = True
+    alike = True
     spelled: ClassVar[Mapping[str, str]] = {
         "consolidationPolicy": "policy",
         "consolidateAfter": "consolidate_after",

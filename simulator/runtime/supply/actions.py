@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.core.errors import PolicyError
-from simulator.policies.supply import Grow, Remove, Replace, SupplyAction
+from simulator.policies.supply import Grow, Remove, Replace, SupplyAction, Unplaced
 from simulator.runtime.supply.drains import Drains
 from simulator.runtime.supply.pool import Pool
 from simulator.runtime.supply.roster import BOOTING, READY, STARTING
@@ -33,6 +33,9 @@ class Actions:
         self._roster, self._kind, self._cancels = pool.roster, kind, cancels
         self._refused: dict[int, tuple[str, str]] = {}
         """What was refused last in each group, so that it is written down once."""
+        self._waits: tuple[Unplaced, ...] = ()
+        self._helpless: dict[int, str] = {}
+        """What keeps each group from helping jobs that wait, -1 for jobs that no group can hold, as last written."""
         self._swaps: dict[int, _Swap] = {}
         """By node that comes for others."""
         pool.came, pool.went = self._came, self._went
@@ -223,6 +226,30 @@ class Actions:
             controller, self._pool.groups[number].name, "refuse", why, before=have, wanted=wanted, applied=have,
             runner_up=action.rule or None, inputs=action.inputs,
         )  # fmt: skip
+
+    def helpless(self, waits: tuple[Unplaced, ...]) -> None:
+        """Write down which groups cannot help jobs that wait, once for each group and reason until that changes."""
+        if waits is self._waits:
+            return
+        self._waits = waits
+        jobs: dict[int, list[str]] = {}
+        for job in waits:
+            for number in job.groups or (-1,):
+                jobs.setdefault(number, []).append(job.id)
+        found: dict[int, str] = {}
+        for number, names in jobs.items():
+            why = "no group can hold it" if number < 0 else self._pool.room(number, 1)[1]
+            if not why or (number >= 0 and self._roster.count(number, BOOTING, STARTING)):
+                continue
+            found[number] = why
+            if self._helpless.get(number) != why and self._refused.get(number, ("", ""))[1] != why:
+                have = self._roster.size(number) if number >= 0 else 0
+                subject = self._pool.groups[number].name if number >= 0 else names[0]
+                self._simulation.decisions.add(
+                    self._kind, subject, "refuse", why, before=have, wanted=have + 1, applied=have,
+                    inputs={"jobs": len(names), "first": names[0]},
+                )  # fmt: skip
+        self._helpless = found
 
     def _checked(self, number: int, count: int) -> None:
         groups = len(self._pool.groups)

@@ -191,6 +191,8 @@ class Supply:
         changed = False
         for action in answer:
             changed = self._actions.do(action) or changed
+        if self._detailed and not changed:
+            self._actions.helpless(self._sight.pending())
         return changed
 
     def _answer(self, scaler: Autoscaler, seen: SupplyObservation) -> int | list[SupplyAction]:
@@ -212,6 +214,9 @@ class Supply:
             number: int = index(wanted)
         except TypeError:
             raise self._strange(wanted) from None
+        if number < 0:
+            now, name = self._simulation.clock.now, type(self.autoscaler).__name__
+            raise PolicyError(f"autoscaler {name} at {now:g} s: step returned {number} nodes; it must be 0 or more")
         return wanted if isinstance(wanted, int) else number
 
     def _strange(self, wanted: object) -> PolicyError:
