@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulator.cluster.topology import Topology
     from simulator.runtime.failures.rates import Rates
+    from simulator.runtime.supply.groups import Group
     from simulator.scenario.build import Plan, Stream
     from simulator.scenario.failurekeys import FailureSection, SourceKeys
     from simulator.scenario.spec import Scenario
@@ -31,9 +32,11 @@ def failure_facts(scenario: Scenario, plan: Plan) -> Facts:
         span = _span(scenario, plan)
         facts |= {f"failures {name}": _source(scenario, section, name, plan.topology, span) for name in section.sources}
         facts["failures"] = _common(section)
-        facts |= _largest(rates, plan)
+    groups = _groups(scenario, plan.topology)
+    if section is not None or any(group.most and _taken(group) for group in groups):
+        facts |= _largest(scenario, rates, groups, plan)
     for stream in plan.streams:
-        facts |= _checkpoints(scenario, stream, plan.topology, rates)
+        facts |= _checkpoints(scenario, stream, plan.topology, rates, groups)
     return facts
 
 
@@ -126,33 +129,65 @@ def _nothing(*_: object) -> None:
     """Links stay as they are."""
 
 
-def _mtbf(rates: Rates, accelerators: float, topology: Topology) -> tuple[float, int]:
-    """Seconds between failures of a job on the fewest servers that hold it, and how many these are."""
-    order = sorted(range(len(topology.servers)), key=lambda server: -topology.servers[server].accelerators)
-    chosen: list[int] = []
-    room = 0
-    for server in order:
-        if room >= accelerators and chosen:
-            break
-        chosen.append(server)
-        room += topology.servers[server].accelerators
-    rate = rates.of(chosen)
-    return (1.0 / rate if rate > 0 else math.inf), len(chosen)
+def _groups(scenario: Scenario, topology: Topology) -> list[Group]:
+    from simulator.scenario.groupbuild import node_groups
+
+    return node_groups(scenario, topology)[0] if scenario.keys.node_groups else []
 
 
-def _largest(rates: Rates, plan: Plan) -> Facts:
-    sizes = [float(stream.accelerators.max()) for stream in plan.streams if len(stream)]
+def _taken(group: Group) -> bool:
+    """Whether the provider takes nodes of a group back."""
+    from simulator.runtime.supply.losses import rate, told_by_file
+
+    return rate(group) > 0 or told_by_file(group)
+
+
+def _moments(groups: list[Group]) -> dict[str, str]:
+    """Name the groups whose interruptions no rate knows."""
+    from simulator.runtime.supply.losses import told_by_file
+
+    names = [group.name for group in groups if group.most and told_by_file(group)]
+    return {"not in it": f"nodes of {', '.join(names)} that are taken back at times of a file"} if names else {}
+
+
+def _largest(scenario: Scenario, rates: Rates | None, groups: list[Group], plan: Plan) -> Facts:
+    """How often the largest job is stopped."""
+    from simulator.cli.lossfacts import beware, losses
+
+    sizes = [(float(stream.accelerators.max()), stream) for stream in plan.streams if len(stream)]
     if not sizes:
         return {}
-    largest = max(sizes)
-    mtbf, servers = _mtbf(rates, largest, plan.topology)
-    if mtbf == math.inf:
-        return {"largest job": f"{largest:,g} accelerators: no failure stops it"}
-    where = f"{servers:,} server{'s' * (servers != 1)}"
-    return {"largest job": f"{largest:,g} accelerators on {where}: a failure every {_between(mtbf)}"}
+    largest, stream = max(sizes, key=lambda each: each[0])
+    one = _biggest(stream) if stream.trace is None else None
+    needs = 0.0
+    if one is not None and one.saving is not None:
+        needs = _write(scenario, one.saving, 1) + one.saving.snapshot
+    found = losses(one, largest, needs, plan.topology, rates, groups)
+    if found.between == math.inf:
+        text = f"{largest:,g} accelerators: no failure stops it"
+        return {"largest job": {"": text, **_moments(groups)} if _moments(groups) else text}
+    where = f"{found.servers:,} server{'s' * (found.servers != 1)}"
+    what = "a failure" if not found.taken + found.saved else "an interruption"
+    both = found.failures and found.taken + found.saved
+    what = "a stop" if both else what
+    said = {"": f"{largest:,g} accelerators on {where}: {what} every {_between(found.between)}"}
+    if both:
+        said["a failure every"] = _between(1.0 / found.failures)
+        said["an interruption every"] = _between(1.0 / (found.taken + found.saved))
+    if found.saved:
+        said["saved in time"] = "interruptions, whose notice is long enough for a checkpoint"
+    warning = "" if one is None or one.saving is not None else beware(one, found, scenario.run.restart, 0.0)
+    said |= _moments(groups) | ({"beware": warning} if warning else {})
+    return {"largest job": said if len(said) > 1 else said[""]}
 
 
-def _checkpoints(scenario: Scenario, stream: Stream, topology: Topology, rates: Rates | None) -> Facts:
+def _biggest(stream: Stream) -> Job | None:
+    return max(stream.fresh(), key=lambda job: job.accelerators, default=None)
+
+
+def _checkpoints(
+    scenario: Scenario, stream: Stream, topology: Topology, rates: Rates | None, groups: list[Group]
+) -> Facts:
     """How the largest job of a workload writes checkpoints that cost something."""
     largest: Job | None = None
     for job in stream.fresh():
@@ -162,34 +197,42 @@ def _checkpoints(scenario: Scenario, stream: Stream, topology: Topology, rates: 
             largest = job
     if largest is None or largest.saving is None:
         return {}
-    mtbf, servers = (math.inf, 1) if rates is None else _mtbf(rates, largest.accelerators, topology)
-    about = f"{stream.name} checkpoints"
-    return {about: _saving(scenario, largest.saving, mtbf, servers)}
+    return {f"{stream.name} checkpoints": _saving(scenario, largest, largest.saving, topology, rates, groups)}
 
 
-def _saving(scenario: Scenario, saving: Saving, mtbf: float, servers: int) -> dict[str, str]:
+def _saving(
+    scenario: Scenario, job: Job, saving: Saving, topology: Topology, rates: Rates | None, groups: list[Group]
+) -> dict[str, str]:
+    from simulator.cli.lossfacts import beware, losses
     from simulator.core.units import format_quantity as write
     from simulator.models.checkpoint import daly, waste, young
 
+    servers = losses(job, job.accelerators, 0.0, topology, rates, []).servers
     write_time = _write(scenario, saving, servers)
-    cost = saving.stall(write_time)
+    found = losses(job, job.accelerators, write_time + saving.snapshot, topology, rates, groups)
+    mtbf, cost = found.mtbf, saving.stall(write_time)
     size = f", {saving.size / 1e9:,.4g} GB to {saving.store}" if saving.store else ""
     stall = write(cost, "time", 3)
     said = {"": f"{saving.mode}{size}", "writing": write(write_time, "time", 3), "standing still": stall}
+    warning = beware(job, found, scenario.run.restart, write_time + saving.snapshot)
+    end = {"beware": warning} if warning else {}
     if not isinstance(saving.every, str):
         interval, rule = saving.every, ""
     elif mtbf == math.inf or cost <= 0:
-        return {**said, "every": f"by {saving.every}"}
+        when = ", only at the notice of an interruption" if found.saved and mtbf == math.inf else ""
+        return {**said, "every": f"by {saving.every}{when}", **end}
     else:
         interval = young(mtbf, cost) if saving.every == "young" else daly(mtbf, cost)
         interval = max(interval, write_time if saving.mode == "asynchronous" else 0.0)
-        numbers = f"a failure every {_between(mtbf)}, {stall} each"
+        numbers = f"{'a loss' if found.taken else 'a failure'} every {_between(mtbf)}, {stall} each"
         rule = f" by {saving.every} ({numbers}{', corrected as it goes' if saving.every == 'adaptive' else ''})"
     said["every"] = f"{write(interval, 'time', 3)} of work{rule}"
-    if mtbf < math.inf:
-        lost = waste(interval, mtbf, cost, scenario.run.restart + saving.load)
+    if found.between < math.inf:
+        again = (scenario.run.restart if job.restart < 0 else job.restart) + saving.load
+        lost = waste(interval, mtbf, cost, again) if mtbf < math.inf else cost / interval
+        lost += found.saved * (cost + again)
         said["expected loss"] = f"{min(lost, 1.0) * 100:.2g} % of the time"
-    return said
+    return said | end
 
 
 def _write(scenario: Scenario, saving: Saving, servers: int) -> float:

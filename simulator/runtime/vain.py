@@ -17,6 +17,8 @@ PATIENCE = 10_000
 horizon is given up."""
 
 
+_BUSY = 10
+"""Failures that the interruption of a node with jobs on it counts for; ours."""
 _SELDOM = 10
 """Failures for each that stops a job, beyond which jobs are taken to wait for servers rather than to fail; ours."""
 
@@ -45,19 +47,25 @@ class Vain:
             self._furthest[job] = job.done
             self._count = 0
 
-    def interrupted(self) -> None:
-        """A provider takes a node back; raise ``InputError`` when that was once too often."""
+    def interrupted(self, busy: bool) -> None:
+        """A provider takes a node back; raise ``InputError`` when that was once too often.
+
+        One with jobs on it counts ``_BUSY`` times: it hits what runs, and takes the time of a notice and of a boot.
+        """
+        self._count_one(_BUSY if busy else 1)
         self._interruptions += 1
-        self.failed()
 
     def failed(self) -> None:
         """Something has failed, or would have had it been up; raise ``InputError`` when that was once too often."""
+        self._count_one(1)
+
+    def _count_one(self, weight: int) -> None:
         simulation = self._simulation
         if simulation.until < float("inf") or not (simulation.view.running.members or simulation.view.queue.members):
             return
         if not self._count:
-            self._since, self._stops = simulation.clock.now, 0
-        self._count += 1
+            self._since, self._stops, self._all, self._interruptions = simulation.clock.now, 0, 0, 0
+        self._count += weight
         self._all += 1
         if self._count < PATIENCE:
             return
@@ -72,11 +80,11 @@ class Vain:
         """Say whom the failures keep from getting on, and why."""
         view, now = self._simulation.view, self._simulation.clock.now
         jobs = [*view.running, *view.queue]
-        mean = (now - self._since) / PATIENCE
-        what = "interruptions of nodes" if self._interruptions * 2 > self._all else "failures"
-        start = f"{PATIENCE:,} {what} in a row, one every {_time(mean)} in the mean, and no job has got any further"
+        mean = (now - self._since) / self._all
+        what = "interruptions of nodes" if self._interruptions * 2 >= self._all else "failures"
+        start = f"{self._all:,} {what} in a row, one every {_time(mean)} in the mean, and no job has got any further"
         worst = max(jobs, key=self._losses.__getitem__)
-        if self._stops * _SELDOM < PATIENCE:
+        if self._stops * _SELDOM < self._all:
             worst = jobs[0]
             nodes, spares = self._simulation.nodes, self.spares
             kept = f", with {spares} server{'s' * (spares > 1)} kept back as spares" if spares else ""

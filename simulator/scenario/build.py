@@ -18,7 +18,7 @@ from simulator.runtime.accounting import Costs
 from simulator.runtime.journal import Progress
 from simulator.runtime.simulation import Simulation
 from simulator.scenario.costs import costs
-from simulator.scenario.failurebuild import failure_parts
+from simulator.scenario.failurebuild import check_spares, failure_parts
 from simulator.scenario.fleetplans import PlannedFleet, check_fleet, fleet_of, fleet_parts
 from simulator.scenario.groupbuild import room, supply
 from simulator.scenario.joblist import listed_jobs
@@ -83,6 +83,14 @@ class Plan:
         streams = [stream.fresh() for stream in self.streams]
         return streams[0] if len(streams) == 1 else heapq.merge(*streams, key=attrgetter("submit"))
 
+    def least(self) -> Iterator[float]:
+        """Return the fewest accelerators that each job can run on; for traces, those that it asks for."""
+        for each in self.streams:
+            if each.trace is not None:
+                yield from each.accelerators.tolist()
+            else:
+                yield from (job.minimum or job.accelerators for job in each.fresh())
+
 
 def build(
     scenario: Scenario,
@@ -100,6 +108,7 @@ def build(
     root = scenario.seed if seed is None else seed
     made = plan(scenario, root, replication, traces)
     run = scenario.run
+    check_spares(scenario, made.topology, made.least())
     nodes, said = supply(scenario, made.topology)
     spent, notes = build_costs(scenario, made.topology)
     return Simulation(

@@ -53,7 +53,7 @@ def check_spares(scenario: Scenario, topology: Topology, sizes: Iterable[float])
     """
     section: FailureSection | None = scenario.keys.failures
     spares = 0 if section is None else section.keys.spares
-    if not spares:
+    if not 0 < spares < len(topology.servers):
         return
     total = [server.accelerators for server in topology.servers]
     largest = max((size for size in sizes if size <= sum(total)), default=0.0)
@@ -61,7 +61,7 @@ def check_spares(scenario: Scenario, topology: Topology, sizes: Iterable[float])
     if largest <= left:
         return
     fits = max(count for count in range(spares) if largest <= sum(total[: len(total) - count]))
-    text = f"spares is {spares}, which leaves {left:g} of {sum(total):g} accelerators; the largest job needs {largest:g}"
+    text = f"spares is {spares}, which leaves {left:g} of {sum(total):g} accelerators; a job needs {largest:g}"
     hint = f"at most {fits} spares, or more servers" if fits else "leave out spares, or add servers"
     raise InputError(scenario.root.problem(("failures", "spares"), text, hint))
 

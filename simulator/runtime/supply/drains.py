@@ -57,7 +57,7 @@ class Drains:
         self._simulation.decisions.add(
             "market", name, "remove", "interruption", inputs={"notice": notice, "jobs": len(roster.residents[server])}
         )
-        self._simulation.vain.interrupted()
+        self._simulation.vain.interrupted(bool(roster.residents[server]))
         if roster.state.item(server) not in (READY, DRAINING) or not roster.residents[server]:
             self._gone(server)
             return
@@ -101,7 +101,7 @@ class Drains:
         for job in tuple(self._roster.residents[server]):
             self._disruption.end(job, "interruption", self._name(server))
             if job.life is None:
-                self._losses.stopped(job)
+                self._losses.stopped(job, server)
                 self._simulation.vain.stopped(job)
         self._gone(server)
 

@@ -28,6 +28,7 @@ class Losses:
     """Interruptions of each server as its group declares them, and those that have cost each job work.
 
     A checkpoint that takes no longer than the notice is written within it, so that the interruption costs no work.
+    Interruptions that a file brings are not in the declared rate; ``seen`` learns from them.
     """
 
     def __init__(self, groups: Sequence[Group], servers: int) -> None:
@@ -35,7 +36,8 @@ class Losses:
         for group in groups:
             self._rates[list(group.servers)] = rate(group)
             self._notice[list(group.servers)] = group.notice
-        self._stopped: Counter[Job] = Counter()
+        self._stopped: tuple[Counter[Job], Counter[Job]] = (Counter(), Counter())
+        """Losses of each job to groups without a declared rate, and to those with one."""
         self.by_file = tuple(group.name for group in groups if told_by_file(group))
         """Groups whose interruptions follow no declared rate."""
 
@@ -44,13 +46,15 @@ class Losses:
         chosen = list(dict.fromkeys(servers))
         return float(self._rates[chosen][self._notice[chosen] < needs].sum()) if chosen else 0.0
 
-    def stopped(self, job: Job) -> None:
-        """An interruption has stopped a job that had not saved its work in time."""
-        self._stopped[job] += 1
+    def stopped(self, job: Job, server: int) -> None:
+        """The interruption of a server has stopped a job that had not saved its work in time."""
+        self._stopped[bool(self._rates[server] > 0)][job] += 1
 
     def seen(self, job: Job, needs: float) -> float:
         """Return ``of`` for where a job runs, corrected by the losses of that job (``learned``)."""
-        return learned(self.of((server for server, _ in job.placement), needs), self._stopped[job], job.ran)
+        declared = self.of((server for server, _ in job.placement), needs)
+        others, own = (losses[job] for losses in self._stopped)
+        return learned(declared, own, job.ran) + learned(0.0, others, job.ran)
 
 
 def learned(declared: float, losses: int, ran: float) -> float:
