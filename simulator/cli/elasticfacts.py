@@ -14,14 +14,27 @@ if TYPE_CHECKING:
 Facts = dict[str, "str | dict[str, str]"]
 """Sentences by what they are about, or the parts of one: in these alternatives may differ one by one."""
 
+_MANY = 20
+"""Groups beyond which they are told of together; ours."""
+
 
 def group_facts(scenario: Scenario, topology: Topology) -> Facts:
     """Return what each node group is: nodes, price, how long a boot takes in the mean, market, what there is of it."""
+    from simulator.core.units import format_quantity as write
     from simulator.scenario.groupbuild import node_groups
 
     if not scenario.keys.node_groups:
         return {}
     groups, _ = node_groups(scenario, topology)
+    if len(groups) > _MANY:
+        first, last = groups[0].name, groups[-1].name
+        least, most = sum(group.minimum for group in groups), sum(group.most for group in groups)
+        priced = [group.price for group in groups if group.price is not None]
+        said = {"": f"{len(groups):,}, {first} to {last}, of {least:,} to {most:,} nodes in all"}
+        if priced:
+            low, high = min(min(each.values) for each in priced), max(max(each.values) for each in priced)
+            said["price"] = f"{write(low, 'price', 3)} to {write(high, 'price', 3)} a node"
+        return {"groups": said}
     return {f"group {group.name}": _group(group, topology, scenario) for group in groups}
 
 
