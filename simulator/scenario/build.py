@@ -21,6 +21,7 @@ from simulator.scenario.costs import costs
 from simulator.scenario.failurebuild import check_spares, failure_parts
 from simulator.scenario.fleetplans import PlannedFleet, check_fleet, fleet_of, fleet_parts
 from simulator.scenario.groupbuild import room, supply
+from simulator.scenario.groupremarks import group_remarks
 from simulator.scenario.joblist import listed_jobs
 from simulator.scenario.links import capacity_events, link_events
 from simulator.scenario.loads import LoadWork
@@ -176,10 +177,8 @@ def plan(scenario: Scenario, seed: int | None = None, replication: int = 0, trac
     notes += booked_for_nobody(scenario, [made.trace for made in streams if made.trace is not None])
     notes += [note for made in (*services, *fleets) for note in made.notes]
     notes += together([pool for made in services for pool in made.pools], topology)
-    notes += parted + remarks(scenario, topology)
-    return Plan(
-        topology, tuple(streams), tuple(transfers), tuple(services), tuple(fleets), tuple(notes), set_aside
-    )
+    notes += parted + remarks(scenario, topology) + group_remarks(scenario, topology)
+    return Plan(topology, tuple(streams), tuple(transfers), tuple(services), tuple(fleets), tuple(notes), set_aside)
 
 
 def check_services(scenario: Scenario, traces: TraceCache | None = None) -> None:
