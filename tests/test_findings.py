@@ -113,6 +113,19 @@ def test_interruptions_are_no_undoing_of_a_controller():
     assert churn.found(window).short == 0
 
 
+@pytest.mark.parametrize("broken", [True, False])
+def test_nodes_that_failed_and_were_let_go_are_no_undoing(broken: bool):
+    events, rows = [], []
+    for k in range(8):
+        t, name = 600.0 * k, f"s-{k % 4}"
+        events += [(t, "scale-up", "spot", 1.0), (t + 50, "node-up", name, 2.0)]
+        events += [(t + 100, "failure", f"gpu {name}", 2.0)] if broken else []
+        events += [(t + 200, "scale-down", "spot", 1.0), (t + 300, "repair", f"gpu {name}", 2.0)]
+        rows += [decision(t, "ca", "spot", "grow", 0, 1, 1), decision(t + 200, "ca", name, "remove")]
+    (swings,) = scaling.found(record(groups=GROUP, events=events, decisions=rows))
+    assert swings.undone == (0 if broken else 8)
+
+
 def test_the_size_of_a_group_follows_what_was_taken_back():
     log = Log(taken())
     assert [nodestory.size_at(log, "spot", at) for at in (0.0, 159.0, 160.0, 599.0, 600.0)] == [1, 1, 0, 0, 1]

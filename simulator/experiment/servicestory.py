@@ -22,9 +22,10 @@ def standing(log: Log, service: str, at: float) -> tuple[list[str], dict[str, An
     """How a service stood at a time (s): sentences, and the numbers in them."""
     replicas = replicas_at(log, service, at)
     counts = {state: sum(here == state for here in replicas.values()) for state in _STATES}
+    place = _place(log.window, list(replicas))
     parts = [f"{many(counts['ready'], 'replica')} took requests"]
     parts += [
-        f"{counts[state]} {_STATES[state].split('|')[counts[state] > 1]}"
+        f"{counts[state]} {_STATES[state].split('|')[counts[state] > 1]}".replace("accelerators", place)
         for state in ("starting", "waiting", "draining") if counts[state]
     ]  # fmt: skip
     said = [f"{', '.join(parts)}."]

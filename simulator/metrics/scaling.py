@@ -64,14 +64,37 @@ def _of_groups(window: Window) -> list[Path]:
     event, subject = window.column("events", "event"), window.column("events", "subject")
     up, down = (np.asarray(event == name, dtype=bool) for name in ("scale-up", "scale-down"))
     moves = np.where(up, 1.0, -1.0) * window.column("events", "amount")
+    moves[down] += _broken(window, np.flatnonzero(down))
     found = []
     for group in dict.fromkeys([*groups(window), *subject[up | down].tolist()]):
-        rows = (up | down) & np.asarray(subject == group, dtype=bool)
+        rows = (up | down) & (moves != 0) & np.asarray(subject == group, dtype=bool)
         after = np.cumsum(moves[rows])
         after += max(0.0, -float(after.min(initial=0.0)))
         time = window.column("events", "time")[rows]
         found.append(Path(controller_of(window, group), group, "nodes", time, after - moves[rows], after))
     return found
+
+
+def _broken(window: Window, rows: np.ndarray) -> np.ndarray:
+    """How many of the nodes that each of these events ``scale-down`` counts had failed, and were let go for it."""
+    event, subject = window.column("events", "event"), window.column("events", "subject")
+    if not len(rows) or not np.asarray(event == "failure", dtype=bool).any():
+        return np.zeros(len(rows))
+    spells: dict[str, list[tuple[float, bool]]] = {}
+    for row in np.flatnonzero(np.isin(event.astype(str), ("failure", "repair"))).tolist():
+        node = str(subject[row]).rpartition(" ")[2]
+        spells.setdefault(node, []).append((float(window.column("events", "time")[row]), event[row] == "failure"))
+    gone: dict[tuple[float, str], float] = {}
+    of = {server: group for group, facts in groups(window).items() for server in _servers(facts)}
+    names, when = window.column("decisions", "subject"), window.column("decisions", "time")
+    for row in np.flatnonzero(np.asarray(window.column("decisions", "action") == "remove", dtype=bool)).tolist():
+        node, now = str(names[row]), float(when[row])
+        past = [down for time, down in spells.get(node, ()) if time <= now]
+        if past and past[-1] and node in of:
+            gone[now, of[node]] = gone.get((now, of[node]), 0.0) + 1.0
+    keys = zip(window.column("events", "time")[rows].tolist(), subject[rows].tolist(), strict=True)
+    counts = np.array([gone.get(key, 0.0) for key in keys])
+    return np.minimum(counts, window.column("events", "amount")[rows])
 
 
 @dataclass(frozen=True, slots=True)
