@@ -69,15 +69,19 @@ def test_intervals_go_by_interruptions_that_cost_work() -> None:
 def test_adaptive_learns_from_interruptions() -> None:
     struck: Any = [(3000.0, 1)]
 
+    noted: list[str] = []
+
     def written(every: str) -> float:
         groups = [Group("spot", (0, 1), initial=2, interruptions=struck, notice=0.0)]
         groups.append(Group("calm", (2,), initial=1, interruptions=1e9))
         one = job("a", 0.0, 40_000.0, 8.0, saving=Saving(every=every, write=10.0))
         record = run([one], Script({}), groups, parts=[Checkpoints()], until=60_000.0)[1]
+        noted[:] = [note for note in record.facts["notes"] if "that a file brings, those of node group spot" in note]
         return float(record.facts["checkpoints"]["written"])
 
     assert written("daly") == 0
     assert written("adaptive") > 10
+    assert len(noted) == 1
 
 
 @pytest.mark.parametrize(("notice", "kept"), [(10.0, 50.0), (9.0, 0.0)])
@@ -144,3 +148,11 @@ def test_rows_of_a_list_that_hit_nothing_are_counted() -> None:
     record = replay([job("a", 0.0, 30.0)], topology=servers(1, 4), parts=[Failures([LoggedSource("log", tuple(rows))])])
     assert record.facts["failures"]["by_source"] == {"log": 1}
     assert "2 rows of log fell on what was down already or not there: no effect." in record.facts["notes"]
+
+
+@pytest.mark.parametrize("more", ["", "detection: 5 min", "health_check: 10 min"])
+def test_failures_that_come_while_all_is_down_end_a_run(more: str) -> None:
+    text = HEAD + "workload: {w: {jobs: [{accelerators: 64, duration: 1 h, checkpoint: 20 min}]}}\n"
+    text += f"failures: {{it: {{component: accelerator, mtbf: 5 s, repair: 1 h}}, {more}}}\n"
+    with pytest.raises(InputError, match=r"10,000 failures in a row.* no job has got any further"):
+        build(Scenario.load(text)).run()

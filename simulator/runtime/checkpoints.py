@@ -81,6 +81,7 @@ class Checkpoints(Part):
         self._books: dict[Job, _Book] = {}
         self._written = 0
         self._given_up = 0
+        self._by_rule = False
 
     def attach(self, simulation: Simulation) -> None:
         """Join a simulation that is being put together."""
@@ -92,6 +93,14 @@ class Checkpoints(Part):
     def close(self, now: float) -> dict[str, Any]:
         """Return how many checkpoints were written, and how many were given up."""
         return {"checkpoints": {"written": self._written, "given_up": self._given_up}}
+
+    def notes(self) -> list[str]:
+        """Say which interruptions are in no rate that intervals went by."""
+        pool = self._simulation.pool
+        names = pool.losses.by_file if pool is not None and self._by_rule else ()
+        groups = f"node group{'s' * (len(names) > 1)} {', '.join(names)}"
+        text = f"Intervals between checkpoints leave out interruptions that a file brings, those of {groups}"
+        return [f"{text}; adaptive ones learn from them as they come."] if names else []
 
     # -- what gangs say -----------------------------------------------------------------------------------------
 
@@ -303,6 +312,7 @@ class Checkpoints(Part):
         assert saving is not None
         if not isinstance(saving.every, str):
             return saving.every
+        self._by_rule = True
         write = self.estimate(job)
         mtbf = self._between(job, saving.snapshot + write, saving.every == "adaptive")
         cost = saving.stall(write)
