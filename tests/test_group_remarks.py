@@ -95,3 +95,21 @@ def test_a_plain_function_is_given_from_python() -> None:
     scaler = scenario.pool.autoscaler.make() if scenario.pool else None
     assert (scaler.kind, scaler.interval, scaler.step(0.0, None)) == ("plain", 60.0, 3)
     assert build(scenario).run().tables["jobs"]["state"].tolist() == ["COMPLETED"]
+
+
+LOADED = """\
+name: room
+topology: {build: fleet, groups: [{count: 6, accelerators: 8}]}
+workload: {web: {load: 50 /s, duration: 1 h, replica: {rate: 10 /s, accelerators: 8}, replicas: 6}}
+autoscaler: {kind: queue-length}
+"""
+
+
+def test_replicas_have_the_room_of_nodes_that_may_be_up() -> None:
+    notes = plan(Scenario.load(LOADED)).fleets[0].notes
+    fewer = plan(Scenario.load(f"{LOADED}node_groups: {{g: {{servers: {{first: 0}}, max: 3}}}}\n")).fleets[0].notes
+    pool = plan(Scenario.load(LOADED.replace("queue-length", "queue-length, max: 3"))).fleets[0].notes
+    assert fewer == pool != notes
+    assert "3" in fewer[0]
+    with pytest.raises(InputError, match=r"0/1 node groups can hold it .*: a replica of 8 accelerators fits no server"):
+        plan(Scenario.load(f"{LOADED}node_groups: {{g: {{servers: {{first: 0}}, max: 0}}}}\n"))

@@ -15,6 +15,7 @@ from simulator.runtime.loads.spec import LoadSpec
 from simulator.scenario.fleetkeys import check_stores, steps
 from simulator.scenario.loads import LoadKeys, LoadWork
 from simulator.scenario.podrooms import PodRoom, pod_room, same
+from simulator.scenario.reachable import within
 from simulator.scenario.serviceparts import Scaling
 from simulator.scenario.spec import Scenario
 from simulator.workload.load import demand, own_length
@@ -77,7 +78,8 @@ def load_room(scenario: Scenario, name: str, work: LoadWork, topology: Topology)
             if missing:
                 raise InputError(f"rate does not say what a replica serves on {missing[0]!r}")
         wanted = keys.replica.accelerator or ([] if not typed else list(rates))
-        return pod_room(topology, keys.replica, keys.replica.held(typed), wanted, keys.partition)
+        size = keys.replica.held(typed)
+        return within(scenario, topology, lambda part: pod_room(part, keys.replica, size, wanted, keys.partition))
 
 
 def _rate_of(kind: str, rates: Mapping[str, float]) -> float:

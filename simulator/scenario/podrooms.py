@@ -116,7 +116,7 @@ def _nowhere(servers: Sequence[Server], keys: PodKeys, size: float, noun: str) -
     wanted = [f"{size:g} accelerator{'s' * (size > 1)}"] if size else []
     wanted += [f"{keys.cores:g} cores"] if keys.cores else []
     wanted += [f"{format_quantity(keys.memory, 'bytes', 3)} of memory"] if keys.memory else []
-    told = list(dict.fromkeys(_lack(server, keys, size) for server in servers))
+    told = list(dict.fromkeys(_lack(server, keys, size) for server in servers)) or ["there is none"]
     more = f"; and {len(told) - _SHOWN} kinds more" if len(told) > _SHOWN else ""
     text = f"{noun} of {' and '.join(wanted) or 'nothing'} fits no server: {'; '.join(told[:_SHOWN])}{more}"
     return Problem(text, hint="ask for less, or take larger servers")

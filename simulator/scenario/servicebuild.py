@@ -16,6 +16,7 @@ from simulator.policies.serving import batchings, lineups
 from simulator.runtime.fleets.spec import Step
 from simulator.runtime.serving.spec import ServiceSpec, Slo
 from simulator.scenario.fleetkeys import WEIGHTS, check_stores, steps
+from simulator.scenario.reachable import within
 from simulator.scenario.replicas import BLOCK, MAX_BATCH, Replicas, Setting, replicas, shape_of, weight_bytes
 from simulator.scenario.requestbuild import request_log
 from simulator.scenario.requestkeys import ListedRequests
@@ -94,14 +95,15 @@ def replicas_of(
         with scenario.at(*path, "iteration_time"):
             keys.iteration_time.make().seconds((Batch((Chunk(setting.block, 0),)),))
     with scenario.at(*path, "replica"):
-        decode = replicas(setting, keys.replica, keys.replicas, topology)
+        decode = within(scenario, topology, lambda part: replicas(setting, keys.replica, keys.replicas, part))
     prefill = None
-    if keys.prefill is not None:
-        own = keys.prefill.replica is not None
+    asked = keys.prefill
+    if asked is not None:
+        own = asked.replica is not None
         with scenario.at(*path, "prefill"):
             _check_network(topology)
         with scenario.at(*path, *(("prefill", "replica") if own else ("replica",))):
-            prefill = _prefill(setting, keys.prefill, topology)
+            prefill = within(scenario, topology, lambda part: _prefill(setting, asked, part))
         with scenario.at(*path, "prefill"):
             check_one_of_each(decode, prefill)
     return setting, decode, prefill

@@ -11,6 +11,7 @@ from simulator.runtime.tasks.spec import ApplicationSpec
 from simulator.scenario.fleetkeys import check_stores, steps
 from simulator.scenario.loadbuild import bounds, crowded
 from simulator.scenario.podrooms import PodRoom, pod_room
+from simulator.scenario.reachable import within
 from simulator.scenario.spec import Scenario
 from simulator.scenario.taskjobs import TaskKeys, TaskWork
 from simulator.workload.sampling import Draws
@@ -43,7 +44,10 @@ def task_room(scenario: Scenario, name: str, work: TaskWork, topology: Topology)
         check_stores(keys.cold_start, scenario.keys.stores)
     with scenario.at(*path, "executor"):
         executor = keys.executor
-        return pod_room(topology, executor, executor.held(), executor.accelerator, keys.partition, "an executor")
+        size, types = executor.held(), executor.accelerator
+        return within(
+            scenario, topology, lambda part: pod_room(part, executor, size, types, keys.partition, "an executor")
+        )
 
 
 def _applications(name: str, keys: TaskKeys, room: PodRoom, seed: int, replication: int) -> Iterator[ApplicationSpec]:
