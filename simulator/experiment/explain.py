@@ -9,7 +9,7 @@ from simulator.core.errors import InputError, did_you_mean
 from simulator.core.units import UnitError, parse
 from simulator.experiment import jobstory, moments, nodestory, servicestory
 from simulator.experiment.log import Log
-from simulator.experiment.story import Line, Story, clock
+from simulator.experiment.story import Line, Story, clock, many
 from simulator.metrics.window import Window
 
 if TYPE_CHECKING:
@@ -209,5 +209,6 @@ def _cluster(window: Window, at: float) -> list[str]:
     queued, running = (int(window.column("series", name)[row]) for name in ("queued", "running"))
     coming = f", {paid - up:,g} more paid for" if paid > up else ""
     return [
-        f"In the cluster {held:,g} of {up:,g} accelerators were held{coming}; {running:,} jobs ran, {queued:,} waited."
+        f"In the cluster {held:,g} of {up:,g} accelerators were held{coming}; {many(running, 'job')} ran, "
+        f"{queued:,} waited."
     ]

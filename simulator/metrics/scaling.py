@@ -94,7 +94,7 @@ def _broken(window: Window, rows: np.ndarray) -> np.ndarray:
             gone[now, of[node]] = gone.get((now, of[node]), 0.0) + 1.0
     keys = zip(window.column("events", "time")[rows].tolist(), subject[rows].tolist(), strict=True)
     counts = np.array([gone.get(key, 0.0) for key in keys])
-    return np.minimum(counts, window.column("events", "amount")[rows])
+    return np.asarray(np.minimum(counts, window.column("events", "amount")[rows]))
 
 
 @dataclass(frozen=True, slots=True)
