@@ -614,3 +614,18 @@ def test_new_writes_a_scenario_that_is_fine_and_replaces_nothing() -> None:
 def test_what_new_writes_runs_and_keeps_what_it_expects() -> None:
     fine("new", "starter")
     fine("run", "starter.yaml", "--set", "workload.research.jobs=500", "--quiet")
+
+
+def test_check_says_what_has_no_price_and_no_power(tmp_path: Path) -> None:
+    path = tmp_path / "cost.yaml"
+    groups = "[{name: node, count: COUNT, accelerators: 8, accelerator: h100-sxm}]"
+    path.write_text(
+        f"name: cost\ntopology: {{build: fleet, groups: {groups.replace('COUNT', '2')}}}\n"
+        "workload: {t: {jobs: [{id: a, accelerators: 8, duration: 2 h}]}}\n"
+        "cost: {capex: catalog, electricity: $0.1/kWh}\n"
+        "compare: {topology.groups.0.count: [2, 3]}\n"
+    )
+    output = simulator("check", str(path)).output
+    assert output.count("The catalog has no price for servers that name no record") == 1
+    assert output.count("is not known, so electricity is not counted") == 1
+    assert "or write capex: $3M." in output

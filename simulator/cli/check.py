@@ -55,12 +55,19 @@ def check(
     Everything that it names is checked with it: traces are read, topologies built, nothing is run. All problems are
     shown at once, each with its line.
     """
+    from simulator.scenario.build import build_costs
     from simulator.scenario.spec import Scenario
 
     scenario = Scenario.load(file, overrides(settings, seed, until, replications), allow_code=allow_code)
     made = plans(scenario)
     facts = {name: _facts(alternative, plan) for name, (alternative, plan) in made.items()}
-    notes = list(dict.fromkeys(note for _, plan in made.values() for note in plan.notes))
+    notes = list(
+        dict.fromkeys(
+            note
+            for alternative, plan in made.values()
+            for note in (*plan.notes, *build_costs(alternative, plan.topology)[1])
+        )
+    )
     if as_json:
         plain = {name: {key: _named(value) for key, value in fact.items()} for name, fact in facts.items()}
         write_json({"name": scenario.name, **_experiment(scenario, len(facts)), "alternatives": plain, "notes": notes})

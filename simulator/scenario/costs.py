@@ -28,12 +28,17 @@ def costs(
     idle, busy = _server_power(bill)
     network = sum(line.count * line.power for line in bill if line.kind.endswith("switch") and line.power is not None)
     power = Costs(idle_power=idle, busy_power=busy, network_power=float(network))
-    if busy is None and (carbon or (keys is not None and keys.carbon is not None)):
-        notes.append("The power of the servers is not known, so carbon is not counted.")
+    lost = ["electricity"] if keys is not None and keys.electricity is not None else []
+    lost += ["carbon"] if carbon or (keys is not None and keys.carbon is not None) else []
+    if busy is None and lost:
+        unknown = _named([line for line in bill if line.kind == "server" and line.power is None])
+        verb = "are" if len(lost) > 1 else "is"
+        notes.append(
+            f"The power of {unknown} is not known, so {' and '.join(lost)} {verb} not counted; "
+            "a node of the catalog in the topology (node: dgx-h100) has one."
+        )
     if keys is None:
         return power, notes
-    if keys.electricity is not None and busy is None:
-        notes.append("The power of the servers is not known, so electricity is not counted.")
     capex, cloud = None if rented else _capex(keys, bill, notes), _cloud(keys.cloud)
     paid = replace(
         power, capex=capex, life=keys.life, electricity=keys.electricity, pue=keys.pue, cloud=cloud, carbon=keys.carbon
@@ -49,9 +54,23 @@ def _capex(keys: CostKeys, bill: Sequence[BillLine], notes: list[str]) -> float 
         return float(chosen)
     total = bill_total(bill)
     if total.missing:
-        missing = ", ".join(f"{line.count} x {line.item or line.kind}" for line in total.missing)
-        notes.append(f"The catalog has no price for {missing}: capex leaves them out.")
+        left = "capex leaves them out" if len(total.missing) < len(bill) else "capex is not counted"
+        notes.append(
+            f"The catalog has no price for {_named(total.missing)}, so {left}; "
+            "name a node of the catalog in the topology (node: dgx-h100), or write capex: $3M."
+        )
     return total.dollars if len(total.missing) < len(bill) else None
+
+
+def _named(lines: Sequence[BillLine]) -> str:
+    """Name lines of a bill; what has no record is not counted, so that alternatives of many sizes say the same."""
+    plural = {"switch": "switches"}
+    return ", ".join(
+        f"{line.count:,} x {line.item}"
+        if line.item
+        else f"{plural.get(line.kind, line.kind + 's')} that name no record of the catalog"
+        for line in lines
+    )
 
 
 def _server_power(bill: Sequence[BillLine]) -> tuple[float | None, float | None]:
