@@ -379,10 +379,23 @@ def test_what_has_no_price_is_said() -> None:
     assert (found.capex, found.busy_power) == (None, None)
     assert notes == [
         "The power of servers that name no record of the catalog is not known, so electricity is not counted; "
-        "a node of the catalog in the topology (node: dgx-h100) has one.",
-        f"{UNPRICED}; name a node of the catalog in the topology (node: dgx-h100), or write capex: $3M.",
+        "a node of the catalog in the topology (node: dgx-h100) has one, and groups of a fleet take power: 10 kW.",
+        f"{UNPRICED}; name a node of the catalog in the topology (node: dgx-h100), give groups of a fleet a price: "
+        "$250k, or write capex: $3M.",
     ]
     assert isinstance(found, Costs)
+
+
+def test_groups_of_a_fleet_may_have_a_price_and_a_power() -> None:
+    groups = "[{count: 4, accelerators: 8, price: $250k, power: 10 kW}, {count: 1, node: dgx-h100, price: 1000}]"
+    work = "workload: {t: {jobs: [{accelerators: 1, duration: 1 h}]}}"
+    text = f"name: x\ntopology: {{build: fleet, groups: {groups}}}\n{work}\n"
+    known = catalog.server("dgx-h100").power
+    assert known is not None
+    found, notes = costs(keys(capex="catalog", electricity="$0.1/kWh"), build_topology(Scenario.load(text)))
+    assert (found.capex, found.busy_power, notes) == (4 * 250_000.0 + 1000.0, 4 * 10_000.0 + known, [])
+    with pytest.raises(InputError, match="price: '5 kg' has unknown unit"):
+        build_topology(Scenario.load(text.replace("$250k", "5 kg")))
 
 
 def test_notes_of_costs_reach_the_record() -> None:

@@ -27,9 +27,12 @@ def _servers(topology: Topology) -> list[BillLine]:
     from simulator.cluster.topology import BillLine
 
     lines = []
-    for item, count in Counter(server.record for server in topology.servers).items():
+    kinds = Counter((server.record, server.price, server.power) for server in topology.servers)
+    for (item, price, power), count in kinds.items():
         record = catalog.server(item) if item else None
-        price, power, source = (record.price, record.power, record.source) if record else (None, None, "")
+        source = record.source if record else ""
+        if record is not None:
+            price, power = (record.price if price is None else price), (record.power if power is None else power)
         lines.append(BillLine("server", item, count, price, power, source))
     return lines
 

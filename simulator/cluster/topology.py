@@ -63,6 +63,10 @@ class Server:
     """Taints that a job must tolerate (Kubernetes ``NoSchedule``); text with commas will do."""
     partition: str = ""
     """Partition that it lies in, or several with commas between (Slurm)."""
+    price: float | None = None
+    """Dollars for it; None: what the catalog says."""
+    power: float | None = None
+    """Watts at its rated maximum; None: what the catalog says."""
 
     def __post_init__(self) -> None:
         for name, read in (("labels", as_labels), ("taints", as_names)):

@@ -25,7 +25,7 @@ def costs(
     """
     bill = topology.bill()
     notes: list[str] = []
-    idle, busy = _server_power(bill)
+    idle, busy = _server_power(bill, bool(topology.accelerators))
     network = sum(line.count * line.power for line in bill if line.kind.endswith("switch") and line.power is not None)
     power = Costs(idle_power=idle, busy_power=busy, network_power=float(network))
     lost = ["electricity"] if keys is not None and keys.electricity is not None else []
@@ -35,7 +35,7 @@ def costs(
         verb = "are" if len(lost) > 1 else "is"
         notes.append(
             f"The power of {unknown} is not known, so {' and '.join(lost)} {verb} not counted; "
-            "a node of the catalog in the topology (node: dgx-h100) has one."
+            "a node of the catalog in the topology (node: dgx-h100) has one, and groups of a fleet take power: 10 kW."
         )
     if keys is None:
         return power, notes
@@ -57,7 +57,8 @@ def _capex(keys: CostKeys, bill: Sequence[BillLine], notes: list[str]) -> float 
         left = "capex leaves them out" if len(total.missing) < len(bill) else "capex is not counted"
         notes.append(
             f"The catalog has no price for {_named(total.missing)}, so {left}; "
-            "name a node of the catalog in the topology (node: dgx-h100), or write capex: $3M."
+            "name a node of the catalog in the topology (node: dgx-h100), give groups of a fleet a price: $250k, "
+            "or write capex: $3M."
         )
     return total.dollars if len(total.missing) < len(bill) else None
 
@@ -73,7 +74,7 @@ def _named(lines: Sequence[BillLine]) -> str:
     )
 
 
-def _server_power(bill: Sequence[BillLine]) -> tuple[float | None, float | None]:
+def _server_power(bill: Sequence[BillLine], accelerated: bool) -> tuple[float | None, float | None]:
     """Watts of all servers together, idle and busy; None when that of any of them is not known."""
     idle = busy = 0.0
     for line in bill:
@@ -81,10 +82,14 @@ def _server_power(bill: Sequence[BillLine]) -> tuple[float | None, float | None]
             continue
         if line.power is None:
             return None, None
+        busy += line.count * line.power
+        if not line.item:
+            idle += line.count * idle_power(line.power, kind="gpu" if accelerated else "cpu")
+            continue
         record = catalog.server(line.item)
         kind = "gpu" if record.accelerator is None else catalog.accelerator(record.accelerator).kind
-        busy += line.count * line.power
-        idle += line.count * idle_power(line.power, record.idle_power, kind)
+        known = record.idle_power if line.power == record.power else None
+        idle += line.count * idle_power(line.power, known, kind)
     return (idle, busy) if busy else (None, None)
 
 

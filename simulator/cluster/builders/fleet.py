@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from simulator.core.units import UnitError, parse
 
 _KEYS = (
     "name", "count", "node", "accelerators", "accelerator", "cores", "memory", "labels", "taints", "partition",
+    "price", "power",
 )  # fmt: skip
 
 
@@ -25,7 +27,8 @@ def fleet(groups: Sequence[Mapping[str, Any]], mixed: bool = False) -> Topology:
 
     A group is ``{count: 9, accelerators: 4, accelerator: v100}``, or names a server of the catalog (``node:
     dgx-h100``), and may say ``name``, ``cores``, ``memory`` (bytes, or text such as 512 GiB), ``labels`` (a mapping),
-    ``taints`` (a list of keys) and ``partition``. ``accelerator`` is a catalog id or any other name that jobs ask for.
+    ``taints`` (a list of keys), ``partition``, ``price`` (dollars of a server, or text such as $250k) and ``power``
+    (watts at most, or text such as 10 kW). ``accelerator`` is a catalog id or any other name that jobs ask for.
     Servers stand group by group, or ``mixed``, each group spread evenly over the list: policies that break ties by the
     order of servers then meet all kinds, as they do where that order is random.
     """
@@ -97,7 +100,10 @@ def _server(group: Mapping[str, Any]) -> dict[str, Any]:
     if "cores" in group:
         fields["cores"] = float(_whole(group, "cores", 0))
     if "memory" in group:
-        fields["memory"] = _bytes(group["memory"])
+        fields["memory"] = _quantity("memory", group["memory"], "bytes")
+    for key, dimension in (("price", "money"), ("power", "power")):
+        if key in group:
+            fields[key] = _quantity(key, group[key], dimension)
     for key in ("labels", "taints"):
         if key in group:
             fields[key] = group[key]
@@ -111,8 +117,11 @@ def _whole(group: Mapping[str, Any], key: str, least: int) -> int:
     return value
 
 
-def _bytes(value: Any) -> float:
+def _quantity(key: str, value: Any, dimension: str) -> float:
     try:
-        return float(value) if isinstance(value, int | float) else parse(str(value), "bytes")
+        amount = float(value) if isinstance(value, int | float) else parse(str(value), dimension)
     except UnitError as error:
-        raise InputError(f"memory: {error}") from None
+        raise InputError(f"{key}: {error}") from None
+    if not 0 <= amount < math.inf:
+        raise InputError(f"{key} is {value!r}; it must be 0 or more, and finite")
+    return amount
