@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from simulator.core.errors import InputError
 from simulator.runtime.windows import Booking, Maintenance
 from simulator.scenario.build import build, build_topology
+from simulator.scenario.serverkeys import ServerKeys
 from simulator.scenario.servers import bookings, maintenance
 from simulator.scenario.spec import Scenario
 
@@ -150,3 +152,8 @@ def test_jobs_of_a_trace_that_want_other_partitions_are_counted(tmp_path: Path) 
     assert "Workload t: 3 of 6 jobs want partitions that no server is in (fast, odd)." in notes
     for more in (["workload.t.partition=batch"], ["partitions="]):
         assert "no server is in" not in str(build(Scenario.load(TEXT + PARTED, [trace, *more])).run().facts["notes"])
+
+
+def test_an_empty_list_of_names_is_refused_as_such() -> None:
+    with pytest.raises(ValidationError, match="there is not a single name"):
+        ServerKeys.model_validate({"names": []})

@@ -15,10 +15,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _named(value: Any) -> Any:
+    """Take one name for a list of it; a list without any would single out nothing."""
+    if isinstance(value, list | tuple) and not value:
+        raise complaint("there is not a single name", "name servers, as [node-0, rack-1-*], or leave names out for all")
+    return _listed(value)
+
+
 class ServerKeys(Strict):
     """Some servers of the cluster: those that all the keys given single out."""
 
-    names: Annotated[list[Name], BeforeValidator(_listed)] | None = Field(
+    names: Annotated[list[Name], BeforeValidator(_named)] | None = Field(
         None, description="names of servers; * stands for any text, as in rack-0-*"
     )
     accelerator: Name | None = Field(None, description="only servers with accelerators of this type")
