@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -121,8 +121,11 @@ def _near(name: str, tenants: Iterable[str]) -> str:
     return f" Is it {close!r}?" if close else ""
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or (any(sign in pattern for sign in "*?[") and fnmatchcase(name, pattern))
+def _matching(names: Sequence[str], pattern: str) -> list[str]:
+    """Return the names that a pattern stands for; one without wildcards stands for itself."""
+    if not any(sign in pattern for sign in "*?["):
+        return [pattern] if pattern in names else []
+    return [name for name in names if fnmatchcase(name, pattern)]
 
 
 def select(keys: ServerKeys, topology: Topology) -> tuple[int, ...]:
@@ -130,16 +133,17 @@ def select(keys: ServerKeys, topology: Topology) -> tuple[int, ...]:
     names = [server.name for server in topology.servers]
     named: set[str] = set()
     for pattern in keys.names or ():
-        matches = [name for name in names if _matches(name, pattern)]
+        matches = _matching(names, pattern)
         named.update(matches)
         if not matches:
             raise InputError(f"there is no server {pattern!r}. {did_you_mean(pattern, names)}")
+    labels = set(keys.labels.items())
     found = [
         index
         for index, server in enumerate(topology.servers)
         if (keys.names is None or server.name in named)
         and (keys.accelerator is None or server.accelerator == keys.accelerator)
-        and set(keys.labels.items()) <= set(server.labels)
+        and (not labels or labels <= set(server.labels))
     ]
     found = found[keys.first :][: keys.count]
     if not found or (keys.count is not None and len(found) < keys.count):
