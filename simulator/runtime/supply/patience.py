@@ -60,7 +60,11 @@ class Patience:
     def rest(self, steps: int, booting: bool) -> None:
         """So many steps were left out that would have changed nothing."""
         counts = self._simulation.counts()
-        if not steps or self._simulation.to_come() or counts != self._seen[:2]:
+        if not steps:
+            return
+        if self._simulation.to_come() or counts != self._seen[:2]:
+            self._steps = self._changes = self._since = 0
+            self._seen = counts
             return
         self._steps += 0 if booting else steps
         self._rested = self._simulation.clock.now
