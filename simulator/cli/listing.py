@@ -55,9 +55,7 @@ def _of_kind(kind: str) -> Rows:
 def _imitating(kind: str) -> Rows:
     """Policies that follow products, with the product and its version."""
     registry = _registry(kind)
-    rows = [
-        (name, str(getattr(registry.get(name), "version", "") or "ours"), line) for name, line in _of_kind(kind)[1]
-    ]
+    rows = [(name, str(getattr(registry.get(name), "version", "") or "ours"), line) for name, line in _of_kind(kind)[1]]
     return ("name", "after", "what it does"), rows
 
 
