@@ -95,7 +95,8 @@ def test_the_page_tells_all_that_a_reader_needs(three):
     for part in (
         *verdict.sentences(three), *verdict.limits(three), "8 replications each", "seed 7", "python 3.11.7", "0" * 64,
         "build: pool",
-        "wait + compute + network + overhead + rework + checkpointing + hung = jct", "mean time in the queue, over all stays",
+        "wait + compute + network + overhead + rework + checkpointing + hung = jct",
+        "mean time in the queue, over all stays",
         "holds", "± 95 % half width: 8 paired replications", "★", "cost.per_accelerator_hour",
     ):  # fmt: skip
         assert part in source.replace("&lt;=", "<=").replace("&#39;", "'"), part
