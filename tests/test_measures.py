@@ -11,6 +11,7 @@ from simulator.core.errors import InputError
 from simulator.metrics import measures
 from simulator.metrics.caveats import caveats
 from simulator.metrics.elasticity import ELASTICITY
+from simulator.metrics.loads import LOADS
 from simulator.metrics.measures import measure
 from simulator.metrics.recorder import Record
 from simulator.metrics.reliability import RELIABILITY
@@ -128,7 +129,7 @@ def test_each_measure_equals_arithmetic_by_hand(name, expected):
 
 
 def test_every_measure_is_tested_by_hand():
-    others = {row.name for row in (*REQUESTS, *SERVING, *ELASTICITY, *RELIABILITY)}
+    others = {row.name for row in (*REQUESTS, *SERVING, *ELASTICITY, *RELIABILITY, *LOADS)}
     untested = set(measures.names()) - set(BY_HAND) - others
     assert untested == {"wait.p95", "wait.p99", "slowdown.p95", "slowdown.p99"}
 

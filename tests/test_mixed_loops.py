@@ -21,8 +21,11 @@ from tests.mixed_world import Dice, ran
 ROOT = Path(__file__).parents[1]
 TROUBLED = (24, 1030, 1085, 1108, 2076, 2084, 4071)
 """Seeds whose runs once had no end, or balanced no books."""
-ALLOWED = (" in a row, one every ", "the topology has no network")
-"""What a mix may rightly be refused for: losses of nodes that let nobody get on, and prefill without a network."""
+ALLOWED = (
+    " in a row, one every ", "the topology has no network", "failures.spares: spares is ", " node groups can hold it ",
+)  # fmt: skip
+"""What a mix may rightly be refused for: losses of nodes that let nobody get on, prefill without a network, spares that
+leave too little, and replicas that no group of nodes can hold."""
 
 
 def tried(seed: int, elastic: bool = False) -> bool:
@@ -64,7 +67,7 @@ def digests(seeds: list[int]) -> list[str]:
 
 
 def test_the_hash_seed_changes_no_byte() -> None:
-    seeds = [1, 3, 8, 12, 1001, 1007]
+    seeds = [1, 3, 8, 12, 1002, 1007]
     script = f"import json; from tests.test_mixed_loops import digests; print(json.dumps(digests({seeds})))"
     found = [
         json.loads(

@@ -178,7 +178,8 @@ def test_columns(tmp_path: Path) -> None:
         ("time,count\n0,1.5\n", "trace.csv:2:3: '1.5' is not a whole number, 0 or more\n    0,1.5\n      ^"),
         (
             "time,count\nnoon,1\n",
-            "trace.csv:2:1: 'noon' is neither seconds nor a date such as 2022-01-31 17:00\n    noon,1\n    ^",
+            "trace.csv:2:1: 'noon' is no time: seconds, a time with a unit such as 2 h, or a date such as 2022-01-31 "
+            "17:00\n    noon,1\n    ^",
         ),
         ("time,count\n5\n", "trace.csv:2:3: 1 columns, at least 2 are needed\n    5\n      ^"),
         ("0,add,a\n5,lost,b\n", "trace.csv:2:3: 'lost' is neither add nor remove\n    5,lost,b\n      ^"),
