@@ -185,6 +185,21 @@ def test_an_initial_number_of_replicas_goes_before_what_the_autoscaler_says() ->
     assert made(replicas="{kind: hpa, min: 1, max: 8}").spec.replicas.initial is None
 
 
+@pytest.mark.parametrize(
+    ("slo", "said"),
+    [
+        ("{ttft: 1 ms}", ["ttft of 1 ms is out of reach: an empty replica needs "]),
+        ("{tpot: 1 ms, ttft: 10 s}", ["tpot of 1 ms is out of reach: an empty replica needs "]),
+        ("{gold: {ttft: 1 us}, default: {ttft: 10 s}}", ["ttft of 1 us of class gold is out of reach: "]),
+        ("{ttft: 10 s, tpot: 1 s}", []),
+    ],
+)
+def test_bounds_that_an_empty_replica_cannot_keep_are_told(slo: str, said: list[str]) -> None:
+    notes = [note for note in made(slo=slo).notes if "out of reach" in note]
+    assert len(notes) == len(said)
+    assert all(part in note for part, note in zip(said, notes, strict=True))
+
+
 def test_an_engine_brings_its_way_of_batching() -> None:
     assert (
         type(made(engine="sglang-0.5").spec.batching()).__name__ == "SGLang"

@@ -9,6 +9,8 @@ import numpy as np
 
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, Problem
+from simulator.core.units import format_quantity
+from simulator.models.serving.api import Batch, Chunk
 from simulator.scenario.replicas import Replicas
 from simulator.scenario.services import EVERY_CLASS, ServiceKeys
 from simulator.workload.requestlog import RequestLog
@@ -23,8 +25,33 @@ def service_remarks(keys: ServiceKeys, log: RequestLog, decode: Replicas, prefil
     notes = [note for pool in pools for note in (*pool.notes, *_crowded(pool))]
     if prefill is not None:
         notes += [*_starved(decode, prefill), *_instant(decode, prefill)]
-    notes += [*_bounds(keys, log), *_shares(keys, log), *_adapters(keys, log)]
+    notes += [*_bounds(keys, log), *_unreachable(keys, decode, prefill or decode)]
+    notes += [*_shares(keys, log), *_adapters(keys, log)]
     return list(dict.fromkeys(notes))
+
+
+def _unreachable(keys: ServiceKeys, decode: Replicas, first: Replicas) -> Iterator[str]:
+    """Say when a bound is below what an empty replica needs for a prompt of one token, or for one token more."""
+    if keys.iteration_time is not None:
+        return  # it may be a user's function, which is asked for nothing but its work
+    prompt = _least(first, Batch((Chunk(1, 0),)))
+    token = _least(decode, Batch((), 1, 1.0, 1.0)) if keys.engine.speculative is None else 0.0
+    for name, bound in keys.slo.items():
+        of = f" of class {name}" if name else ""
+        for what, promised, least in (("ttft", bound.ttft, prompt), ("tpot", bound.tpot, token)):
+            if promised is not None and promised < least:
+                text = f"{what} of {_time(promised)}{of} is out of reach: an empty replica needs {_time(least)}"
+                yield f"{text} at the least; take a larger bound, a faster accelerator or a larger tp"
+
+
+def _least(made: Replicas, batch: Batch) -> float:
+    """Seconds of one iteration on the fastest accelerators that may hold a replica."""
+    idle = (Batch(),) * (made.pool.ranks - 1)
+    return min(engine.time.seconds((batch, *idle)) for engine in made.engines.values())
+
+
+def _time(seconds: float) -> str:
+    return format_quantity(seconds, "time", 3)
 
 
 def together(pools: Sequence[Replicas], topology: Topology) -> list[str]:
