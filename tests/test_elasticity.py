@@ -18,8 +18,8 @@ from simulator.metrics.recorder import Record
 from simulator.policies.scaling.target_tracking import TargetTracking
 from simulator.policies.supply import SupplyObservation
 from simulator.runtime.accounting import Costs
-from simulator.runtime.elasticity import NodePool
 from simulator.runtime.supply import patience
+from simulator.runtime.supply.nodepool import NodePool
 from simulator.testing import replay
 from simulator.workload.jobs import BatchJob, State
 

@@ -14,8 +14,9 @@ from simulator.metrics.recorder import Record
 from simulator.policies.decision import Decision
 from simulator.policies.scheduling.fifo import Fifo
 from simulator.runtime.fleets.area import Area
-from simulator.runtime.fleets.fleet import Fleet, Seat
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Seat
 from simulator.runtime.fleets.spec import FleetSpec, Step
 from simulator.runtime.parts import Part
 from simulator.runtime.simulation import Simulation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from simulator.metrics import churn, scaling
@@ -127,7 +129,8 @@ def by_group(window: Window) -> dict[str, Levels]:
 def _at_start(window: Window, facts: dict[str, object], came: Levels) -> float:
     """Nodes that a group had at 0 s: the whole number by which its node-hours exceed those that are told of."""
     hours = facts.get("hours")
-    up = [float(value) for state, value in dict(hours).items() if state not in ("boot", "warm")] if hours else []  # type: ignore[call-overload]
+    known = hours if isinstance(hours, Mapping) else {}
+    up = [float(value) for state, value in known.items() if state not in ("boot", "warm")]
     told = float(came.values @ np.diff(np.append(came.times, window.end)))
     rest = round((sum(up) * 3600.0 - told) / window.end) if window.end > 0 else 0
     return float(max(rest, -float(came.values.min(initial=0.0)), 0.0))

@@ -10,9 +10,9 @@ from typing import Any
 
 from simulator.cluster.topology import Topology
 from simulator.core.errors import InputError, did_you_mean
-from simulator.runtime.elasticity import NodePool
 from simulator.runtime.supply.boots import DEFAULT, Boot, Phase, Warm
 from simulator.runtime.supply.groups import Group, largest, numbers
+from simulator.runtime.supply.nodepool import NodePool
 from simulator.runtime.supply.steps import Steps
 from simulator.runtime.supply.supply import Supply
 from simulator.scenario.groupkeys import InterruptionKeys, LawKeys, NodeGroupKeys, WarmKeys, boot_of

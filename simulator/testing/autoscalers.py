@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from simulator.policies.supply import Autoscaler, Grow, Remove, Replace, SupplyObservation, autoscalers
-from simulator.runtime.elasticity import NodePool
+from simulator.runtime.supply.nodepool import NodePool
 from simulator.testing.running import asked, made_scaler, run, run_all, told
 from simulator.testing.situations import job, observations, servers
 from simulator.testing.supply import fleets

@@ -217,11 +217,15 @@ def choice(written: object, place: str, choices: Sequence[_T]) -> Any:
 
 def whole(written: object, place: str, least: int, most: int | None = None) -> int:
     """Return a whole number between two."""
-    good = isinstance(written, int | float) and not isinstance(written, bool) and written == math.floor(written)
-    if not good or not least <= written or (most is not None and written > most):  # type: ignore[operator]
-        bounds = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ValueError(f"{place} is {written!r}; it must be a whole number, {bounds}")
-    return int(written)  # type: ignore[call-overload, no-any-return]
+    number = int(written) if isinstance(written, float) and written.is_integer() else written
+    if (
+        isinstance(number, int)
+        and not isinstance(number, bool)
+        and least <= number <= (number if most is None else most)
+    ):
+        return number
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+    raise ValueError(f"{place} is {written!r}; it must be a whole number, {bounds}")
 
 
 def entries(written: object, place: str) -> Sequence[object]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from simulator.policies.serving import PodReading
-from simulator.runtime.fleets.fleet import Cluster, Fleet, Seat
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Cluster, Seat
 from simulator.runtime.fleets.spec import FleetSpec
 from simulator.runtime.loads.pod import Pod
 

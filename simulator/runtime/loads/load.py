@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any
 
 from simulator.core.clock import Phase
-from simulator.runtime.fleets.fleet import Cluster, Seat
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Cluster, Seat
 from simulator.runtime.loads.fleet import PodFleet
 from simulator.runtime.loads.line import Line
 from simulator.runtime.loads.log import LoadLog

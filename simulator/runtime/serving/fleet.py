@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from simulator.runtime.fleets.fleet import Cluster, Fleet, Seat
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Cluster, Seat
 from simulator.runtime.fleets.spec import FleetSpec, Step
 from simulator.runtime.serving.ledger import Ledger
 from simulator.runtime.serving.replica import Replica

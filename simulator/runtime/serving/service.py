@@ -14,8 +14,9 @@ from simulator.core.clock import Phase, Soon
 from simulator.core.errors import InputError
 from simulator.core.timer import Deadlines
 from simulator.runtime.fleets.area import Area
-from simulator.runtime.fleets.fleet import Cluster, Fleet
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Cluster
 from simulator.runtime.serving.adapters import Adapters
 from simulator.runtime.serving.desk import Desk
 from simulator.runtime.serving.fleet import fleet

@@ -9,8 +9,9 @@ from itertools import count
 
 from simulator.core.clock import Phase
 from simulator.runtime.fleets.area import Area
-from simulator.runtime.fleets.fleet import Cluster, Fleet, Seat
+from simulator.runtime.fleets.fleet import Fleet
 from simulator.runtime.fleets.monitor import Gauges
+from simulator.runtime.fleets.seat import Cluster, Seat
 from simulator.runtime.tasks.executor import Executor, Task
 from simulator.runtime.tasks.spec import ApplicationSpec
 
